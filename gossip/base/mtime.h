@@ -1,0 +1,57 @@
+/*
+ * Time is a parameter everywhere in gossip/: the caller says what time it is. Two clocks, two types
+ * that do not mix: mtime_t is monotonic and measures durations; wtime_t is what the wall says.
+ */
+#ifndef MESHD_GOSSIP_BASE_MTIME_H
+#define MESHD_GOSSIP_BASE_MTIME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct {
+	int64_t us; /* microseconds since an arbitrary point; never steps back */
+} mtime_t;
+
+typedef struct {
+	int64_t ms; /* milliseconds since 1970-01-01 UTC; may step */
+} wtime_t;
+
+#define MTIME_NEVER ((mtime_t){INT64_MAX})
+#define MTIME_ZERO  ((mtime_t){0})
+
+static inline mtime_t mtime_add_ms(mtime_t t, int64_t ms)
+{
+	return (mtime_t){t.us + ms * 1000};
+}
+
+static inline mtime_t mtime_add_us(mtime_t t, int64_t us)
+{
+	return (mtime_t){t.us + us};
+}
+
+static inline int64_t mtime_diff_us(mtime_t later, mtime_t earlier)
+{
+	return later.us - earlier.us;
+}
+
+static inline int64_t mtime_diff_ms(mtime_t later, mtime_t earlier)
+{
+	return (later.us - earlier.us) / 1000;
+}
+
+static inline bool mtime_before(mtime_t a, mtime_t b)
+{
+	return a.us < b.us;
+}
+
+static inline bool mtime_reached(mtime_t now, mtime_t deadline)
+{
+	return now.us >= deadline.us;
+}
+
+static inline mtime_t mtime_min(mtime_t a, mtime_t b)
+{
+	return a.us < b.us ? a : b;
+}
+
+#endif
