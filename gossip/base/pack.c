@@ -139,6 +139,18 @@ void pack_put_raw(struct pack *pack, const void *data, size_t size)
 	sink(pack, data, size);
 }
 
+void pack_put_ip(struct pack *pack, const struct ip *ip)
+{
+	pack_put_bin(pack, ip->b, ip->family == 4 ? 4 : 16);
+}
+
+void pack_put_endpoint(struct pack *pack, const struct endpoint *endpoint)
+{
+	pack_put_array(pack, 2);
+	pack_put_ip(pack, &endpoint->ip);
+	pack_put_uint(pack, endpoint->port);
+}
+
 /* A decoded head: what comes, its number (value, length or count), and the head's own length. */
 struct head {
 	enum pack_type type;
@@ -412,6 +424,34 @@ int pack_get_map(struct pack_reader *reader, const char *field, uint32_t max, ui
 	if (take(reader, field, PACK_MAP, 0, max, &head) != 0)
 		return ERR_MALFORMED;
 	*ret_count = (uint32_t)head.value;
+	return 0;
+}
+
+int pack_get_ip(struct pack_reader *reader, const char *field, struct ip *ret)
+{
+	const uint8_t *data;
+	size_t size;
+
+	if (pack_get_bin(reader, field, 4, 16, &data, &size) != 0)
+		return ERR_MALFORMED;
+	if (size != 4 && size != 16)
+		return pack_refuse(reader, field);
+	*ret = (struct ip){.family = size == 4 ? 4 : 6};
+	memcpy(ret->b, data, size);
+	return 0;
+}
+
+int pack_get_endpoint(struct pack_reader *reader, const char *field, struct endpoint *ret)
+{
+	uint32_t count;
+	struct ip ip;
+	uint64_t port;
+
+	if (pack_get_array(reader, field, 2, 2, &count) != 0 ||
+		pack_get_ip(reader, field, &ip) != 0 ||
+		pack_get_uint(reader, field, UINT16_MAX, &port) != 0)
+		return ERR_MALFORMED;
+	*ret = (struct endpoint){.ip = ip, .port = (uint16_t)port};
 	return 0;
 }
 

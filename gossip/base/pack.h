@@ -18,6 +18,7 @@
 #include <stdbool.h>
 
 #include "gossip/base/err.h"
+#include "gossip/base/types.h"
 
 #define PACK_DEPTH_MAX 16 /* of containers that pack_skip walks into */
 
@@ -49,6 +50,11 @@ void pack_put_array(struct pack *pack, uint32_t count);
 void pack_put_map(struct pack *pack, uint32_t count);
 /* Bytes that are MessagePack already. */
 void pack_put_raw(struct pack *pack, const void *data, size_t size);
+
+/* [address (4 or 16 bytes), port]; the scope is local knowledge and stays here. */
+void pack_put_endpoint(struct pack *pack, const struct endpoint *endpoint);
+/* An address: 4 or 16 bytes. */
+void pack_put_ip(struct pack *pack, const struct ip *ip);
 
 enum pack_type {
 	PACK_END,
@@ -102,6 +108,9 @@ int pack_get_array(struct pack_reader *reader, const char *field, uint32_t min, 
 	uint32_t *ret_count) MUST_CHECK;
 int pack_get_map(struct pack_reader *reader, const char *field, uint32_t max,
 	uint32_t *ret_count) MUST_CHECK;
+int pack_get_ip(struct pack_reader *reader, const char *field, struct ip *ret) MUST_CHECK;
+int pack_get_endpoint(
+	struct pack_reader *reader, const char *field, struct endpoint *ret) MUST_CHECK;
 /* One whole value of any kind; ret_start (may be NULL) is where it began. */
 int pack_skip(struct pack_reader *reader, const char *field, const uint8_t **ret_start) MUST_CHECK;
 /* Nothing may be left. */

@@ -1,0 +1,36 @@
+/*
+ * What a member says of itself: where it can be reached, its WireGuard keys with the proof that
+ * they are its own, its address claim. The value of a DESCRIPTOR record: [wireguard port, [current
+ * key, proof], [next key, proof] | nil, claim, mtu, version, [endpoint...]]
+ */
+#ifndef MESHD_GOSSIP_RECORD_DESCRIPTOR_H
+#define MESHD_GOSSIP_RECORD_DESCRIPTOR_H
+
+#include "gossip/base/pack.h"
+#include "gossip/record/record.h"
+
+#define DESCRIPTOR_ENDPOINTS_MAX 12 /* a record must fit a datagram */
+#define DESCRIPTOR_VERSION_MAX	 24 /* characters of a software version */
+
+struct descriptor {
+	uint16_t wireguard_port;    /* 0: no data plane */
+	struct id wireguard;	    /* Ed25519 form */
+	struct sig wireguard_proof; /* by the WireGuard key over (domain, node id) */
+	bool has_next;		    /* announced, not in use yet */
+	struct id next;
+	struct sig next_proof;
+	uint32_t claim; /* which IPv4 address: trust/address.h */
+	uint16_t mtu;	/* of its overlay interface, bytes; 0: none */
+	char version[DESCRIPTOR_VERSION_MAX + 1];
+	size_t endpoint_count;
+	struct endpoint
+		endpoints[DESCRIPTOR_ENDPOINTS_MAX]; /* gossip, UDP and TCP; best first; scope 0 */
+};
+
+void descriptor_prove(const struct keys *wireguard, const struct id *node, struct sig *ret);
+void descriptor_encode(const struct descriptor *descriptor, struct pack *out);
+/* Decodes and checks the proofs against the record's author. ERR_MALFORMED, ERR_BAD_SIGNATURE,
+ * ERR_BAD_KEY. */
+int descriptor_decode(const struct record *record, struct descriptor *ret) MUST_CHECK;
+
+#endif

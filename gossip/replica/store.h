@@ -1,0 +1,74 @@
+/*
+ * The store keeps whatever is well-formed, signed, chained to the root by structure and within
+ * quota; its digest covers just that and converges whatever the clocks say. Who is a member, what
+ * is valid or expired are views computed from it elsewhere.
+ *
+ * One slot for each (author, type, key); in a slot the later (stamp, hash) wins. Putting the same
+ * records in any order, any number of times, gives the same store, bit for bit.
+ *
+ * A record whose chain is not there yet waits in a bounded pool outside the digest and is tried
+ * again when authority arrives. Authors that are revoked are purged and refused (store_ban); their
+ * revocation never is.
+ */
+#ifndef MESHD_GOSSIP_REPLICA_STORE_H
+#define MESHD_GOSSIP_REPLICA_STORE_H
+
+#include "gossip/record/digest.h"
+#include "gossip/record/record.h"
+
+struct rng;
+struct store;
+
+#define STORE_WAITING_MAX      256 /* records whose chain is missing; the oldest goes first */
+#define STORE_WAITING_SIZE_MAX (512 * 1024) /* bytes of them */
+#define STORE_QUOTA_RECORDS    4096 /* of an author's records outside authority and descriptors */
+#define STORE_QUOTA_SIZE       (1024 * 1024) /* bytes of them */
+
+/* What happened to the set. Called in the midst of a change: take note, do not call the store. A
+ * replaced record is reported removed, then its successor added. Restored ones are not reported. */
+struct store_observer {
+	void (*added)(void *context, struct record *record);
+	void (*removed)(void *context, struct record *record);
+	void *context;
+};
+
+int store_new(const struct id *mesh, struct rng *rng, const struct store_observer *observer,
+	struct store **ret) MUST_CHECK;
+void store_free(struct store *store);
+
+enum store_result {
+	STORE_ADDED,   /* new, or later than what the slot held */
+	STORE_KNOWN,   /* the same, or older than what the slot holds */
+	STORE_WAITING, /* its chain is missing: in the pool */
+};
+
+/* A decoded record from anywhere. Verifies its signature (and an admission's inner ones) only when
+ * it would be added. Takes its own reference. Errors: ERR_BAD_SIGNATURE, ERR_BAD_KEY, ERR_MALFORMED
+ * (an authority record's value), ERR_REVOKED (banned author), ERR_LIMIT (beyond the author's
+ * quota). */
+int store_put(struct store *store, struct record *record, enum store_result *ret) MUST_CHECK;
+/* A record from this node's own disk: trusted, not verified again, not reported. */
+int store_restore(struct store *store, struct record *record) MUST_CHECK;
+/* Own: from now on this author's records are refused, and those in the store go. unban lets them
+ * come back by the next sync. */
+void store_ban(struct store *store, const struct id *author);
+void store_unban(struct store *store, const struct id *author);
+bool store_banned(const struct store *store, const struct id *author);
+
+struct record *store_find(const struct store *store, const struct hash *hash);
+struct record *store_slot(const struct store *store, const struct id *author, uint16_t type,
+	const void *key, size_t key_size);
+/* Walks all records ordered by (stamp, hash), from the first after `after` (NULL: from the start).
+ * The walk may be interleaved with changes. NULL at the end. */
+struct record *store_after(const struct store *store, const struct record *after);
+/* The first at or after (stamp, hash): ranges for reconciliation. */
+struct record *store_seek(const struct store *store, uint64_t stamp, const struct hash *hash);
+
+size_t store_count(const struct store *store);
+size_t store_size(const struct store *store); /* bytes of all records */
+void store_digest(const struct store *store, uint8_t ret[DIGEST_SIZE]);
+/* Counts changes to the records that authority_concerns: a view computed at one value is good until
+ * the next. */
+uint64_t store_authority_version(const struct store *store);
+
+#endif

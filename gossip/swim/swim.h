@@ -1,0 +1,128 @@
+/*
+ * Who is alive: SWIM (Das, Gupta, Motivala, DSN 2002) with Lifeguard's suspicion (Dadgar, Phillips,
+ * Currey, arXiv 1707.00788), and every statement signed by whom it is about or who makes it:
+ * `alive` by its subject, `suspect` by its accuser. Nobody's word makes a member dead or left: each
+ * node concludes `dead` itself when a suspicion runs out, and `left` is a record that the trust
+ * rooms read.
+ *
+ * Pure: time is a parameter; what is to be sent, and which member changed its state, is queued and
+ * taken by the caller (swim_next_action, swim_next_change). Who is a member at all comes from
+ * outside (swim_add, swim_remove).
+ */
+#ifndef MESHD_GOSSIP_SWIM_SWIM_H
+#define MESHD_GOSSIP_SWIM_SWIM_H
+
+#include "gossip/base/mtime.h"
+#include "gossip/base/pack.h"
+#include "gossip/crypto/keys.h"
+
+struct rng;
+struct spread;
+struct swim;
+
+#define SWIM_PERIOD_MS	     1000 /* protocol period: one probe each */
+#define SWIM_TIMEOUT_MS	     500  /* of a direct probe, until a round trip has been measured */
+#define SWIM_INDIRECT	     3	  /* members asked to probe in our place */
+#define SWIM_SUSPICION_ALPHA 4
+#define SWIM_SUSPICION_BETA  6
+#define SWIM_CONFIRMATIONS   3 /* independent accusers that shorten a suspicion to its minimum */
+#define SWIM_MEMBERS_MAX     65536 /* WireGuard's own limit of peers (wireguard-go) */
+#define SWIM_STATEMENT_MAX   200   /* bytes of a signed statement */
+
+/* number-free list: name, label as status and events show it */
+#define SWIM_STATE_LIST(X)    \
+	X(ALIVE, "alive")     \
+	X(SUSPECT, "suspect") \
+	X(DEAD, "dead")
+
+enum swim_state {
+#define X(name, label) SWIM_##name,
+	SWIM_STATE_LIST(X)
+#undef X
+};
+const char *swim_state_label(enum swim_state state);
+
+/* (generation, version): generation grows with every start of a node and is on its disk; version
+ * when it refutes. Compared in that order. */
+struct swim_incarnation {
+	uint64_t generation, version;
+};
+
+/* All borrowed for the instance's life. */
+struct swim_config {
+	const struct keys *self;
+	const struct id *mesh;
+	struct rng *rng;
+	struct spread *spread; /* where statements to be told to others go */
+	uint64_t generation;   /* of this start; already on disk */
+};
+
+int swim_new(const struct swim_config *config, mtime_t now, struct swim **ret) MUST_CHECK;
+void swim_free(struct swim *swim);
+
+/* Membership, decided elsewhere. A new member starts out as alive with nothing heard, and is probed
+ * soon (ERR_LIMIT beyond SWIM_MEMBERS_MAX). Adding one that is there changes nothing. Self is never
+ * added. */
+int swim_add(struct swim *swim, mtime_t now, const struct id *id) MUST_CHECK;
+void swim_remove(struct swim *swim, const struct id *id);
+
+/* When swim_tick has something to do. */
+mtime_t swim_deadline(const struct swim *swim);
+void swim_tick(struct swim *swim, mtime_t now);
+
+/* What came in from an authenticated member. */
+void swim_heard(struct swim *swim, mtime_t now, const struct id *from); /* any packet of it */
+void swim_ping_received(struct swim *swim, mtime_t now, const struct id *from, uint64_t sequence);
+void swim_ack_received(struct swim *swim, mtime_t now, const struct id *from, uint64_t sequence);
+void swim_ping_req_received(struct swim *swim, mtime_t now, const struct id *from,
+	uint64_t sequence, const struct id *target);
+/* The helper's report on an indirect probe: target answered, or (nack) the helper lives and it did
+ * not. */
+void swim_relay_received(
+	struct swim *swim, mtime_t now, const struct id *from, uint64_t sequence, bool answered);
+/* A signed statement, from whomever: verified, then acted on and passed on if it was news. Errors:
+ * ERR_MALFORMED, ERR_BAD_SIGNATURE, ERR_UNKNOWN (subject or accuser no member). */
+int swim_statement_received(
+	struct swim *swim, mtime_t now, const void *bytes, size_t size, bool *ret_news) MUST_CHECK;
+/* Other evidence that a member lives, at that time: WireGuard's traffic. */
+void swim_evidence(struct swim *swim, mtime_t now, const struct id *id);
+
+/* What to send. Each becomes one section of a datagram to `to`; the caller adds statements and
+ * records. It may be that the caller knows no address for `to`: then the probe just fails. */
+enum swim_action_kind { SWIM_PING, SWIM_ACK, SWIM_PING_REQ, SWIM_RELAY };
+struct swim_action {
+	enum swim_action_kind kind;
+	struct id to;
+	uint64_t sequence;
+	struct id target; /* PING_REQ */
+	bool answered;	  /* RELAY */
+};
+bool swim_next_action(struct swim *swim, struct swim_action *ret);
+
+struct swim_change {
+	struct id id;
+	enum swim_state from, to;
+	const char *cause; /* static text: "probe timeout", "refuted", "suspicion confirmed", ... */
+};
+bool swim_next_change(struct swim *swim, struct swim_change *ret);
+
+/* For status and the caller's choices. */
+struct swim_info {
+	enum swim_state state;
+	bool heard;	/* anything at all, since this start */
+	int64_t rtt_us; /* smoothed; -1: not measured */
+	mtime_t since;	/* of the state */
+	mtime_t last_heard;
+	struct swim_incarnation incarnation;
+};
+bool swim_info(const struct swim *swim, const struct id *id, struct swim_info *ret);
+size_t swim_count(const struct swim *swim);
+/* Up to count random members in state alive (or any, with `any`), without `but` (may be NULL): for
+ * pushes and redials. Returns how many. */
+size_t swim_sample(struct swim *swim, bool any, const struct id *but, struct id *ret, size_t count);
+struct swim_incarnation swim_incarnation(const struct swim *swim);
+/* Statements a fresh or returning peer should see first: our own alive, and whatever accuses it. */
+void swim_greet(
+	struct swim *swim, const struct id *peer, struct pack *ret_statements, size_t *ret_count);
+
+#endif

@@ -1,0 +1,127 @@
+/*
+ * Who may speak: a pure function of a set of records, in strata, each computed only from the ones
+ * before; within a stratum removal wins; a witness's own standing is never an input.
+ *
+ *   root          the key whose public half is the mesh's id
+ *   admins        grants, and admissions by root-signed invites, less the root's admin revocations
+ *   admin acts    invites, revocations, closings, keeps, writer grants: by an admin, or by one who
+ * was revoked with this very record named to be kept admissions    by a valid invite, within its
+ * uses: kept before others, then the earlier stamp, then the smaller id; a use is spent for ever,
+ * also by those who left or were revoked; root-signed invites rank without keeps, which are a later
+ * stratum names         in a clash the same rank; the loser is shown as `name~ab12`
+ *
+ * The result does not depend on the order, repetition or source of the records.
+ */
+#ifndef MESHD_GOSSIP_TRUST_AUTHORITY_H
+#define MESHD_GOSSIP_TRUST_AUTHORITY_H
+
+#include "gossip/trust/admission.h"
+
+#define AUTHORITY_REASON_MAX	   200 /* bytes of the text that goes with a revocation */
+#define AUTHORITY_NAME_MAX	   (ADMISSION_NAME_MAX + 6)
+#define AUTHORITY_OVERSPENT_MAX	   64	 /* losers of one invite that are kept and told why */
+#define AUTHORITY_REVOCATIONS_MAX  10000 /* per admin; beyond: close invites */
+#define AUTHORITY_CHARTER_NAME_MAX 63
+
+/* The value of the CHARTER record: what the founder chose. */
+struct charter {
+	char name[AUTHORITY_CHARTER_NAME_MAX + 1];
+	struct prefix prefix4, prefix6;
+};
+
+void charter_encode(const struct charter *charter, struct pack *out);
+int charter_decode(const struct record *record, struct charter *ret) MUST_CHECK;
+
+/* The value of a REVOCATION (its key is the node): the invite that admitted the node is closed by
+ * the same act, keeping the others it admitted so far. ADMIN_REVOCATION: `keep` lists hashes of
+ * records of that admin. CLOSING: `keep` lists nodes. */
+struct revocation {
+	struct id subject; /* the record's key: a node, or for a closing the invite */
+	char name[AUTHORITY_NAME_MAX + 1]; /* of the node, for people; may be empty */
+	char reason[AUTHORITY_REASON_MAX + 1];
+	bool has_invite;
+	struct id invite; /* closed by it */
+	size_t keep_count;
+	const uint8_t *keep; /* 32 bytes each, sorted, no duplicates; points into the record */
+};
+
+/* The largest list that fits a record. Longer ones are several records with the chunk's number at
+ * the end of the key, and take effect when all are there. */
+#define REVOCATION_KEEP_MAX 1900
+void revocation_encode(const struct revocation *revocation, struct pack *out);
+int revocation_decode(const struct record *record, struct revocation *ret) MUST_CHECK;
+
+enum authority_standing {
+	AUTHORITY_MEMBER,
+	AUTHORITY_LEFT,
+	AUTHORITY_REVOKED,
+	AUTHORITY_VOID, /* `why` says: ERR_USED_UP, ERR_WITHDRAWN, ERR_NOT_ADMIN, ... */
+};
+
+struct authority_member {
+	struct id id;
+	enum authority_standing standing;
+	int why; /* enum err for AUTHORITY_VOID, else 0 */
+	bool admin;
+	bool ephemeral;
+	bool kept; /* an admin's keep names it: ranks first in a clash */
+	char given_name[ADMISSION_NAME_MAX + 1]; /* in its admission */
+	char name[AUTHORITY_NAME_MAX + 1]; /* as shown: `name~ab12` for the loser of a clash */
+	uint64_t stamp;			   /* of its admission, or of what ended its membership */
+	struct id by;			   /* who revoked it; zero otherwise */
+	char reason[AUTHORITY_REASON_MAX + 1];
+	struct id invite;
+	size_t tag_count;
+	char tags[INVITE_TAGS_MAX][INVITE_TAG_MAX + 1];
+	struct ip pinned4, pinned6;    /* family 0: not pinned */
+	const struct record *ended_by; /* the record that voids it, to tell it; NULL for members */
+};
+
+enum authority_invite_state {
+	INVITE_OPEN,
+	INVITE_EXPIRED,
+	INVITE_USED_UP,
+	INVITE_CLOSED,
+	INVITE_INVALID
+};
+
+struct authority_invite {
+	struct invite invite;
+	struct id author;
+	uint64_t stamp;
+	uint32_t used;
+	enum authority_invite_state state; /* expired: by the time given to authority_compute */
+	const struct record *record;
+};
+
+struct authority;
+
+/* records are verified and of this mesh (record_verify, admission_verify); of other types than the
+ * authority's they are passed over. They are borrowed for the result's life. now is mesh time. */
+int authority_compute(const struct id *mesh, const struct record *const *records, size_t count,
+	wtime_t now, struct authority **ret) MUST_CHECK;
+void authority_free(struct authority *authority);
+
+bool authority_has_charter(const struct authority *authority, struct charter *ret);
+bool authority_is_admin(const struct authority *authority, const struct id *node);
+const struct authority_member *authority_member(
+	const struct authority *authority, const struct id *node);
+/* All that were ever admitted, sorted by id; index from 0, NULL at the end. */
+const struct authority_member *authority_at(const struct authority *authority, size_t index);
+const struct authority_invite *authority_invite(
+	const struct authority *authority, const struct id *invite);
+const struct authority_invite *authority_invite_at(const struct authority *authority, size_t index);
+
+/* Who must be known before a record may enter a store, by its structure alone (whether that
+ * authority still stands is the view's business). */
+enum authority_chain {
+	CHAIN_ROOT,	 /* author is the mesh's root */
+	CHAIN_ADMIN,	 /* author has a grant, or an admission by a root-signed invite */
+	CHAIN_ADMISSION, /* the embedded invite's author is as for CHAIN_ADMIN, or the root */
+	CHAIN_MEMBER,	 /* author has an admission */
+};
+enum authority_chain authority_chain(uint16_t type);
+/* Types that authority_compute looks at. */
+bool authority_concerns(uint16_t type);
+
+#endif

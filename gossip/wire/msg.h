@@ -1,0 +1,79 @@
+/*
+ * The plaintext of a datagram and back: the MessagePack array [session, counter, {section: value,
+ * ...}] with section numbers ascending, each at most once. All of it is decoded and validated
+ * before anything is acted on; unknown sections are refused (the version is in the keys: seal.h).
+ */
+#ifndef MESHD_GOSSIP_WIRE_MSG_H
+#define MESHD_GOSSIP_WIRE_MSG_H
+
+#include "gossip/base/mtime.h"
+#include "gossip/base/pack.h"
+#include "gossip/base/types.h"
+
+#define MSG_ITEMS_MAX	64 /* statements, and records, in one datagram */
+#define MSG_DIGEST_SIZE 16
+
+/* number, name */
+#define MSG_SECTION_LIST(X)                                                       \
+	X(1, CHALLENGE)	  /* u64: a nonce the receiver is to echo */              \
+	X(2, ECHO)	  /* u64: the nonce that was sent to us */                \
+	X(3, PING)	  /* u64 sequence */                                      \
+	X(4, ACK)	  /* u64 sequence of the ping */                          \
+	X(5, PING_REQ)	  /* [u64 sequence, target id] */                         \
+	X(6, RELAY)	  /* [u64 sequence of the ping-req, bool answered] */     \
+	X(7, DIGEST)	  /* [16 bytes of the store's digest, u64 cutoff hour] */ \
+	X(8, TIME)	  /* u64: wall clock of the sender, ms */                 \
+	X(9, SEEN)	  /* endpoint: where the receiver's packets come from */  \
+	X(10, STATEMENTS) /* [bytes...] signed statements of liveness */          \
+	X(11, RECORDS)	  /* [bytes...] whole records */                          \
+	X(12, VOID)	  /* bytes: the record that ended the receiver's membership */
+
+enum msg_section {
+#define X(number, name) MSG_##name = number,
+	MSG_SECTION_LIST(X)
+#undef X
+};
+
+struct msg_item {
+	const uint8_t *bytes; /* into the packet, or the caller's memory when encoding */
+	size_t size;
+};
+
+struct msg {
+	uint64_t session, counter;
+	uint32_t present; /* bit 1 << section */
+	uint64_t challenge, echo, ping, ack;
+	uint64_t ping_req;
+	struct id ping_req_target;
+	uint64_t relay;
+	bool relay_answered;
+	uint8_t digest[MSG_DIGEST_SIZE];
+	uint64_t cutoff_hour;
+	wtime_t time;
+	struct endpoint seen;
+	size_t statement_count;
+	struct msg_item statements[MSG_ITEMS_MAX];
+	size_t record_count;
+	struct msg_item records[MSG_ITEMS_MAX];
+	struct msg_item void_record;
+};
+
+static inline bool msg_has(const struct msg *msg, enum msg_section section)
+{
+	return msg->present & UINT32_C(1) << section;
+}
+
+static inline void msg_add(struct msg *msg, enum msg_section section)
+{
+	msg->present |= UINT32_C(1) << section;
+}
+
+/* ERR_MALFORMED, with *ret_where naming the field. Items point into plain. */
+int msg_decode(const void *plain, size_t size, struct msg *ret, const char **ret_where) MUST_CHECK;
+/* ERR_TOO_BIG when it does not fit capacity. */
+int msg_encode(
+	const struct msg *msg, void *ret_plain, size_t capacity, size_t *ret_size) MUST_CHECK;
+/* What msg would take, to know the room that is left for items. */
+size_t msg_size(const struct msg *msg);
+
+#endif
