@@ -1,0 +1,1 @@
+"""Namespace tests: real daemons on hosts that are network namespaces."""
