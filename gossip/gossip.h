@@ -1,0 +1,298 @@
+/*
+ * The gossip core: one node's whole decentralised mind as a pure state machine. Bytes, time and
+ * randomness are parameters; it never calls out. What it wants done in the world it queues as
+ * effects, which the caller takes with gossip_next_effect() after every call until there are none.
+ * Not re-entrant. The daemon drives it with libuv, the simulator with a virtual clock: the same
+ * object code.
+ *
+ *   input    gossip_receive, gossip_stream_*, gossip_persisted, the commands, gossip_tick at
+ *            gossip_deadline()
+ *   output   effects; views (gossip_status, gossip_member_at, ...), good until the next input
+ *
+ * Own statements are on disk before they are sent: they wait until gossip_persisted() says so.
+ */
+#ifndef MESHD_GOSSIP_GOSSIP_H
+#define MESHD_GOSSIP_GOSSIP_H
+
+#include "gossip/base/text.h"
+#include "gossip/record/descriptor.h"
+#include "gossip/record/digest.h"
+#include "gossip/swim/swim.h"
+#include "gossip/trust/authority.h"
+#include "gossip/trust/token.h"
+
+#define GOSSIP_STREAMS_MAX	   64		/* open at once, in and out: joins and syncs */
+#define GOSSIP_STREAMS_PER_ADDRESS 8		/* of them from one address */
+#define GOSSIP_STREAM_QUEUE_MAX	   (256 * 1024) /* bytes handed out and not yet sent: then it waits \
+						 */
+#define GOSSIP_JOIN_TIMEOUT_MS	   30000
+
+struct gossip;
+
+/* What time it is, at every input. synced: the kernel or the operator vouches for the wall clock.
+ */
+struct gossip_time {
+	mtime_t now;
+	wtime_t wall;
+	bool synced;
+};
+
+struct gossip_config {
+	const struct keys *identity;  /* these three are borrowed for the core's life */
+	const struct keys *wireguard; /* NULL: no data plane */
+	const struct keys *root;      /* NULL unless this node holds the root */
+	const struct id *mesh;	      /* copied; NULL: belongs to none yet */
+	uint8_t seed[32];	      /* of all its randomness; wiped by gossip_new */
+	uint64_t generation;	      /* of this start; on disk, larger than any before */
+	uint64_t stamp_ceiling;	      /* as last persisted; 0: none */
+	char version[DESCRIPTOR_VERSION_MAX + 1]; /* of the software, told to members */
+	uint16_t wireguard_port;
+	uint16_t mtu;	     /* of the overlay */
+	bool allow_loopback; /* loopback addresses are candidates: all nodes on one machine */
+};
+
+enum gossip_state {
+	GOSSIP_UNJOINED,
+	GOSSIP_JOINING,
+	GOSSIP_RUNNING,
+	GOSSIP_REVOKED,
+	GOSSIP_LEAVING
+};
+const char *gossip_state_label(enum gossip_state state);
+
+int gossip_new(
+	struct gossip_config *config, struct gossip_time time, struct gossip **ret) MUST_CHECK;
+void gossip_free(struct gossip *gossip);
+
+/* Between gossip_new and gossip_start: what this node's disk holds. A record that does not decode
+ * is an error, told and passed over. */
+int gossip_restore_record(struct gossip *gossip, const void *bytes, size_t size) MUST_CHECK;
+void gossip_restore_endpoint(
+	struct gossip *gossip, const struct id *node, const struct endpoint *endpoint);
+/* Computes the views; from here on it is in its state (UNJOINED, RUNNING, REVOKED). */
+int gossip_start(struct gossip *gossip, struct gossip_time time) MUST_CHECK;
+
+/* ---- input ---- */
+
+mtime_t gossip_deadline(const struct gossip *gossip); /* MTIME_NEVER: nothing to wait for */
+void gossip_tick(struct gossip *gossip, struct gossip_time time);
+/* One datagram. What is wrong with it is counted (gossip_counters), never answered. */
+void gossip_receive(struct gossip *gossip, struct gossip_time time, const struct endpoint *from,
+	const void *data, size_t size);
+
+/* Streams: numbers are the core's for those it asked for (EFFECT_CONNECT), the caller's for those
+ * it accepted, which have GOSSIP_STREAM_ACCEPTED set. After gossip_stream_closed or EFFECT_CLOSE a
+ * number is gone. */
+#define GOSSIP_STREAM_ACCEPTED (UINT64_C(1) << 63)
+void gossip_stream_accepted(struct gossip *gossip, struct gossip_time time, uint64_t stream,
+	const struct endpoint *from);
+void gossip_stream_connected(struct gossip *gossip, struct gossip_time time, uint64_t stream);
+void gossip_stream_received(struct gossip *gossip, struct gossip_time time, uint64_t stream,
+	const void *data, size_t size);
+void gossip_stream_sent(
+	struct gossip *gossip, struct gossip_time time, uint64_t stream, size_t size);
+void gossip_stream_closed(struct gossip *gossip, struct gossip_time time, uint64_t stream);
+
+/* All effects of kinds EFFECT_PERSIST_* up to this ticket are on disk. */
+void gossip_persisted(struct gossip *gossip, struct gossip_time time, uint64_t ticket);
+
+/* ---- commands: what an operator or the host says. Errors are told with a text in gossip_error().
+ * A ticket returned must be persisted before the operator is told that it is done. ---- */
+
+struct gossip_found {
+	const struct keys *root; /* made by the caller, on its disk already; borrowed from now on */
+	const char *mesh_name;	 /* NULL: "mesh" */
+	const char *node_name;
+	struct prefix prefix4, prefix6; /* family 0: derived from the mesh id */
+};
+int gossip_found(struct gossip *gossip, struct gossip_time time, const struct gossip_found *found,
+	uint64_t *ret_ticket) MUST_CHECK;
+
+/* Starts joining: EFFECT_JOINED says how it ended, after at most timeout_ms. node_name may be NULL
+ * where the invite fixes one. Token errors (see token_decode) and ERR_EXPIRED, ERR_OTHER_MESH come
+ * at once. extra endpoints (found on the LAN, ...) are tried beside the token's. */
+int gossip_join(struct gossip *gossip, struct gossip_time time, const char *token,
+	const char *node_name, int64_t timeout_ms, const struct endpoint *extra,
+	size_t extra_count) MUST_CHECK;
+
+/* invite->id and expires_ms are set by the call: expiry is now + lifetime_ms. No endpoints: this
+ * node's. */
+int gossip_invite(struct gossip *gossip, struct gossip_time time, int64_t lifetime_ms,
+	struct invite *invite, char ret_token[TOKEN_TEXT_MAX], uint64_t *ret_ticket) MUST_CHECK;
+int gossip_uninvite(struct gossip *gossip, struct gossip_time time, const struct id *invite,
+	uint64_t *ret_ticket) MUST_CHECK;
+int gossip_revoke(struct gossip *gossip, struct gossip_time time, const struct id *node,
+	const char *reason, uint64_t *ret_ticket) MUST_CHECK;
+/* State LEAVING once on disk; EFFECT_LEFT when the mesh has been told or 2 s have passed. ERR_STATE
+ * without force: the last admin, the holder of a root that was never exported. */
+int gossip_leave(struct gossip *gossip, struct gossip_time time, bool force,
+	uint64_t *ret_ticket) MUST_CHECK;
+/* Where others may reach this node, best first: local addresses and advertised ones. Those inside
+ * the mesh's own prefixes, multicast, unspecified and link-local ones are left out here. */
+void gossip_set_endpoints(struct gossip *gossip, struct gossip_time time,
+	const struct endpoint *endpoints, size_t count);
+/* What WireGuard saw: the peer was heard from at that time, by traffic that authenticated. */
+void gossip_evidence(struct gossip *gossip, struct gossip_time time, const struct id *node);
+void gossip_set_mtu(struct gossip *gossip, struct gossip_time time, uint16_t mtu);
+
+/* What the last failed command wants a person to know: what, to what, what to do. */
+const char *gossip_error(const struct gossip *gossip);
+
+/* ---- effects ---- */
+
+/* name, label */
+#define GOSSIP_EVENT_LIST(X)                                   \
+	X(MEMBER_STATE, "member_state") /* from, to, cause */  \
+	X(JOINED, "joined")                                    \
+	X(LEFT, "left")                                        \
+	X(REVOKED, "revoked") /* by, cause: the reason */      \
+	X(KEY_ROTATED, "key_rotated")                          \
+	X(RECORD_REFUSED, "record_refused")	/* cause */    \
+	X(ADDRESS_MOVED, "address_moved")	/* from, to */ \
+	X(ENDPOINT_CHANGED, "endpoint_changed") /* from, to */ \
+	X(OVERSPENT, "overspent")		/* cause: the invite */
+
+enum gossip_event_kind {
+#define X(name, label) GOSSIP_EVENT_##name,
+	GOSSIP_EVENT_LIST(X)
+#undef X
+};
+const char *gossip_event_label(enum gossip_event_kind kind);
+
+struct gossip_event {
+	enum gossip_event_kind kind;
+	struct id node;
+	char name[AUTHORITY_NAME_MAX + 1];
+	char from[TEXT_ENDPOINT_SIZE], to[TEXT_ENDPOINT_SIZE]; /* empty: has none */
+	char cause[AUTHORITY_REASON_MAX + 1];
+	bool has_by;
+	struct id by;
+};
+
+enum gossip_effect_kind {
+	EFFECT_SEND,		 /* endpoint, bytes: one datagram */
+	EFFECT_CONNECT,		 /* stream, endpoint */
+	EFFECT_STREAM_SEND,	 /* stream, bytes */
+	EFFECT_CLOSE,		 /* stream; after what was sent on it has gone out */
+	EFFECT_PERSIST_RECORD,	 /* ticket, hash, bytes: add */
+	EFFECT_PERSIST_REMOVE,	 /* ticket, hash: remove */
+	EFFECT_PERSIST_MESH,	 /* ticket, id: this node belongs to that mesh from now on */
+	EFFECT_PERSIST_CEILING,	 /* ticket, number: stamps below it may have been issued */
+	EFFECT_PERSIST_ENDPOINT, /* ticket, id, endpoint: where a member was last reached */
+	EFFECT_CHANGED, /* members, records or addresses changed: look at the views again */
+	EFFECT_STATE,	/* gossip_status().state is another one */
+	EFFECT_EVENT,	/* event */
+	EFFECT_JOINED,	/* number: 0 or enum err; text: for people. The state has changed already */
+	EFFECT_LEFT,	/* the mesh knows: forget the identity */
+};
+
+struct gossip_effect {
+	enum gossip_effect_kind kind;
+	uint64_t stream;
+	uint64_t ticket;
+	int64_t number;
+	struct endpoint endpoint;
+	struct id id;
+	struct hash hash;
+	const uint8_t *bytes; /* good until the next call of any function here */
+	size_t size;
+	const char *text;
+	const struct gossip_event *event;
+};
+
+bool gossip_next_effect(struct gossip *gossip, struct gossip_effect *ret);
+
+/* ---- views ---- */
+
+struct gossip_status {
+	enum gossip_state state;
+	struct id node;
+	char name[AUTHORITY_NAME_MAX + 1];
+	bool admin, has_root;
+	struct ip address4, address6; /* family 0: none (yet) */
+	bool has_mesh;
+	struct id mesh;
+	struct charter charter; /* only with has_mesh, once the charter is known */
+	size_t records, records_size;
+	uint8_t digest[DIGEST_SIZE];
+	size_t members;		 /* that are members now, self included */
+	int64_t clock_offset_ms; /* mesh time less wall clock */
+	const char *revoked_why; /* state REVOKED: for people */
+};
+void gossip_status(const struct gossip *gossip, struct gossip_status *ret);
+
+#define GOSSIP_CANDIDATES_MAX (DESCRIPTOR_ENDPOINTS_MAX + 2)
+
+/* as status shows it */
+#define GOSSIP_MEMBER_STATE_LIST(X) \
+	X(ALIVE, "alive")           \
+	X(SUSPECT, "suspect")       \
+	X(DEAD, "dead")             \
+	X(LEFT, "left")             \
+	X(REVOKED, "revoked")
+
+enum gossip_member_state {
+#define X(name, label) GOSSIP_MEMBER_##name,
+	GOSSIP_MEMBER_STATE_LIST(X)
+#undef X
+};
+const char *gossip_member_state_label(enum gossip_member_state state);
+
+struct gossip_member {
+	const struct authority_member *standing; /* id, name, admin, tags, by, reason, invite */
+	enum gossip_member_state state;
+	bool self;
+	wtime_t since;	/* of the state */
+	int64_t rtt_us; /* -1: not measured */
+	struct ip address4, address6;
+	bool has_descriptor;
+	struct descriptor descriptor;
+	bool has_wireguard; /* a peer to configure: keys below are set, self excluded */
+	uint8_t wireguard_public[32], preshared[32];
+	struct endpoint reached; /* where gossip reaches it now; family 0: nowhere */
+	/* where its WireGuard may listen, likeliest first: the reached address, then its
+	 * descriptor's */
+	size_t candidate_count;
+	struct endpoint candidates[GOSSIP_CANDIDATES_MAX];
+};
+
+/* Members now, and those that left or were revoked in the last 24 h, sorted by id, self included.
+ * false at the end; start with *index = 0. Wipe ret->preshared after use. */
+bool gossip_member_next(const struct gossip *gossip, size_t *index, struct gossip_member *ret);
+bool gossip_member(const struct gossip *gossip, const struct id *node, struct gossip_member *ret);
+/* Name, id or unambiguous id prefix, of a member (past ones only by id or prefix). ERR_UNKNOWN;
+ * ERR_INVALID when it fits two. */
+int gossip_resolve(const struct gossip *gossip, const char *text, struct id *ret) MUST_CHECK;
+/* Open and ended invites, newest first. */
+const struct authority_invite *gossip_invite_at(const struct gossip *gossip, size_t index);
+/* An invite's id or unambiguous prefix. */
+int gossip_resolve_invite(const struct gossip *gossip, const char *text, struct id *ret) MUST_CHECK;
+
+/* name, label: what became of input, since the start */
+#define GOSSIP_COUNTER_LIST(X)                          \
+	X(PACKETS_IN, "packets_in")                     \
+	X(PACKETS_OUT, "packets_out")                   \
+	X(BYTES_IN, "bytes_in")                         \
+	X(BYTES_OUT, "bytes_out")                       \
+	X(UNKNOWN_TAG, "refused_unknown_tag")           \
+	X(NOT_AUTHENTIC, "refused_not_authentic")       \
+	X(MALFORMED, "refused_malformed")               \
+	X(REPLAYED, "refused_replayed")                 \
+	X(UNPROVEN_SESSION, "refused_unproven_session") \
+	X(REVOKED_SENDER, "refused_revoked_sender")     \
+	X(RECORDS_REFUSED, "records_refused")           \
+	X(STATEMENTS_REFUSED, "statements_refused")     \
+	X(STREAMS_REFUSED, "streams_refused")           \
+	X(SYNCS, "syncs")                               \
+	X(JOINS_SERVED, "joins_served")
+
+enum gossip_counter {
+#define X(name, label) GOSSIP_COUNT_##name,
+	GOSSIP_COUNTER_LIST(X)
+#undef X
+		GOSSIP_COUNTERS,
+};
+const char *gossip_counter_label(enum gossip_counter counter);
+const uint64_t *gossip_counters(const struct gossip *gossip); /* GOSSIP_COUNTERS of them */
+
+#endif
