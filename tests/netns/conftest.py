@@ -1,1 +1,44 @@
-"""Namespace tests: real daemons on hosts that are network namespaces."""
+"""Namespace tests: real daemons on hosts that are network namespaces.
+
+    tests/run -k NAME                                   as CI does it
+    MESHD_BUILD=build pytest tests/netns -k NAME        with a build of your own
+
+MESHD_TEST_BACKEND is `userspace` (default) or `kernel`.
+"""
+import os
+import signal
+
+import pytest
+
+from mesh import World
+
+
+def pytest_configure(config):
+    if os.geteuid() != 0:
+        raise pytest.UsageError("the namespace tests need root")
+
+    def interrupt(number, frame):
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)  # finalizers run for SIGTERM too
+
+
+@pytest.fixture
+def world(tmp_path, request):
+    made = World(tmp_path)
+    request.node.world = made
+    try:
+        yield made
+    finally:
+        wrong = made.close()
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failed test shows what its daemons said."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for node in getattr(getattr(item, "world", None), "nodes", []):
+            report.sections.append((f"meshd of {node.name}, from {node.log}", node.log_tail()))

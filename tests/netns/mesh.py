@@ -1,0 +1,205 @@
+"""meshd on hosts that are namespaces: start, stop and kill it, and talk to it through meshctl."""
+import json
+import os
+import pathlib
+import re
+import signal
+
+from lan import Host, Lan, Traffic, wait_for
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BUILD = pathlib.Path(os.environ.get("MESHD_BUILD", ROOT / "build-asan"))
+BACKEND = os.environ.get("MESHD_TEST_BACKEND", "userspace")
+
+# A report of a sanitizer in a daemon's log fails the test, whatever else the test looked at.
+SANITIZER = re.compile(r"ERROR: \w+Sanitizer|runtime error:")
+LOG_LINES_SHOWN = 60
+
+
+class Refused(AssertionError):
+    """meshctl exited with another status than 0."""
+
+    def __init__(self, node, arguments, done):
+        super().__init__(f"{node.name}: meshctl {' '.join(arguments)}: status {done.returncode}: {done.stderr.strip()}")
+        self.status = done.returncode
+        self.text = done.stderr
+
+
+class Node:
+    """One meshd with its own configuration, state directory and socket, on a host of its own or a shared one."""
+
+    def __init__(self, host, folder, settings=None):
+        self.host = host
+        self.name = host.name
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.state = self.folder / "state"
+        self.config = self.folder / "meshd.conf"
+        self.socket = self.folder / "meshd.sock"
+        self.log = self.folder / "meshd.log"
+        self.log.touch()
+        self.process = None
+        self.configure(settings or {})
+
+    def configure(self, settings):
+        """settings: {"section.key": value}, over this test's defaults. Takes effect at the next start or SIGHUP."""
+        values = {"gossip.mdns": "false", "wireguard.backend": BACKEND, "log.level": "debug", **settings}
+        sections = {}
+        for name, value in values.items():
+            section, key = name.split(".", 1)
+            sections.setdefault(section, []).append(f"{key} = {value}\n")
+        self.config.write_text("".join(f"[{section}]\n{''.join(lines)}" for section, lines in sections.items()))
+
+    @property
+    def interface(self):
+        return "mesh0"
+
+    def command(self, *arguments):
+        return [BUILD / "meshd", "--config", self.config, "--state-dir", self.state, "--socket", self.socket, *arguments]
+
+    def start(self, wait=True):
+        """Starts the daemon; returns when it answers."""
+        assert not self.running(), f"{self.name} runs already"
+        self.process = self.host.start(*self.command(), log=self.log)
+        if wait:
+            wait_for(lambda: not self.running() or self.meshctl("status")[0] == 0, 10, f"meshd of {self.name} answers")
+            assert self.running(), f"meshd of {self.name} ended at start, status {self.process.popen.returncode}"
+
+    def running(self):
+        return self.process is not None and self.process.running()
+
+    def signal(self, number):
+        self.process.signal(number)
+
+    def stop(self):
+        """SIGTERM: a clean end that leaves the overlay up."""
+        self.signal(signal.SIGTERM)
+        status = self.process.wait(15)
+        assert status == 0, f"meshd of {self.name} ended with status {status}"
+
+    def kill(self):
+        """kill -9."""
+        self.signal(signal.SIGKILL)
+        self.process.wait()
+
+    def restart(self):
+        self.stop()
+        self.start()
+
+    def cleanup(self):
+        """meshd --cleanup."""
+        self.host.run(*self.command("--cleanup"))
+
+    def meshctl(self, *arguments, input=None, timeout=60):
+        """(status, stdout, stderr)"""
+        done = self.host.run(BUILD / "meshctl", "--socket", self.socket, *arguments, check=False, input=input,
+                             timeout=timeout)
+        return done.returncode, done.stdout, done.stderr
+
+    def do(self, *arguments, input=None, timeout=60):
+        """stdout of a meshctl that has to succeed; else Refused."""
+        done = self.host.run(BUILD / "meshctl", "--socket", self.socket, *arguments, check=False, input=input,
+                             timeout=timeout)
+        if done.returncode:
+            raise Refused(self, [str(argument) for argument in arguments], done)
+        return done.stdout
+
+    def json(self, *arguments, **options):
+        return json.loads(self.do("--json", *arguments, **options))
+
+    def status(self):
+        return self.json("status")
+
+    def addresses(self):
+        """Overlay addresses, without their lengths: IPv6 first."""
+        plain = [address.split("/")[0] for address in self.status()["node"]["addresses"]]
+        return sorted(plain, key=lambda address: ":" not in address)
+
+    def members(self):
+        """name: member, as `status` lists them."""
+        return {member["name"]: member for member in self.status()["members"]}
+
+    def sees(self, *others, state="alive"):
+        """Whether each of these nodes is listed here in this state."""
+        members = self.members()
+        return all(other.name in members and members[other.name]["state"] == state for other in others)
+
+    def init(self, *arguments):
+        return self.do("init", *arguments)
+
+    def invite(self, *arguments):
+        return self.do("invite", *arguments).strip()
+
+    def join(self, token, *arguments):
+        return self.do("join", "-", *arguments, input=token)
+
+    def traffic(self, address, rate=50):
+        return Traffic(self.host, address, self.folder / f"ping-{address.replace(':', '_')}.log", rate)
+
+    def log_tail(self):
+        lines = self.log.read_text(errors="replace").splitlines()
+        return "\n".join(lines[-LOG_LINES_SHOWN:])
+
+    def sanitizer_report(self):
+        text = self.log.read_text(errors="replace")
+        found = SANITIZER.search(text)
+        return text[found.start():found.start() + 4000] if found else None
+
+
+class World:
+    """What one test makes: hosts, LANs, nodes. All of it is gone after close()."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.hosts, self.lans, self.nodes = [], [], []
+
+    def host(self, name):
+        self.hosts.append(Host(name))
+        return self.hosts[-1]
+
+    def lan(self, name="lan"):
+        self.lans.append(Lan(name))
+        return self.lans[-1]
+
+    def node(self, host, settings=None):
+        self.nodes.append(Node(host, self.folder / f"{host.name}-{len(self.nodes)}", settings))
+        return self.nodes[-1]
+
+    def nodes_on_lan(self, *names, settings=None):
+        """(lan, node...): one host for each name, plugged into one LAN; daemons not started yet."""
+        lan = self.lan()
+        nodes = []
+        for name in names:
+            host = self.host(name)
+            host.underlay = lan.attach(host)
+            nodes.append(self.node(host, settings))
+        return (lan, *nodes)
+
+    def mesh(self, *names, settings=None):
+        """(lan, node...): the same, with a running mesh founded by the first and joined by the others."""
+        lan, *nodes = self.nodes_on_lan(*names, settings=settings)
+        founder, *others = nodes
+        for node in nodes:
+            node.start()
+        founder.init()
+        for node in others:
+            node.join(founder.invite())
+        for node in nodes:
+            wait_for(lambda: node.sees(*nodes), 15, f"{node.name} sees everybody alive")
+        return (lan, *nodes)
+
+    def close(self):
+        """Ends everything, and returns what went wrong at that: unclean ends and sanitizer reports."""
+        wrong = []
+        for node in self.nodes:
+            if node.running():
+                try:
+                    node.stop()
+                except Exception as error:  # the others still have to go
+                    wrong.append(str(error))
+            report = node.sanitizer_report()
+            if report:
+                wrong.append(f"meshd of {node.name}: {report}")
+        for thing in [*self.hosts, *self.lans]:
+            thing.close()
+        return wrong
