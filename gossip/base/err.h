@@ -34,6 +34,7 @@
 	X(NOT_READY, "not_ready", "not ready yet")                                  \
 	X(TIMEOUT, "timeout", "timed out")                                          \
 	X(EXHAUSTED, "exhausted", "every address of the prefix is taken")           \
+	X(UNSUPPORTED, "unsupported", "not supported by this system")               \
 	X(SYSTEM, "system", "system error")
 
 enum err_index {

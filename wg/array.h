@@ -1,0 +1,27 @@
+/* Arrays that grow: pointer, count and capacity live in their owner. */
+#ifndef MESHD_WG_ARRAY_H
+#define MESHD_WG_ARRAY_H
+
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "gossip/base/err.h"
+
+/* Room for at least `count` items of `size` bytes. Returns the array, moved perhaps, with the
+ * capacity it has now; NULL if there is no memory: the old one is as it was. */
+static inline void *array_reserve(void *items, size_t count, size_t size, size_t *capacity)
+{
+	size_t wanted = *capacity ? *capacity : 4;
+	void *grown;
+
+	if (items && count <= *capacity)
+		return items;
+	while (wanted < count)
+		wanted *= 2;
+	grown = reallocarray(items, wanted, size);
+	if (grown)
+		*capacity = wanted;
+	return grown;
+}
+
+#endif
