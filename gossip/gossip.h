@@ -21,11 +21,12 @@
 #include "gossip/trust/authority.h"
 #include "gossip/trust/token.h"
 
-#define GOSSIP_STREAMS_MAX	   64		/* open at once, in and out: joins and syncs */
-#define GOSSIP_STREAMS_PER_ADDRESS 8		/* of them from one address */
-#define GOSSIP_STREAM_QUEUE_MAX	   (256 * 1024) /* bytes handed out and not yet sent: then it waits \
-						 */
-#define GOSSIP_JOIN_TIMEOUT_MS	   30000
+#define GOSSIP_STREAMS_MAX	   64 /* open at once, in and out: joins and syncs */
+#define GOSSIP_STREAMS_PER_ADDRESS 8  /* of them from one address */
+#define GOSSIP_STREAM_QUEUE_MAX                                          \
+	(256 * 1024) /* bytes handed out and not yet sent: then it waits \
+		      */
+#define GOSSIP_JOIN_TIMEOUT_MS 30000
 
 struct gossip;
 
@@ -44,7 +45,6 @@ struct gossip_config {
 	const struct id *mesh;	      /* copied; NULL: belongs to none yet */
 	uint8_t seed[32];	      /* of all its randomness; wiped by gossip_new */
 	uint64_t generation;	      /* of this start; on disk, larger than any before */
-	uint64_t stamp_ceiling;	      /* as last persisted; 0: none */
 	char version[DESCRIPTOR_VERSION_MAX + 1]; /* of the software, told to members */
 	uint16_t wireguard_port;
 	uint16_t mtu;	     /* of the overlay */
@@ -177,7 +177,6 @@ enum gossip_effect_kind {
 	EFFECT_PERSIST_RECORD,	 /* ticket, hash, bytes: add */
 	EFFECT_PERSIST_REMOVE,	 /* ticket, hash: remove */
 	EFFECT_PERSIST_MESH,	 /* ticket, id: this node belongs to that mesh from now on */
-	EFFECT_PERSIST_CEILING,	 /* ticket, number: stamps below it may have been issued */
 	EFFECT_PERSIST_ENDPOINT, /* ticket, id, endpoint: where a member was last reached */
 	EFFECT_CHANGED, /* members, records or addresses changed: look at the views again */
 	EFFECT_STATE,	/* gossip_status().state is another one */
