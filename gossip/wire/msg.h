@@ -33,6 +33,7 @@ enum msg_section {
 	MSG_SECTION_LIST(X)
 #undef X
 };
+#define MSG_SECTION_LAST 12 /* below 16, so that a map's head is one byte */
 
 struct msg_item {
 	const uint8_t *bytes; /* into the packet, or the caller's memory when encoding */
@@ -70,7 +71,8 @@ static inline void msg_add(struct msg *msg, enum msg_section section)
 
 /* ERR_MALFORMED, with *ret_where naming the field. Items point into plain. */
 int msg_decode(const void *plain, size_t size, struct msg *ret, const char **ret_where) MUST_CHECK;
-/* ERR_TOO_BIG when it does not fit capacity. */
+/* ERR_TOO_BIG when it does not fit capacity. A list that is present is not empty, nor is an item.
+ */
 int msg_encode(
 	const struct msg *msg, void *ret_plain, size_t capacity, size_t *ret_size) MUST_CHECK;
 /* What msg would take, to know the room that is left for items. */
