@@ -26,6 +26,9 @@ struct channel;
 #define CHANNEL_MESSAGE_MAX \
 	(72 * 1024) /* one frame's plaintext: the largest record and its frame */
 
+#define CHANNEL_RECEIVE_MAX \
+	(256 * 1024) /* bytes taken in at once: more than anybody reads at once */
+
 enum channel_kind {
 	CHANNEL_MEMBER = 1, /* the client is a member and signs with its identity */
 	CHANNEL_JOIN = 2,   /* the client holds an invite and signs with the invite's key */
@@ -42,8 +45,9 @@ int channel_accept(const struct id *mesh, const struct keys *keys, struct rng *r
 	struct channel **ret) MUST_CHECK;
 void channel_free(struct channel *channel);
 
-/* Bytes that arrived. Any error is final: close the stream without a word. ERR_TOO_BIG when more is
- * pending than one handshake or frame can be. Call channel_next until it says CHANNEL_NONE. */
+/* Bytes that arrived, at most CHANNEL_RECEIVE_MAX. Any error is final: close the stream without a
+ * word. ERR_TOO_BIG when more is pending than one handshake, or one frame and what came with it,
+ * can be. Call channel_next until it says CHANNEL_NONE. */
 int channel_receive(struct channel *channel, const void *data, size_t size) MUST_CHECK;
 
 enum channel_event {
@@ -65,7 +69,8 @@ enum channel_kind channel_peer_kind(const struct channel *channel);
 
 /* Server: answers the hello; the channel is up. */
 int channel_allow(struct channel *channel, struct pack *out) MUST_CHECK;
-/* One message of at most CHANNEL_MESSAGE_MAX bytes, only once the channel is up. */
+/* One message of at most CHANNEL_MESSAGE_MAX bytes, only once the channel is up (ERR_STATE). Frames
+ * that do not fit out are lost, and the channel with them. */
 int channel_send(
 	struct channel *channel, const void *message, size_t size, struct pack *out) MUST_CHECK;
 int channel_end(struct channel *channel, struct pack *out) MUST_CHECK;

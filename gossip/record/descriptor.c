@@ -1,0 +1,118 @@
+#include "gossip/record/descriptor.h"
+
+#include <assert.h>
+
+#define FIELD_COUNT 7
+
+void descriptor_prove(const struct keys *wireguard, const struct id *node, struct sig *ret)
+{
+	keys_sign(wireguard, KEYS_WIREGUARD, node, sizeof(*node), ret);
+}
+
+static void put_key(struct pack *out, const struct id *key, const struct sig *proof)
+{
+	pack_put_array(out, 2);
+	pack_put_bin(out, key, sizeof(*key));
+	pack_put_bin(out, proof, sizeof(*proof));
+}
+
+void descriptor_encode(const struct descriptor *descriptor, struct pack *out)
+{
+	assert(descriptor->endpoint_count <= DESCRIPTOR_ENDPOINTS_MAX);
+	pack_put_array(out, FIELD_COUNT);
+	pack_put_uint(out, descriptor->wireguard_port);
+	put_key(out, &descriptor->wireguard, &descriptor->wireguard_proof);
+	if (descriptor->has_next)
+		put_key(out, &descriptor->next, &descriptor->next_proof);
+	else
+		pack_put_nil(out);
+	pack_put_uint(out, descriptor->claim);
+	pack_put_uint(out, descriptor->mtu);
+	pack_put_str(out, descriptor->version);
+	pack_put_array(out, (uint32_t)descriptor->endpoint_count);
+	for (size_t i = 0; i < descriptor->endpoint_count; i++)
+		pack_put_endpoint(out, &descriptor->endpoints[i]);
+}
+
+static int get_key(
+	struct pack_reader *reader, const char *field, struct id *ret_key, struct sig *ret_proof)
+{
+	uint32_t count;
+
+	if (pack_get_array(reader, field, 2, 2, &count) != 0 ||
+		pack_get_fixed(reader, field, ret_key, sizeof(*ret_key)) != 0 ||
+		pack_get_fixed(reader, field, ret_proof, sizeof(*ret_proof)) != 0)
+		return ERR_MALFORMED;
+	return 0;
+}
+
+static int get_next(struct pack_reader *reader, struct descriptor *out)
+{
+	out->has_next = pack_peek(reader) != PACK_NIL;
+	if (!out->has_next)
+		return pack_get_nil(reader, "next key");
+	if (get_key(reader, "next key", &out->next, &out->next_proof) != 0)
+		return ERR_MALFORMED;
+	return id_equal(&out->next, &out->wireguard) ? pack_refuse(reader, "next key") : 0;
+}
+
+static int get_endpoints(struct pack_reader *reader, struct descriptor *out)
+{
+	uint32_t count;
+
+	if (pack_get_array(reader, "endpoints", 0, DESCRIPTOR_ENDPOINTS_MAX, &count) != 0)
+		return ERR_MALFORMED;
+	for (out->endpoint_count = 0; out->endpoint_count < count; out->endpoint_count++) {
+		struct endpoint *endpoint = &out->endpoints[out->endpoint_count];
+
+		if (pack_get_endpoint(reader, "endpoint", endpoint) != 0 || endpoint->port == 0)
+			return ERR_MALFORMED;
+		for (size_t i = 0; i < out->endpoint_count; i++) {
+			if (endpoint_equal(&out->endpoints[i], endpoint))
+				return pack_refuse(reader, "endpoint");
+		}
+	}
+	return 0;
+}
+
+static int get_fields(struct pack_reader *reader, struct descriptor *out)
+{
+	uint32_t count;
+	uint64_t port, claim, mtu;
+
+	if (pack_get_array(reader, "descriptor", FIELD_COUNT, FIELD_COUNT, &count) != 0 ||
+		pack_get_uint(reader, "wireguard port", UINT16_MAX, &port) != 0 ||
+		get_key(reader, "wireguard key", &out->wireguard, &out->wireguard_proof) != 0 ||
+		get_next(reader, out) != 0 ||
+		pack_get_uint(reader, "claim", UINT32_MAX, &claim) != 0 ||
+		pack_get_uint(reader, "mtu", UINT16_MAX, &mtu) != 0 ||
+		pack_get_str(reader, "version", 0, out->version, sizeof(out->version)) != 0 ||
+		get_endpoints(reader, out) != 0)
+		return ERR_MALFORMED;
+	out->wireguard_port = (uint16_t)port;
+	out->claim = (uint32_t)claim;
+	out->mtu = (uint16_t)mtu;
+	return pack_get_end(reader, "end");
+}
+
+static int check_proof(const struct id *node, const struct id *key, const struct sig *proof)
+{
+	return keys_verify(key, KEYS_WIREGUARD, node, sizeof(*node), proof);
+}
+
+int descriptor_decode(const struct record *record, struct descriptor *ret)
+{
+	struct pack_reader reader = pack_reader(record->value, record->value_size);
+	struct descriptor out = {0};
+	int err;
+
+	if (record->type != RECORD_DESCRIPTOR || record->key_size != 0 ||
+		get_fields(&reader, &out) != 0)
+		return ERR_MALFORMED;
+	err = check_proof(&record->author, &out.wireguard, &out.wireguard_proof);
+	if (!err && out.has_next)
+		err = check_proof(&record->author, &out.next, &out.next_proof);
+	if (!err)
+		*ret = out;
+	return err;
+}
