@@ -35,7 +35,8 @@ void spread_drop(struct spread *spread, const struct hash *topic);
 /* Whether something has not been pushed yet. */
 bool spread_has_fresh(const struct spread *spread);
 /* Chooses items for one packet within budget bytes (size + overhead of 3 each), counts them as
- * sent, and gives each to take(). fresh_only: those not pushed yet. Returns how many. */
+ * sent, and gives each to take(): at most 64, whose bytes stay good until the next spread_pick or
+ * spread_free. fresh_only: those not pushed yet. Returns how many. */
 typedef void (*spread_take)(
 	void *context, enum spread_kind kind, const uint8_t *bytes, size_t size);
 size_t spread_pick(

@@ -1,0 +1,268 @@
+#include "gossip/swim/spread.h"
+
+#include <stdlib.h>
+
+#include "gossip/base/map.h"
+
+#define RETRANSMIT_DIGITS_MAX 20 /* of a 64-bit count of members */
+#define BUCKETS		      (SPREAD_RETRANSMIT * RETRANSMIT_DIGITS_MAX)
+#define ITEM_OVERHEAD	      3	 /* bytes: the head of a byte string of up to 64 KiB */
+#define PICK_MAX	      64 /* items in one packet: as many as a message lists of a kind */
+/* Hardly a statement or record is smaller: where less room is left, the packet is full, and the
+ * rest of the queue is not looked at. */
+#define ITEM_LEAST	      64
+
+struct item {
+	struct item *newer, *older; /* in its bucket */
+	struct hash topic;
+	uint64_t version_high, version_low;
+	uint64_t order; /* of arrival */
+	unsigned sent;	/* packets it was in: the number of its bucket */
+	bool fresh;
+	enum spread_kind kind;
+	size_t size;
+	uint8_t bytes[];
+};
+
+/* Those that were sent equally often, newest first. */
+struct bucket {
+	struct item *newest, *oldest;
+};
+
+struct spread {
+	struct map topics; /* to struct item */
+	struct bucket buckets[BUCKETS];
+	struct item *spent; /* picked for the last time; its bytes are still being looked at */
+	size_t fresh_count;
+	uint64_t next_order;
+	unsigned limit; /* packets that an item is in before it is done: at most BUCKETS */
+};
+
+int spread_new(struct rng *rng, struct spread **ret)
+{
+	struct spread *spread = calloc(1, sizeof(*spread));
+
+	if (!spread)
+		return ERR_NOMEM;
+	map_init(&spread->topics, sizeof(struct hash), rng);
+	spread->limit = SPREAD_RETRANSMIT;
+	*ret = spread;
+	return 0;
+}
+
+static void unlink_item(struct spread *spread, struct item *item)
+{
+	struct bucket *bucket = &spread->buckets[item->sent];
+
+	*(item->newer ? &item->newer->older : &bucket->newest) = item->older;
+	*(item->older ? &item->older->newer : &bucket->oldest) = item->newer;
+}
+
+/* Into the bucket of item->sent, where its age belongs: next to the head for all but stragglers. */
+static void link_item(struct spread *spread, struct item *item)
+{
+	struct bucket *bucket = &spread->buckets[item->sent];
+	struct item *newer = NULL, *older = bucket->newest;
+
+	while (older && older->order > item->order) {
+		newer = older;
+		older = older->older;
+	}
+	item->newer = newer;
+	item->older = older;
+	*(newer ? &newer->older : &bucket->newest) = item;
+	*(older ? &older->newer : &bucket->oldest) = item;
+}
+
+static void clear_fresh(struct spread *spread, struct item *item)
+{
+	spread->fresh_count -= item->fresh;
+	item->fresh = false;
+}
+
+static void take_out(struct spread *spread, struct item *item)
+{
+	clear_fresh(spread, item);
+	unlink_item(spread, item);
+	map_del(&spread->topics, &item->topic);
+}
+
+static void drop_item(struct spread *spread, struct item *item)
+{
+	take_out(spread, item);
+	free(item);
+}
+
+static void free_spent(struct spread *spread)
+{
+	while (spread->spent) {
+		struct item *item = spread->spent;
+
+		spread->spent = item->older;
+		free(item);
+	}
+}
+
+void spread_free(struct spread *spread)
+{
+	if (!spread)
+		return;
+	for (unsigned sent = 0; sent < BUCKETS; sent++) {
+		while (spread->buckets[sent].newest)
+			drop_item(spread, spread->buckets[sent].newest);
+	}
+	free_spent(spread);
+	map_done(&spread->topics);
+	free(spread);
+}
+
+/* SPREAD_RETRANSMIT * ceil(log10(count + 1)), and at least one round of it: news is kept for the
+ * first member to come. */
+static unsigned retransmit_limit(size_t count)
+{
+	unsigned digits = 1;
+
+	for (; count > 9; count /= 10)
+		digits++;
+	return SPREAD_RETRANSMIT * digits;
+}
+
+void spread_set_members(struct spread *spread, size_t count)
+{
+	spread->limit = retransmit_limit(count);
+	for (unsigned sent = spread->limit; sent < BUCKETS; sent++) {
+		while (spread->buckets[sent].newest)
+			drop_item(spread, spread->buckets[sent].newest);
+	}
+}
+
+static void evict_one(struct spread *spread)
+{
+	for (unsigned sent = BUCKETS; sent-- > 0;) {
+		if (spread->buckets[sent].oldest) {
+			drop_item(spread, spread->buckets[sent].oldest);
+			return;
+		}
+	}
+}
+
+static bool is_later(const struct item *item, uint64_t version_high, uint64_t version_low)
+{
+	if (item->version_high != version_high)
+		return version_high > item->version_high;
+	return version_low > item->version_low;
+}
+
+int spread_put(struct spread *spread, enum spread_kind kind, const struct hash *topic,
+	uint64_t version_high, uint64_t version_low, const void *bytes, size_t size)
+{
+	struct item *old = map_get(&spread->topics, topic), *item;
+
+	if (size > SPREAD_ITEM_MAX)
+		return ERR_TOO_BIG;
+	if (old && !is_later(old, version_high, version_low))
+		return 0;
+	item = malloc(sizeof(*item) + size);
+	if (!item)
+		return ERR_NOMEM;
+	*item = (struct item){.topic = *topic,
+		.version_high = version_high,
+		.version_low = version_low,
+		.order = spread->next_order++,
+		.fresh = true,
+		.kind = kind,
+		.size = size};
+	memcpy(item->bytes, bytes, size);
+	if (old)
+		drop_item(spread, old);
+	else if (spread->topics.count >= SPREAD_ITEMS_MAX)
+		evict_one(spread);
+	if (map_put(&spread->topics, &item->topic, item) != 0) {
+		free(item);
+		return ERR_NOMEM;
+	}
+	link_item(spread, item);
+	spread->fresh_count++;
+	return 0;
+}
+
+void spread_drop(struct spread *spread, const struct hash *topic)
+{
+	struct item *item = map_get(&spread->topics, topic);
+
+	if (item)
+		drop_item(spread, item);
+}
+
+bool spread_has_fresh(const struct spread *spread)
+{
+	return spread->fresh_count > 0;
+}
+
+static void count_sent(struct spread *spread, struct item *item)
+{
+	if (item->sent + 1 < spread->limit) {
+		unlink_item(spread, item);
+		item->sent++;
+		link_item(spread, item);
+		return;
+	}
+	take_out(spread, item);
+	item->older = spread->spent;
+	spread->spent = item;
+}
+
+/* The items of one packet, in order. They move up a bucket only afterwards: none is met twice. */
+static size_t choose(
+	const struct spread *spread, size_t budget, bool fresh_only, struct item *ret[PICK_MAX])
+{
+	size_t unseen_fresh = spread->fresh_count, count = 0;
+
+	for (unsigned sent = 0; sent < spread->limit; sent++) {
+		struct item *item = spread->buckets[sent].newest;
+
+		for (; item; item = item->older) {
+			if (count == PICK_MAX || budget < ITEM_LEAST)
+				return count;
+			if (fresh_only && unseen_fresh == 0)
+				return count;
+			if (fresh_only && !item->fresh)
+				continue;
+			unseen_fresh -= item->fresh;
+			if (item->size + ITEM_OVERHEAD > budget)
+				continue;
+			budget -= item->size + ITEM_OVERHEAD;
+			ret[count++] = item;
+		}
+	}
+	return count;
+}
+
+size_t spread_pick(
+	struct spread *spread, size_t budget, bool fresh_only, spread_take take, void *context)
+{
+	struct item *items[PICK_MAX];
+	size_t count = choose(spread, budget, fresh_only, items);
+
+	free_spent(spread);
+	for (size_t i = 0; i < count; i++) {
+		take(context, items[i]->kind, items[i]->bytes, items[i]->size);
+		count_sent(spread, items[i]);
+	}
+	return count;
+}
+
+void spread_pushed(struct spread *spread)
+{
+	struct item *item;
+
+	if (!spread->fresh_count)
+		return;
+	map_each (&spread->topics, at, item)
+		clear_fresh(spread, item);
+}
+
+size_t spread_count(const struct spread *spread)
+{
+	return spread->topics.count;
+}

@@ -1,0 +1,309 @@
+/* How news travels: bounded, fair, the newest first, and not for ever. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gossip/base/rng.h"
+#include "gossip/swim/spread.h"
+
+#define OVERHEAD 3 /* bytes an item takes beside its own */
+
+struct queue {
+	struct rng rng;
+	struct spread *spread;
+};
+
+static void setup(struct queue *queue)
+{
+	static const uint8_t seed[32] = {7};
+
+	rng_init(&queue->rng, seed);
+	assert_int_equal(spread_new(&queue->rng, &queue->spread), 0);
+}
+
+static void teardown(struct queue *queue)
+{
+	spread_free(queue->spread);
+	rng_done(&queue->rng);
+}
+
+static struct hash topic(uint64_t number)
+{
+	struct hash hash = {{0}};
+
+	memcpy(hash.b, &number, sizeof(number));
+	return hash;
+}
+
+/* An item of 100 bytes whose first eight are its topic's number, then its version. */
+static void put(struct queue *queue, uint64_t number, uint64_t version)
+{
+	struct hash about = topic(number);
+	uint8_t bytes[100] = {0};
+
+	memcpy(bytes, &number, sizeof(number));
+	memcpy(bytes + 8, &version, sizeof(version));
+	assert_int_equal(spread_put(queue->spread, SPREAD_STATEMENT, &about, 1, version, bytes,
+				 sizeof(bytes)),
+		0);
+}
+
+#define ITEM_SIZE (100 + OVERHEAD)
+
+struct packet {
+	size_t count;
+	uint64_t topic[64], version[64];
+	const uint8_t *bytes[64];
+	size_t size[64];
+};
+
+static void take(void *context, enum spread_kind kind, const uint8_t *bytes, size_t size)
+{
+	struct packet *packet = context;
+	size_t i = packet->count++;
+
+	assert_true(kind == SPREAD_STATEMENT || kind == SPREAD_RECORD);
+	memcpy(&packet->topic[i], bytes, 8);
+	memcpy(&packet->version[i], bytes + 8, 8);
+	packet->bytes[i] = bytes;
+	packet->size[i] = size;
+}
+
+static struct packet pick(struct queue *queue, size_t budget, bool fresh_only)
+{
+	struct packet packet = {.count = 0};
+	size_t count = spread_pick(queue->spread, budget, fresh_only, take, &packet);
+
+	assert_int_equal(count, packet.count);
+	return packet;
+}
+
+static void the_newest_goes_first_and_the_least_sent_before_it(void **state)
+{
+	(void)state;
+	struct queue queue;
+
+	setup(&queue);
+	for (uint64_t i = 1; i <= 4; i++)
+		put(&queue, i, 1);
+	struct packet packet = pick(&queue, 2 * ITEM_SIZE, false);
+	assert_int_equal(packet.count, 2);
+	assert_true(packet.topic[0] == 4 && packet.topic[1] == 3);
+	packet = pick(&queue, 3 * ITEM_SIZE, false);
+	assert_int_equal(packet.count, 3);
+	assert_true(packet.topic[0] == 2 && packet.topic[1] == 1 && packet.topic[2] == 4);
+	put(&queue, 5, 1);
+	packet = pick(&queue, 2 * ITEM_SIZE, false);
+	assert_true(packet.topic[0] == 5 && packet.topic[1] == 3);
+	teardown(&queue);
+}
+
+static void a_later_version_replaces_and_an_older_one_is_dropped(void **state)
+{
+	(void)state;
+	struct queue queue;
+
+	setup(&queue);
+	put(&queue, 1, 5);
+	put(&queue, 1, 5);
+	put(&queue, 1, 4);
+	assert_int_equal(spread_count(queue.spread), 1);
+	struct packet packet = pick(&queue, 1000, false);
+	assert_int_equal(packet.count, 1);
+	assert_true(packet.version[0] == 5);
+	spread_pushed(queue.spread);
+	put(&queue, 1, 6);
+	assert_true(spread_has_fresh(queue.spread));
+	assert_int_equal(spread_count(queue.spread), 1);
+	packet = pick(&queue, 1000, true);
+	assert_int_equal(packet.count, 1);
+	assert_true(packet.version[0] == 6);
+
+	/* the high half of the version counts before the low one */
+	struct hash about = topic(1);
+	uint8_t bytes[100] = {1};
+	assert_int_equal(
+		spread_put(queue.spread, SPREAD_RECORD, &about, 0, UINT64_MAX, bytes, 100), 0);
+	assert_true(pick(&queue, 1000, false).version[0] == 6);
+	assert_int_equal(spread_put(queue.spread, SPREAD_RECORD, &about, 2, 0, bytes, 100), 0);
+	assert_true(pick(&queue, 1000, false).version[0] == 0);
+	teardown(&queue);
+}
+
+static void news_ends_when_its_budget_is_spent(void **state)
+{
+	(void)state;
+	static const struct {
+		size_t members;
+		unsigned packets;
+	} budgets[] = {{0, 4}, {1, 4}, {9, 4}, {10, 8}, {99, 8}, {100, 12}, {65536, 20}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(budgets); i++) {
+		struct queue queue;
+
+		setup(&queue);
+		spread_set_members(queue.spread, budgets[i].members);
+		put(&queue, 1, 1);
+		for (unsigned sent = 0; sent < budgets[i].packets; sent++)
+			assert_int_equal(pick(&queue, 1000, false).count, 1);
+		assert_int_equal(pick(&queue, 1000, false).count, 0);
+		assert_int_equal(spread_count(queue.spread), 0);
+		assert_false(spread_has_fresh(queue.spread));
+		teardown(&queue);
+	}
+}
+
+static void fewer_members_end_what_was_sent_enough_for_them(void **state)
+{
+	(void)state;
+	struct queue queue;
+
+	setup(&queue);
+	spread_set_members(queue.spread, 5000);
+	put(&queue, 1, 1);
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(pick(&queue, 1000, false).count, 1);
+	put(&queue, 2, 1);
+	spread_set_members(queue.spread, 5);
+	assert_int_equal(spread_count(queue.spread), 1);
+	assert_true(pick(&queue, 1000, false).topic[0] == 2);
+	teardown(&queue);
+}
+
+static void a_push_carries_only_what_is_fresh(void **state)
+{
+	(void)state;
+	struct queue queue;
+
+	setup(&queue);
+	spread_set_members(queue.spread, 1000);
+	assert_false(spread_has_fresh(queue.spread));
+	put(&queue, 1, 1);
+	for (int i = 0; i < SPREAD_FANOUT; i++)
+		assert_int_equal(pick(&queue, 1000, true).count, 1);
+	spread_pushed(queue.spread);
+	assert_false(spread_has_fresh(queue.spread));
+	put(&queue, 2, 1);
+	assert_true(spread_has_fresh(queue.spread));
+	struct packet packet = pick(&queue, 1000, true);
+	assert_int_equal(packet.count, 1);
+	assert_true(packet.topic[0] == 2);
+	assert_int_equal(pick(&queue, 1000, false).count, 2);
+	struct hash about = topic(2);
+	spread_drop(queue.spread, &about);
+	spread_drop(queue.spread, &about);
+	assert_false(spread_has_fresh(queue.spread));
+	assert_int_equal(spread_count(queue.spread), 1);
+	teardown(&queue);
+}
+
+static void a_full_queue_gives_up_what_was_sent_most(void **state)
+{
+	(void)state;
+	struct queue queue;
+
+	setup(&queue);
+	for (uint64_t i = 1; i <= SPREAD_ITEMS_MAX; i++) {
+		put(&queue, i, 1);
+		if (i == 10)
+			assert_int_equal(pick(&queue, 2 * ITEM_SIZE, false).count, 2);
+	}
+	assert_int_equal(spread_count(queue.spread), SPREAD_ITEMS_MAX);
+	/* 10 and 9 have been sent; then the oldest of the rest go */
+	for (uint64_t i = 1; i <= 5; i++)
+		put(&queue, SPREAD_ITEMS_MAX + i, 1);
+	assert_int_equal(spread_count(queue.spread), SPREAD_ITEMS_MAX);
+	for (uint64_t i = 1; i <= 12; i++) {
+		bool gone = i <= 3 || i == 9 || i == 10;
+		struct hash about = topic(i);
+		size_t before = spread_count(queue.spread);
+
+		spread_drop(queue.spread, &about);
+		assert_int_equal(before - spread_count(queue.spread), !gone);
+	}
+	teardown(&queue);
+}
+
+static void no_item_starves(void **state)
+{
+	(void)state;
+	static unsigned sent[200];
+	struct queue queue;
+
+	setup(&queue);
+	memset(sent, 0, sizeof(sent));
+	spread_set_members(queue.spread, 50);
+	for (uint64_t i = 0; i < ARRAY_SIZE(sent); i++)
+		put(&queue, i, 1);
+	for (int round = 0; round < 60; round++) {
+		struct packet packet = pick(&queue, 10 * ITEM_SIZE, false);
+
+		for (size_t i = 0; i < packet.count; i++)
+			sent[packet.topic[i]]++;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(sent); i++)
+		assert_int_equal(sent[i], 3);
+	teardown(&queue);
+}
+
+static void a_big_item_gets_its_packet(void **state)
+{
+	(void)state;
+	struct queue queue;
+	static uint8_t big[SPREAD_ITEM_MAX + 1];
+	struct hash about = topic(1000);
+	bool was_sent = false;
+
+	setup(&queue);
+	assert_int_equal(spread_put(queue.spread, SPREAD_RECORD, &about, 1, 1, big, sizeof(big)),
+		ERR_TOO_BIG);
+	assert_int_equal(
+		spread_put(queue.spread, SPREAD_RECORD, &about, 1, 1, big, SPREAD_ITEM_MAX), 0);
+	for (uint64_t i = 0; i < 30; i++)
+		put(&queue, i, 1);
+	for (int round = 0; round < 10 && !was_sent; round++) {
+		struct packet packet = pick(&queue, SPREAD_ITEM_MAX + OVERHEAD, false);
+
+		was_sent = packet.count == 1 && packet.size[0] == SPREAD_ITEM_MAX;
+	}
+	assert_true(was_sent);
+	teardown(&queue);
+}
+
+static void picked_bytes_stay_good_until_the_next_pick(void **state)
+{
+	(void)state;
+	struct queue queue;
+	uint64_t number = 0;
+
+	setup(&queue);
+	put(&queue, 42, 1);
+	for (int i = 0; i < SPREAD_RETRANSMIT - 1; i++)
+		(void)pick(&queue, 1000, false);
+	struct packet last = pick(&queue, 1000, false);
+	assert_int_equal(spread_count(queue.spread), 0);
+	assert_int_equal(last.count, 1);
+	memcpy(&number, last.bytes[0], sizeof(number));
+	assert_true(number == 42);
+	teardown(&queue);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_newest_goes_first_and_the_least_sent_before_it),
+		cmocka_unit_test(a_later_version_replaces_and_an_older_one_is_dropped),
+		cmocka_unit_test(news_ends_when_its_budget_is_spent),
+		cmocka_unit_test(fewer_members_end_what_was_sent_enough_for_them),
+		cmocka_unit_test(a_push_carries_only_what_is_fresh),
+		cmocka_unit_test(a_full_queue_gives_up_what_was_sent_most),
+		cmocka_unit_test(no_item_starves),
+		cmocka_unit_test(a_big_item_gets_its_packet),
+		cmocka_unit_test(picked_bytes_stay_good_until_the_next_pick),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
