@@ -4,11 +4,19 @@
  *
  *   root          the key whose public half is the mesh's id
  *   admins        grants, and admissions by root-signed invites, less the root's admin revocations
- *   admin acts    invites, revocations, closings, keeps, writer grants: by an admin, or by one who
- * was revoked with this very record named to be kept admissions    by a valid invite, within its
- * uses: kept before others, then the earlier stamp, then the smaller id; a use is spent for ever,
- * also by those who left or were revoked; root-signed invites rank without keeps, which are a later
- * stratum names         in a clash the same rank; the loser is shown as `name~ab12`
+ *   admin acts    invites, revocations, closings, keeps, writer grants: by the root, an admin, or
+ *                 one who was revoked with this very record named to be kept
+ *   admissions    by a valid invite, within its uses: kept before others, then the earlier stamp,
+ *                 then the smaller id; a use is spent for ever, also by those who left or were
+ *                 revoked; of a closed invite only those that a closing lists or a keep names;
+ *                 root-signed admin invites rank without keeps, which are a later stratum, and
+ *                 only the root closes them
+ *   members       less the revoked and the left; names: in a clash the same rank; the loser is
+ *                 shown as `name~ab12`
+ *
+ * Only the root expels admins: a plain admin's revocation or closing does nothing to one. An admin
+ * who left has left for good, but what it signed stands; an admin revocation that names nothing to
+ * keep voids it all.
  *
  * The result does not depend on the order, repetition or source of the records.
  */
@@ -30,6 +38,7 @@ struct charter {
 };
 
 void charter_encode(const struct charter *charter, struct pack *out);
+/* ERR_MALFORMED; prefixes are as address_check_prefix wants them. */
 int charter_decode(const struct record *record, struct charter *ret) MUST_CHECK;
 
 /* The value of a REVOCATION (its key is the node): the invite that admitted the node is closed by
@@ -41,15 +50,27 @@ struct revocation {
 	char reason[AUTHORITY_REASON_MAX + 1];
 	bool has_invite;
 	struct id invite; /* closed by it */
+	uint16_t chunk,
+		chunk_count; /* part of a longer list; 0 of 1 or, to encode, 0 of 0: whole */
 	size_t keep_count;
 	const uint8_t *keep; /* 32 bytes each, sorted, no duplicates; points into the record */
 };
 
-/* The largest list that fits a record. Longer ones are several records with the chunk's number at
- * the end of the key, and take effect when all are there. */
-#define REVOCATION_KEEP_MAX 1900
+/* The largest list that fits a record. Longer ones are several records, with count and number of
+ * the chunk (16 bits each, network order) at the end of the key. A list takes effect when all its
+ * chunks are there; that a node is revoked, with the first. Of one author's lists for an admin's
+ * revocation the latest complete one counts; lists of closings unite. */
+#define REVOCATION_KEEP_MAX   1900
+#define REVOCATION_CHUNKS_MAX 128 /* 243,200 records of one admin: above its quota of them */
+#define REVOCATION_KEY_MAX    36
+/* The key of its record; returns its size. */
+size_t revocation_key(const struct revocation *revocation, uint8_t ret_key[REVOCATION_KEY_MAX]);
+/* The value of its record. keep_count is at most REVOCATION_KEEP_MAX. */
 void revocation_encode(const struct revocation *revocation, struct pack *out);
+/* ERR_MALFORMED. */
 int revocation_decode(const struct record *record, struct revocation *ret) MUST_CHECK;
+/* Whether its list names this id or hash. */
+bool revocation_keeps(const struct revocation *revocation, const void *item);
 
 enum authority_standing {
 	AUTHORITY_MEMBER,
