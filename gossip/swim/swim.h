@@ -28,6 +28,7 @@ struct swim;
 #define SWIM_CONFIRMATIONS   3 /* independent accusers that shorten a suspicion to its minimum */
 #define SWIM_MEMBERS_MAX     65536 /* WireGuard's own limit of peers (wireguard-go) */
 #define SWIM_STATEMENT_MAX   200   /* bytes of a signed statement */
+#define SWIM_GREETING_MAX    1000  /* bytes of what a peer is greeted with */
 
 /* number-free list: name, label as status and events show it */
 #define SWIM_STATE_LIST(X)    \
@@ -121,7 +122,8 @@ size_t swim_count(const struct swim *swim);
  * pushes and redials. Returns how many. */
 size_t swim_sample(struct swim *swim, bool any, const struct id *but, struct id *ret, size_t count);
 struct swim_incarnation swim_incarnation(const struct swim *swim);
-/* Statements a fresh or returning peer should see first: our own alive, and whatever accuses it. */
+/* Statements a fresh or returning peer should see first, as MessagePack byte strings: our own
+ * alive, and whatever accuses it. At most SWIM_GREETING_MAX bytes. */
 void swim_greet(
 	struct swim *swim, const struct id *peer, struct pack *ret_statements, size_t *ret_count);
 

@@ -66,6 +66,17 @@ static int get_seen(struct pack_reader *r, struct msg *msg)
 	return msg->seen.port == 0 ? pack_refuse(r, "seen") : 0;
 }
 
+static const uint8_t zeros[MSG_PAD_MAX];
+
+static int get_pad(struct pack_reader *r, struct msg *msg)
+{
+	const uint8_t *bytes;
+
+	if (pack_get_bin(r, "pad", 0, MSG_PAD_MAX, &bytes, &msg->pad_size) != 0)
+		return ERR_MALFORMED;
+	return memcmp(bytes, zeros, msg->pad_size) != 0 ? pack_refuse(r, "pad") : 0;
+}
+
 static int get_section(struct pack_reader *r, enum msg_section section, struct msg *msg)
 {
 	switch (section) {
@@ -94,6 +105,8 @@ static int get_section(struct pack_reader *r, enum msg_section section, struct m
 	case MSG_VOID:
 		return pack_get_bin(
 			r, "void", 1, SIZE_MAX, &msg->void_record.bytes, &msg->void_record.size);
+	case MSG_PAD:
+		return get_pad(r, msg);
 	}
 	return pack_refuse(r, "section");
 }
@@ -196,6 +209,9 @@ static void put_section(struct pack *out, enum msg_section section, const struct
 		assert(msg->void_record.size > 0);
 		pack_put_bin(out, msg->void_record.bytes, msg->void_record.size);
 		break;
+	case MSG_PAD:
+		pack_put_bin(out, zeros, msg->pad_size);
+		break;
 	}
 }
 
@@ -283,6 +299,8 @@ static size_t section_size(enum msg_section section, const struct msg *msg)
 		return items_size(msg->records, msg->record_count);
 	case MSG_VOID:
 		return bin_size(msg->void_record.size);
+	case MSG_PAD:
+		return bin_size(msg->pad_size);
 	}
 	return 0;
 }
@@ -296,4 +314,17 @@ size_t msg_size(const struct msg *msg)
 			size += uint_size(section) + section_size(section, msg);
 	}
 	return size;
+}
+
+void msg_pad(struct msg *msg, size_t size)
+{
+	size_t least =
+		msg_size(msg) + 1 + bin_size(0); /* the section's number and an empty string */
+	size_t room = size > least ? size - least : 0;
+
+	if (size < least || room > MSG_PAD_MAX)
+		return;
+	/* a string of 256 and more has a longer head */
+	msg->pad_size = room > UINT8_MAX ? room - 1 : room;
+	msg_add(msg, MSG_PAD);
 }

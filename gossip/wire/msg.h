@@ -14,26 +14,28 @@
 #define MSG_DIGEST_SIZE 16
 
 /* number, name */
-#define MSG_SECTION_LIST(X)                                                       \
-	X(1, CHALLENGE)	  /* u64: a nonce the receiver is to echo */              \
-	X(2, ECHO)	  /* u64: the nonce that was sent to us */                \
-	X(3, PING)	  /* u64 sequence */                                      \
-	X(4, ACK)	  /* u64 sequence of the ping */                          \
-	X(5, PING_REQ)	  /* [u64 sequence, target id] */                         \
-	X(6, RELAY)	  /* [u64 sequence of the ping-req, bool answered] */     \
-	X(7, DIGEST)	  /* [16 bytes of the store's digest, u64 cutoff hour] */ \
-	X(8, TIME)	  /* u64: wall clock of the sender, ms */                 \
-	X(9, SEEN)	  /* endpoint: where the receiver's packets come from */  \
-	X(10, STATEMENTS) /* [bytes...] signed statements of liveness */          \
-	X(11, RECORDS)	  /* [bytes...] whole records */                          \
-	X(12, VOID)	  /* bytes: the record that ended the receiver's membership */
+#define MSG_SECTION_LIST(X)                                                            \
+	X(1, CHALLENGE)	  /* u64: a nonce the receiver is to echo */                   \
+	X(2, ECHO)	  /* u64: the nonce that was sent to us */                     \
+	X(3, PING)	  /* u64 sequence */                                           \
+	X(4, ACK)	  /* u64 sequence of the ping */                               \
+	X(5, PING_REQ)	  /* [u64 sequence, target id] */                              \
+	X(6, RELAY)	  /* [u64 sequence of the ping-req, bool answered] */          \
+	X(7, DIGEST)	  /* [16 bytes of the store's digest, u64 cutoff hour] */      \
+	X(8, TIME)	  /* u64: wall clock of the sender, ms */                      \
+	X(9, SEEN)	  /* endpoint: where the receiver's packets come from */       \
+	X(10, STATEMENTS) /* [bytes...] signed statements of liveness */               \
+	X(11, RECORDS)	  /* [bytes...] whole records */                               \
+	X(12, VOID)	  /* bytes: the record that ended the receiver's membership */ \
+	X(13, PAD)	  /* zero bytes: room for an answer that may not be longer */
 
 enum msg_section {
 #define X(number, name) MSG_##name = number,
 	MSG_SECTION_LIST(X)
 #undef X
 };
-#define MSG_SECTION_LAST 12 /* below 16, so that a map's head is one byte */
+#define MSG_SECTION_LAST 13
+#define MSG_PAD_MAX	 1200 /* below 16, so that a map's head is one byte */
 
 struct msg_item {
 	const uint8_t *bytes; /* into the packet, or the caller's memory when encoding */
@@ -57,6 +59,7 @@ struct msg {
 	size_t record_count;
 	struct msg_item records[MSG_ITEMS_MAX];
 	struct msg_item void_record;
+	size_t pad_size;
 };
 
 static inline bool msg_has(const struct msg *msg, enum msg_section section)
@@ -77,5 +80,7 @@ int msg_encode(
 	const struct msg *msg, void *ret_plain, size_t capacity, size_t *ret_size) MUST_CHECK;
 /* What msg would take, to know the room that is left for items. */
 size_t msg_size(const struct msg *msg);
+/* Adds padding so that msg_size becomes size, if it is smaller by enough for that. */
+void msg_pad(struct msg *msg, size_t size);
 
 #endif

@@ -57,6 +57,7 @@ static struct msg everything(void)
 		.record_count = 1,
 		.records = {{(const uint8_t *)"record", 6}},
 		.void_record = {(const uint8_t *)"void", 4},
+		.pad_size = 2,
 	};
 
 	for (unsigned section = 1; section <= MSG_SECTION_LAST; section++)
@@ -68,7 +69,7 @@ static struct msg everything(void)
 }
 
 static const char minimal_hex[] = "93 01 02 80";
-static const char everything_hex[] = "93 cf1122334455667788 cd012c 8c"
+static const char everything_hex[] = "93 cf1122334455667788 cd012c 8d"
 				     "01 cfffffffffffffffff"			   /* CHALLENGE */
 				     "02 00"					   /* ECHO */
 				     "03 7f"					   /* PING */
@@ -81,7 +82,8 @@ static const char everything_hex[] = "93 cf1122334455667788 cd012c 8c"
 				     "09 92 c404 c0000207 cd1d0d"		   /* SEEN */
 				     "0a 92 c402 6162 c401 63"			   /* STATEMENTS */
 				     "0b 91 c406 7265636f7264"			   /* RECORDS */
-				     "0c c404 766f6964";			   /* VOID */
+				     "0c c404 766f6964"
+				     "0d c402 0000" /* PAD */; /* VOID */
 
 static void assert_items_equal(const struct msg_item *a, const struct msg_item *b, size_t count)
 {
@@ -211,7 +213,8 @@ static void what_is_wrong_is_named(void **state)
 		{"93 01 ff 80", "counter"},
 		{"93 01 02 90", "sections"},
 		{"93 01 02 81 00 00", "section"},
-		{"93 01 02 81 0d 00", "section"},
+		{"93 01 02 81 0e 00", "section"},
+		{"93 01 02 81 0d c4 01 01", "pad"},
 		{"93 01 02 82 03 01 03 01", "section"},
 		{"93 01 02 82 04 01 03 01", "section"},
 		{"93 01 02 81 03 ff", "ping"},
@@ -315,6 +318,32 @@ static void the_size_is_known_before_encoding(void **state)
 	rng_done(&rng);
 }
 
+static void padding_gives_exactly_the_size_asked_for(void **state)
+{
+	(void)state;
+	for (size_t size = 0; size < 1100; size++) {
+		struct msg msg = minimal(), back;
+		uint8_t plain[1200];
+		size_t bare = msg_size(&msg), encoded;
+		const char *where;
+
+		msg_pad(&msg, size);
+		if (size < bare + 3) {
+			assert_int_equal(msg_size(&msg), bare);
+			continue;
+		}
+		/* one size has no encoding: between the longest short string and the shortest long
+		 * one */
+		assert_true(msg_size(&msg) == size || msg_size(&msg) == size - 1);
+		assert_int_equal(msg_encode(&msg, plain, sizeof(plain), &encoded), 0);
+		assert_int_equal(encoded, msg_size(&msg));
+		assert_int_equal(msg_decode(plain, encoded, &back, &where), 0);
+		plain[encoded - 1] ^= msg.pad_size > 0;
+		assert_int_equal(msg_decode(plain, encoded, &back, &where),
+			msg.pad_size ? ERR_MALFORMED : 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -324,6 +353,7 @@ int main(void)
 		cmocka_unit_test(what_is_wrong_is_named),
 		cmocka_unit_test(items_are_limited_by_their_number),
 		cmocka_unit_test(the_size_is_known_before_encoding),
+		cmocka_unit_test(padding_gives_exactly_the_size_asked_for),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
