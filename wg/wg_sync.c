@@ -1,0 +1,50 @@
+#include "wg/wg_sync.h"
+
+static void forget(struct wg_sync *sync)
+{
+	wg_device_done(&sync->have);
+	sync->known = false;
+}
+
+void wg_sync_done(struct wg_sync *sync)
+{
+	forget(sync);
+}
+
+int wg_sync_look(struct wg_sync *sync, struct wg_backend *backend)
+{
+	struct wg_device have;
+	int err = wg_backend_observe(backend, &have);
+
+	forget(sync);
+	if (err)
+		return err;
+	sync->have = have;
+	sync->generation = backend->generation;
+	sync->known = true;
+	return 0;
+}
+
+int wg_sync_apply(struct wg_sync *sync, struct wg_backend *backend, const struct wg_device *want,
+	size_t *ret_ops)
+{
+	struct wg_ops ops;
+	int err = 0;
+
+	if (!sync->known || sync->generation != backend->generation)
+		err = wg_sync_look(sync, backend);
+	if (!err)
+		err = wg_diff(want, &sync->have, &ops);
+	if (err)
+		return err;
+	if (ops.count)
+		err = wg_backend_apply(backend, &ops);
+	if (!err)
+		err = wg_device_apply(&sync->have, &ops);
+	if (err)
+		forget(sync);
+	else
+		*ret_ops = ops.count;
+	wg_ops_done(&ops);
+	return err;
+}
