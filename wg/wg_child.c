@@ -87,7 +87,7 @@ static int spawn(struct command *command, int output, pid_t *ret_pid)
 int wg_child_start(struct wg_child *child, const char *command, const char *name, int output)
 {
 	struct command words;
-	pid_t pid;
+	pid_t pid = -1;
 	int err = split(&words, command, name);
 
 	if (err)
