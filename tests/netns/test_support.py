@@ -50,7 +50,7 @@ def test_traffic_counts_what_was_lost(world, tmp_path):
 def test_a_process_inside_is_killed_by_its_own_pid(world, tmp_path):
     host = world.host("alpha")
     process = host.start("sleep", "1000", log=tmp_path / "log")
-    assert process.pid in wait_for(lambda: host.pids("sleep"), 5, "sleep runs")
+    wait_for(lambda: process.pid in host.pids("sleep"), 5, "sleep runs")
     process.signal(signal.SIGKILL)
     assert process.wait() != 0
     assert process.pid not in host.pids("sleep")

@@ -142,14 +142,16 @@ static void the_handshake_is_fixed(void **state)
 	open_ends(&f, &mesh.id, CHANNEL_MEMBER, NULL);
 	assert_int_equal(f.from_client.size, 145);
 	keys_hash(KEYS_TOKEN, f.from_client.data, f.from_client.size, &hash);
-	assert_string_equal(text_hex(&hash, 32, text), "e1923bea50375ee2b1e189d90b6412aa8de731bb6949f302f9e8f7e03fcbadbe");
+	assert_string_equal(text_hex(&hash, 32, text),
+		"e1923bea50375ee2b1e189d90b6412aa8de731bb6949f302f9e8f7e03fcbadbe");
 	assert_int_equal(deliver(f.server, &f.from_client), 0);
 	expect_event(f.server, CHANNEL_PEER);
 	assert_int_equal(channel_allow(f.server, &f.from_server), 0);
 	assert_int_equal(channel_send(f.server, "first", 5, &f.from_server), 0);
 	assert_int_equal(f.from_server.size, 144 + LENGTH_SIZE + 17 + 5);
 	keys_hash(KEYS_TOKEN, f.from_server.data, f.from_server.size, &hash);
-	assert_string_equal(text_hex(&hash, 32, text), "7837a728688cfe349c4cfe873c0eb20396208ef9ba770fe4c9d52985083aeb2f");
+	assert_string_equal(text_hex(&hash, 32, text),
+		"7837a728688cfe349c4cfe873c0eb20396208ef9ba770fe4c9d52985083aeb2f");
 	close_ends(&f);
 }
 
