@@ -1,0 +1,369 @@
+#include "daemon/state.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "daemon/state_db.h"
+#include "gossip/base/map.h"
+#include "gossip/base/rng.h"
+
+#define STACK_SIZE (256 * 1024) /* of the storage thread; what it does not touch costs nothing */
+
+/* What goes into one transaction. */
+struct batch {
+	struct map ops; /* struct state_op by its key, owned */
+	bool reset;	/* forget everything first */
+	struct id node; /* then: whose database it is */
+	uint64_t ticket;
+	uint64_t epoch; /* counts resets: tickets of another epoch mean nothing */
+};
+
+struct state {
+	struct state_db *db; /* the thread's while it runs */
+	bool started, joined;
+	pthread_t thread;
+	uv_async_t async;
+	state_report_cb report;
+	void *arg;
+
+	pthread_mutex_t mutex; /* of all below */
+	pthread_cond_t changed;
+	struct batch queue;
+	bool stop;
+	struct state_report latest; /* to be reported */
+	uint64_t latest_epoch;
+	uint64_t epoch; /* of what is put now */
+};
+
+/* ---- batches ---- */
+
+static void batch_init(struct batch *batch, uint64_t epoch)
+{
+	struct rng rng;
+	uint8_t seed[32];
+
+	randombytes_buf(seed, sizeof(seed));
+	rng_init(&rng, seed);
+	*batch = (struct batch){.epoch = epoch};
+	map_init(&batch->ops, STATE_DB_KEY_SIZE, &rng);
+	rng_done(&rng);
+}
+
+static void batch_done(struct batch *batch)
+{
+	struct state_op *op;
+
+	map_each (&batch->ops, at, op)
+		free(op);
+	map_done(&batch->ops);
+}
+
+static bool batch_waits(const struct batch *batch)
+{
+	return batch->ops.count || batch->reset || batch->ticket;
+}
+
+/* Takes op over; what was there for the key goes. */
+static int batch_put(struct batch *batch, struct state_op *op)
+{
+	struct state_op *before = map_get(&batch->ops, op->key);
+	int err = map_put(&batch->ops, op->key, op);
+
+	if (err) {
+		free(op);
+		return err;
+	}
+	free(before);
+	return 0;
+}
+
+/* ---- the thread ---- */
+
+static void tell(struct state *state, const struct batch *batch, const char *error)
+{
+	struct state_report *latest = &state->latest;
+
+	pthread_mutex_lock(&state->mutex);
+	if (batch->epoch != state->latest_epoch)
+		latest->ticket = 0;
+	state->latest_epoch = batch->epoch;
+	latest->failing = error != NULL;
+	latest->error[0] = '\0';
+	if (error)
+		memcpy(latest->error, error, STATE_ERROR_SIZE);
+	else if (batch->ticket > latest->ticket)
+		latest->ticket = batch->ticket;
+	pthread_mutex_unlock(&state->mutex);
+	uv_async_send(&state->async);
+}
+
+static int write_batch(struct state *state, const struct batch *batch, char error[STATE_ERROR_SIZE])
+{
+	const struct state_op *op;
+
+	state_db_begin(state->db);
+	if (batch->reset)
+		state_db_reset(state->db, &batch->node);
+	map_each (&batch->ops, at, op)
+		state_db_apply(state->db, op);
+	return state_db_commit(state->db, error);
+}
+
+/* false: the thread is to end now. */
+static bool wait_before_retry(struct state *state, int64_t pause_ms)
+{
+	struct timespec until;
+	bool stop;
+	int rc = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += pause_ms / 1000;
+	until.tv_nsec += pause_ms % 1000 * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	pthread_mutex_lock(&state->mutex);
+	while (!state->stop && !rc)
+		rc = pthread_cond_timedwait(&state->changed, &state->mutex, &until);
+	stop = state->stop;
+	pthread_mutex_unlock(&state->mutex);
+	return !stop;
+}
+
+/* false: it could not be written, and the thread is to end. */
+static bool write_until_done(struct state *state, const struct batch *batch)
+{
+	char error[STATE_ERROR_SIZE];
+	int64_t pause_ms = STATE_RETRY_MS;
+
+	while (write_batch(state, batch, error)) {
+		tell(state, batch, error);
+		if (!wait_before_retry(state, pause_ms))
+			return false;
+		pause_ms = pause_ms * 2 < STATE_RETRY_MAX_MS ? pause_ms * 2 : STATE_RETRY_MAX_MS;
+	}
+	tell(state, batch, NULL);
+	return true;
+}
+
+static void *thread_main(void *arg)
+{
+	struct state *state = arg;
+	bool more = true;
+
+	while (more) {
+		struct batch batch;
+
+		pthread_mutex_lock(&state->mutex);
+		while (!state->stop && !batch_waits(&state->queue))
+			pthread_cond_wait(&state->changed, &state->mutex);
+		batch = state->queue;
+		batch_init(&state->queue, state->epoch);
+		pthread_mutex_unlock(&state->mutex);
+		more = batch_waits(&batch) && write_until_done(state, &batch);
+		batch_done(&batch);
+	}
+	return NULL;
+}
+
+static void on_async(uv_async_t *async)
+{
+	struct state *state = async->data;
+	struct state_report report;
+	uint64_t epoch;
+
+	pthread_mutex_lock(&state->mutex);
+	report = state->latest;
+	epoch = state->latest_epoch;
+	pthread_mutex_unlock(&state->mutex);
+	if (epoch != state->epoch)
+		report.ticket = 0;
+	state->report(state->arg, &report);
+}
+
+/* ---- the loop's side ---- */
+
+int state_open(const char *dir, const struct id *node, wtime_t wall, struct state **ret,
+	struct state_info *ret_info, char ret_error[STATE_ERROR_SIZE])
+{
+	struct state *state = calloc(1, sizeof(*state));
+	pthread_condattr_t attr;
+	int err = ERR_NOMEM;
+
+	if (state)
+		err = state_db_open(dir, node, wall, &state->db, ret_info, ret_error);
+	else
+		strcpy(ret_error, "out of memory");
+	if (err) {
+		free(state);
+		return err;
+	}
+	pthread_mutex_init(&state->mutex, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&state->changed, &attr);
+	pthread_condattr_destroy(&attr);
+	batch_init(&state->queue, 0);
+	*ret = state;
+	return 0;
+}
+
+int state_each_record(struct state *state, state_record_cb each, void *arg)
+{
+	assert(!state->started);
+	return state_db_each_record(state->db, each, arg);
+}
+
+int state_each_endpoint(struct state *state, state_endpoint_cb each, void *arg)
+{
+	assert(!state->started);
+	return state_db_each_endpoint(state->db, each, arg);
+}
+
+int state_start(struct state *state, uv_loop_t *loop, state_report_cb report, void *arg)
+{
+	pthread_attr_t attr;
+	sigset_t all, before;
+	int rc;
+
+	if (uv_async_init(loop, &state->async, on_async))
+		return ERR_SYSTEM;
+	state->async.data = state;
+	state->report = report;
+	state->arg = arg;
+	state->started = true;
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	/* Signals are the loop's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = pthread_create(&state->thread, &attr, thread_main, state);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attr);
+	if (rc) {
+		state->joined = true;
+		return ERR_SYSTEM;
+	}
+	return 0;
+}
+
+void state_stop(struct state *state)
+{
+	if (!state->started || uv_is_closing((uv_handle_t *)&state->async))
+		return;
+	if (!state->joined) {
+		pthread_mutex_lock(&state->mutex);
+		state->stop = true;
+		pthread_cond_signal(&state->changed);
+		pthread_mutex_unlock(&state->mutex);
+		pthread_join(state->thread, NULL);
+		state->joined = true;
+	}
+	uv_close((uv_handle_t *)&state->async, NULL);
+}
+
+void state_free(struct state *state)
+{
+	if (!state)
+		return;
+	assert(!state->started || state->joined);
+	batch_done(&state->queue);
+	state_db_close(state->db);
+	pthread_cond_destroy(&state->changed);
+	pthread_mutex_destroy(&state->mutex);
+	free(state);
+}
+
+/* name: the key's first letter; about may be NULL. */
+static struct state_op *op_new(
+	enum state_op_kind kind, char name, const uint8_t *about, const void *bytes, size_t size)
+{
+	struct state_op *op = calloc(1, sizeof(*op) + size);
+
+	if (!op)
+		return NULL;
+	op->kind = kind;
+	op->key[0] = (uint8_t)name;
+	if (about)
+		memcpy(op->key + 1, about, STATE_DB_KEY_SIZE - 1);
+	op->size = size;
+	if (size)
+		memcpy(op->bytes, bytes, size);
+	return op;
+}
+
+static int put(struct state *state, uint64_t ticket, struct state_op *op)
+{
+	int err;
+
+	if (!op)
+		return ERR_NOMEM;
+	pthread_mutex_lock(&state->mutex);
+	err = batch_put(&state->queue, op);
+	if (!err && ticket > state->queue.ticket)
+		state->queue.ticket = ticket;
+	pthread_cond_signal(&state->changed);
+	pthread_mutex_unlock(&state->mutex);
+	return err;
+}
+
+int state_put_record(struct state *state, uint64_t ticket, const struct hash *hash,
+	const uint8_t *bytes, size_t size)
+{
+	return put(state, ticket, op_new(STATE_OP_PUT_RECORD, 'r', hash->b, bytes, size));
+}
+
+int state_remove_record(struct state *state, uint64_t ticket, const struct hash *hash)
+{
+	return put(state, ticket, op_new(STATE_OP_REMOVE_RECORD, 'r', hash->b, NULL, 0));
+}
+
+int state_put_endpoint(struct state *state, uint64_t ticket, const struct id *node,
+	const struct endpoint *endpoint)
+{
+	struct state_op *op = op_new(STATE_OP_PUT_ENDPOINT, 'e', node->b, NULL, 0);
+
+	if (op)
+		op->endpoint = *endpoint;
+	return put(state, ticket, op);
+}
+
+int state_put_mesh(struct state *state, uint64_t ticket, const struct id *mesh)
+{
+	return put(state, ticket, op_new(STATE_OP_PUT_MESH, 'm', NULL, mesh->b, sizeof(mesh->b)));
+}
+
+static int put_number(struct state *state, uint64_t ticket, char name, uint64_t number)
+{
+	struct state_op *op = op_new(STATE_OP_PUT_NUMBER, name, NULL, NULL, 0);
+
+	if (op)
+		op->number = number;
+	return put(state, ticket, op);
+}
+
+int state_put_generation(struct state *state, uint64_t ticket, uint64_t generation)
+{
+	return put_number(state, ticket, 'g', generation);
+}
+
+int state_put_ceiling(struct state *state, uint64_t ticket, uint64_t ceiling)
+{
+	return put_number(state, ticket, 'c', ceiling);
+}
+
+void state_reset(struct state *state, const struct id *node)
+{
+	pthread_mutex_lock(&state->mutex);
+	batch_done(&state->queue);
+	batch_init(&state->queue, ++state->epoch);
+	state->queue.reset = true;
+	state->queue.node = *node;
+	pthread_cond_signal(&state->changed);
+	pthread_mutex_unlock(&state->mutex);
+}

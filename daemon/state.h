@@ -1,0 +1,82 @@
+/*
+ * What a node keeps over a restart, but for its secrets (keyfile.h): the SQLite database `state.db`
+ * in the state directory, which an operator can open. WAL, synchronous=FULL, written by one thread
+ * of its own: all that is queued while a commit runs goes into the next one. What is queued is told
+ * to be on disk when it is.
+ *
+ * A write that fails (disk full, ...) is tried again with a growing pause; nothing later is
+ * acknowledged before it. What waits is one entry a record, so it is bounded by the core's store.
+ */
+#ifndef MESHD_DAEMON_STATE_H
+#define MESHD_DAEMON_STATE_H
+
+#include <uv.h>
+
+#include "gossip/base/err.h"
+#include "gossip/base/mtime.h"
+#include "gossip/base/types.h"
+
+#define STATE_NAME	 "state.db"
+#define STATE_PATH_SIZE	 4096
+#define STATE_ERROR_SIZE 512
+#define STATE_RETRY_MS	 250 /* the first pause after a write that failed */
+#define STATE_RETRY_MAX_MS \
+	15000 /* a pause doubles up to it: a disk with room again is soon in use */
+
+struct state;
+
+/* What is done and what is not; report comes on the loop's thread. */
+struct state_report {
+	uint64_t ticket;	      /* everything up to it is on disk */
+	bool failing;		      /* the last try failed */
+	char error[STATE_ERROR_SIZE]; /* then: why, for people */
+};
+
+typedef void (*state_record_cb)(
+	void *arg, const struct hash *hash, const uint8_t *bytes, size_t size);
+typedef void (*state_endpoint_cb)(
+	void *arg, const struct id *node, const struct endpoint *endpoint);
+typedef void (*state_report_cb)(void *arg, const struct state_report *report);
+
+struct state_info {
+	bool has_mesh;
+	struct id mesh;
+	uint64_t generation;	/* of the last start; 0: none */
+	uint64_t stamp_ceiling; /* 0: none */
+	/* The database was damaged, or another identity's: it was moved there, and what could still
+	 * be read of it taken over. Empty: all was well. */
+	char set_aside[STATE_PATH_SIZE];
+	size_t salvaged; /* records */
+};
+
+/* Opens or makes the database of this node in dir. ERR_VERSION: a newer meshd made it. ERR_SYSTEM.
+ * ret_error tells what is wrong and what to do. wall names what is set aside. */
+int state_open(const char *dir, const struct id *node, wtime_t wall, struct state **ret,
+	struct state_info *ret_info, char ret_error[STATE_ERROR_SIZE]) MUST_CHECK;
+/* Before state_start: what is kept. The bytes are good during the call. */
+int state_each_record(struct state *state, state_record_cb each, void *arg) MUST_CHECK;
+int state_each_endpoint(struct state *state, state_endpoint_cb each, void *arg) MUST_CHECK;
+
+/* Starts the thread. The handle on loop keeps it from ending until state_stop. ERR_SYSTEM. */
+int state_start(struct state *state, uv_loop_t *loop, state_report_cb report, void *arg) MUST_CHECK;
+/* Writes what is queued (one try), ends the thread and closes the handle. The rest is reported no
+ * more. */
+void state_stop(struct state *state);
+/* Not before the loop has closed its handle. */
+void state_free(struct state *state);
+
+/* Queued; any order of keys, the last word on one of them counts. A ticket that is 0 asks for no
+ * report. ERR_NOMEM: the queue is as it was. */
+int state_put_record(struct state *state, uint64_t ticket, const struct hash *hash,
+	const uint8_t *bytes, size_t size) MUST_CHECK;
+int state_remove_record(struct state *state, uint64_t ticket, const struct hash *hash) MUST_CHECK;
+int state_put_endpoint(struct state *state, uint64_t ticket, const struct id *node,
+	const struct endpoint *endpoint) MUST_CHECK;
+int state_put_mesh(struct state *state, uint64_t ticket, const struct id *mesh) MUST_CHECK;
+int state_put_generation(struct state *state, uint64_t ticket, uint64_t generation) MUST_CHECK;
+int state_put_ceiling(struct state *state, uint64_t ticket, uint64_t ceiling) MUST_CHECK;
+/* Forgets everything, this and what was queued before it included: the database is that of another
+ * node, and of another core, from now on, and tickets start anew. */
+void state_reset(struct state *state, const struct id *node);
+
+#endif
