@@ -1,0 +1,327 @@
+#include "daemon/plan.h"
+
+#include <stdlib.h>
+#include <sodium.h>
+
+#include "gossip/trust/address.h"
+#include "wg/array.h"
+
+/* One who may be a peer; sorted copies of pointers to them find clashes. */
+struct entry {
+	struct id id;
+	uint64_t stamp; /* of its admission: the older one keeps what two claim */
+	bool self, out;
+	struct prefix addresses[PLAN_ADDRESSES]; /* family 0: not its own */
+	struct wg_peer peer;
+};
+
+struct claim {
+	struct prefix prefix;
+	struct entry *entry;
+	struct prefix *source;
+};
+
+struct builder {
+	const struct plan_input *input;
+	struct plan plan;
+	struct entry *entries;
+	size_t count, capacity;
+};
+
+uint16_t plan_mtu(uint16_t configured, uint32_t underlay_mtu)
+{
+	if (configured)
+		return configured;
+	if (underlay_mtu < PLAN_MTU_MIN + PLAN_OVERHEAD_MTU)
+		return PLAN_MTU_MIN; /* WireGuard's own packets are fragmented then */
+	if (underlay_mtu - PLAN_OVERHEAD_MTU > UINT16_MAX)
+		return UINT16_MAX;
+	return underlay_mtu - PLAN_OVERHEAD_MTU;
+}
+
+static struct prefix host_prefix(const struct ip *ip)
+{
+	struct prefix prefix = {.ip = *ip, .bits = ip->family == 4 ? 32 : 128};
+
+	if (!ip->family)
+		prefix.bits = 0;
+	return prefix;
+}
+
+/* Keys are in there: not realloc, which would leave them in memory that is no longer ours. */
+static struct entry *add_entry(struct builder *builder)
+{
+	if (builder->count == builder->capacity) {
+		size_t capacity = builder->capacity ? 2 * builder->capacity : 16;
+		struct entry *grown = calloc(capacity, sizeof(*grown));
+
+		if (!grown)
+			return NULL;
+		if (builder->entries) {
+			memcpy(grown, builder->entries, builder->count * sizeof(*grown));
+			sodium_memzero(builder->entries, builder->count * sizeof(*grown));
+		}
+		free(builder->entries);
+		builder->entries = grown;
+		builder->capacity = capacity;
+	}
+	return &builder->entries[builder->count++];
+}
+
+/* A tunnel inside itself reaches nobody. */
+static bool outside_overlay(const struct builder *builder, const struct ip *ip)
+{
+	for (size_t i = 0; i < builder->plan.route_count; i++)
+		if (builder->plan.routes[i].dst.ip.family == ip->family &&
+			address_in_prefix(&builder->plan.routes[i].dst, ip))
+			return false;
+	return ip->family != 0;
+}
+
+/* A peer behind NAT that has not found out yet; one that has keeps the way open by itself. */
+static bool seen_elsewhere(const struct gossip_member *member)
+{
+	if (!member->reached.ip.family || !member->has_descriptor)
+		return false;
+	for (size_t i = 0; i < member->descriptor.endpoint_count; i++)
+		if (ip_equal(&member->descriptor.endpoints[i].ip, &member->reached.ip))
+			return false;
+	return true;
+}
+
+static int choose_endpoint(const struct builder *builder, struct paths *paths, mtime_t now,
+	const struct gossip_member *member, struct wg_peer *peer)
+{
+	struct endpoint candidates[GOSSIP_CANDIDATES_MAX];
+	struct paths_belief belief = {.node = member->standing->id, .candidates = candidates};
+	struct paths_choice choice;
+	int err;
+
+	memcpy(belief.wireguard_public, member->wireguard_public, WG_KEY_SIZE);
+	for (size_t i = 0; i < member->candidate_count; i++)
+		if (outside_overlay(builder, &member->candidates[i].ip))
+			candidates[belief.candidate_count++] = member->candidates[i];
+	belief.reached = member->reached.ip.family && belief.candidate_count &&
+			 ip_equal(&candidates[0].ip, &member->reached.ip);
+	err = paths_choose(paths, now, &belief, &choice);
+	if (err)
+		return err;
+	peer->endpoint = choice.endpoint;
+	peer->endpoint_set = choice.set;
+	return 0;
+}
+
+static int add_member(struct builder *builder, struct paths *paths, mtime_t now,
+	const struct gossip_member *member)
+{
+	struct entry *entry;
+
+	if (member->standing->standing != AUTHORITY_MEMBER || member->self ||
+		!member->has_wireguard)
+		return 0;
+	entry = add_entry(builder);
+	if (!entry)
+		return ERR_NOMEM;
+	entry->id = member->standing->id;
+	entry->stamp = member->standing->stamp;
+	entry->addresses[0] = host_prefix(&member->address6);
+	entry->addresses[1] = host_prefix(&member->address4);
+	memcpy(entry->peer.public_key, member->wireguard_public, WG_KEY_SIZE);
+	memcpy(entry->peer.preshared_key, member->preshared, WG_KEY_SIZE);
+	if (builder->input->behind_nat || seen_elsewhere(member))
+		entry->peer.keepalive_s = PLAN_KEEPALIVE_S;
+	return choose_endpoint(builder, paths, now, member, &entry->peer);
+}
+
+static int add_members(struct builder *builder, struct paths *paths, mtime_t now)
+{
+	struct gossip_member member;
+	size_t index = 0;
+	int err = 0;
+
+	while (!err && builder->input->next_member(builder->input->source, &index, &member)) {
+		err = add_member(builder, paths, now, &member);
+		sodium_memzero(member.preshared, sizeof(member.preshared));
+	}
+	return err;
+}
+
+/* What this node has cannot be a peer's as well. */
+static int add_self(struct builder *builder)
+{
+	const struct gossip_status *status = builder->input->status;
+	struct plan *plan = &builder->plan;
+	struct entry *self = add_entry(builder);
+
+	if (!self)
+		return ERR_NOMEM;
+	self->self = true;
+	self->id = status->node;
+	self->addresses[0] = host_prefix(&status->address6);
+	self->addresses[1] = host_prefix(&status->address4);
+	memcpy(self->peer.public_key, builder->input->public_key, WG_KEY_SIZE);
+	for (size_t i = 0; i < PLAN_ADDRESSES; i++)
+		if (self->addresses[i].ip.family)
+			plan->addresses[plan->address_count++] = self->addresses[i];
+	return 0;
+}
+
+static int compare_rank(const struct entry *a, const struct entry *b)
+{
+	if (a->self != b->self)
+		return a->self ? -1 : 1;
+	if (a->stamp != b->stamp)
+		return a->stamp < b->stamp ? -1 : 1;
+	return memcmp(&a->id, &b->id, sizeof(a->id));
+}
+
+static int compare_keys(const void *left, const void *right)
+{
+	const struct entry *a = *(struct entry *const *)left, *b = *(struct entry *const *)right;
+	int order = memcmp(a->peer.public_key, b->peer.public_key, WG_KEY_SIZE);
+
+	return order ? order : compare_rank(a, b);
+}
+
+/* WireGuard has one peer for a key. Each proof is made by the key's owner, so two nodes with one
+ * key are one operator's doing; it must not stop anybody else's overlay. */
+static int settle_keys(struct builder *builder)
+{
+	struct entry **sorted = calloc(builder->count, sizeof(struct entry *));
+
+	if (!sorted)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < builder->count; i++)
+		sorted[i] = &builder->entries[i];
+	qsort(sorted, builder->count, sizeof(*sorted), compare_keys);
+	for (size_t i = 1; i < builder->count; i++) {
+		if (memcmp(sorted[i]->peer.public_key, sorted[i - 1]->peer.public_key,
+			    WG_KEY_SIZE) != 0)
+			continue;
+		sorted[i]->out = true;
+		builder->plan.clashes++;
+	}
+	free(sorted);
+	return 0;
+}
+
+static int compare_claims(const void *left, const void *right)
+{
+	const struct claim *a = left, *b = right;
+	int order = memcmp(&a->prefix, &b->prefix, sizeof(a->prefix));
+
+	return order ? order : compare_rank(a->entry, b->entry);
+}
+
+/* One address is one peer's: given to two, it would move to and fro. */
+static int settle_addresses(struct builder *builder)
+{
+	struct claim *claims = calloc(builder->count * PLAN_ADDRESSES, sizeof(*claims));
+	size_t count = 0;
+
+	if (!claims)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < builder->count; i++) {
+		struct entry *entry = &builder->entries[i];
+
+		for (size_t k = 0; k < PLAN_ADDRESSES && !entry->out; k++)
+			if (entry->addresses[k].ip.family)
+				claims[count++] = (struct claim){
+					entry->addresses[k], entry, &entry->addresses[k]};
+	}
+	qsort(claims, count, sizeof(*claims), compare_claims);
+	for (size_t i = 1; i < count; i++) {
+		if (memcmp(&claims[i].prefix, &claims[i - 1].prefix, sizeof(struct prefix)) != 0)
+			continue;
+		*claims[i].source = (struct prefix){0};
+		builder->plan.clashes++;
+	}
+	free(claims);
+	return 0;
+}
+
+static int put_peer(struct wg_device *device, const struct entry *entry)
+{
+	struct wg_peer *peer;
+	int err = wg_device_add_peer(device, entry->peer.public_key, &peer);
+
+	if (err)
+		return err;
+	*peer = entry->peer; /* it owns nothing yet */
+	for (size_t i = 0; i < PLAN_ADDRESSES && !err; i++)
+		if (entry->addresses[i].ip.family)
+			err = wg_peer_add_allowed(peer, &entry->addresses[i]);
+	return err;
+}
+
+static int put_device(struct builder *builder)
+{
+	const struct plan_input *input = builder->input;
+	struct wg_device *device = &builder->plan.device;
+	int err = 0;
+
+	strncpy(device->name, input->interface, sizeof(device->name) - 1);
+	memcpy(device->private_key, input->private_key, WG_KEY_SIZE);
+	memcpy(device->public_key, input->public_key, WG_KEY_SIZE);
+	device->listen_port = input->listen_port;
+	for (size_t i = 0; i < builder->count && !err; i++)
+		if (!builder->entries[i].self && !builder->entries[i].out)
+			err = put_peer(device, &builder->entries[i]);
+	return err ? err : wg_device_seal(device);
+}
+
+static void put_routes(struct builder *builder)
+{
+	const struct gossip_status *status = builder->input->status;
+	struct plan *plan = &builder->plan;
+
+	if (status->charter.prefix6.ip.family && status->address6.family)
+		plan->routes[plan->route_count++] =
+			(struct net_route_want){.dst = status->charter.prefix6};
+	if (status->charter.prefix4.ip.family && status->address4.family)
+		plan->routes[plan->route_count++] =
+			(struct net_route_want){.dst = status->charter.prefix4};
+}
+
+static int build(struct builder *builder, struct paths *paths, mtime_t now)
+{
+	int err;
+
+	builder->plan.up = true;
+	builder->plan.mtu = plan_mtu(builder->input->mtu, builder->input->underlay_mtu);
+	put_routes(builder);
+	err = add_self(builder);
+	if (!err)
+		err = add_members(builder, paths, now);
+	if (!err)
+		err = settle_keys(builder);
+	if (!err)
+		err = settle_addresses(builder);
+	return err ? err : put_device(builder);
+}
+
+int plan_make(const struct plan_input *input, struct paths *paths, mtime_t now, struct plan *ret)
+{
+	struct builder builder = {.input = input};
+	int err = 0;
+
+	paths_begin(paths);
+	if (input->status->state == GOSSIP_RUNNING)
+		err = build(&builder, paths, now);
+	if (builder.entries)
+		sodium_memzero(builder.entries, builder.count * sizeof(*builder.entries));
+	free(builder.entries);
+	if (err) {
+		plan_done(&builder.plan);
+		return err;
+	}
+	paths_end(paths);
+	*ret = builder.plan;
+	return 0;
+}
+
+void plan_done(struct plan *plan)
+{
+	wg_device_done(&plan->device);
+	*plan = (struct plan){0};
+}
