@@ -17,7 +17,7 @@
 void address_default_prefixes(
 	const struct id *mesh, struct prefix *ret_prefix4, struct prefix *ret_prefix6);
 /* ERR_INVALID: an IPv4 prefix must be /8 to /24, an IPv6 prefix /32 to /64, and neither multicast,
- * loopback, link-local nor unspecified. */
+ * loopback, link-local, unspecified nor reserved. No bits beyond the mask. */
 int address_check_prefix(const struct prefix *prefix) MUST_CHECK;
 bool address_in_prefix(const struct prefix *prefix, const struct ip *ip);
 
@@ -36,7 +36,8 @@ struct address_claim {
 
 /* Sorts claims by address and rank, and sets `holds`: one holder for each address. */
 void address_resolve(struct address_claim *claims, size_t count);
-/* The first claim from `from` on whose address no other node in claims holds. ERR_EXHAUSTED. */
+/* The first claim from `from` on whose address no other node in claims holds, as address_resolve
+ * left them. ERR_EXHAUSTED. */
 int address_choose(const struct prefix *prefix4, const struct id *node, uint32_t from,
 	const struct address_claim *claims, size_t count, uint32_t *ret_claim) MUST_CHECK;
 

@@ -40,6 +40,7 @@ struct invite {
 };
 
 void invite_encode(const struct invite *invite, struct pack *out);
+/* ERR_MALFORMED. Tags are words of [a-z0-9-], each once; an admin's invite is for one use. */
 int invite_decode(const struct record *record, struct invite *ret) MUST_CHECK;
 
 /* [a-z0-9-]{1,63}, no leading or trailing '-', not four or more hexadecimal digits only (those are
@@ -72,9 +73,10 @@ int admission_verify_witness(const struct id *mesh, const struct id *witness, co
 /* The joiner's last step: everything of admission but its stamp, node and invite is set already. */
 int admission_sign(const struct id *mesh, const struct keys *node,
 	const struct admission *admission, struct record **ret) MUST_CHECK;
-/* Takes apart, and checks what needs no other record: name, that name and addresses are the
- * invite's where it fixes them, the stamp between the invite's creation and expiry. Signatures are
- * admission_verify's. The record's bytes must outlive ret->invite_record only. */
+/* Takes apart, and checks what needs no other record: the name, and that it is the invite's where
+ * it fixes one; the stamp between the invite's creation and expiry (ERR_EXPIRED); that an invite
+ * for an admin is the root's (ERR_NOT_ADMIN). Else ERR_MALFORMED, and record_decode's. Signatures
+ * are admission_verify's. Nothing in ret points into the record. */
 int admission_decode(
 	const struct id *mesh, const struct record *record, struct admission *ret) MUST_CHECK;
 /* All signatures in it but the record's own: the invite's author, the invite, the witness. */

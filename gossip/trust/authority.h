@@ -82,10 +82,10 @@ enum authority_standing {
 struct authority_member {
 	struct id id;
 	enum authority_standing standing;
-	int why; /* enum err for AUTHORITY_VOID, else 0 */
-	bool admin;
+	int why;    /* enum err for AUTHORITY_VOID, else 0 */
+	bool admin; /* and a member */
 	bool ephemeral;
-	bool kept; /* an admin's keep names it: ranks first in a clash */
+	bool kept; /* an admin's keep names it, or it is an admin: ranks first in a clash */
 	char given_name[ADMISSION_NAME_MAX + 1]; /* in its admission */
 	char name[AUTHORITY_NAME_MAX + 1]; /* as shown: `name~ab12` for the loser of a clash */
 	uint64_t stamp;			   /* of its admission, or of what ended its membership */
@@ -94,8 +94,10 @@ struct authority_member {
 	struct id invite;
 	size_t tag_count;
 	char tags[INVITE_TAGS_MAX][INVITE_TAG_MAX + 1];
-	struct ip pinned4, pinned6;    /* family 0: not pinned */
-	const struct record *ended_by; /* the record that voids it, to tell it; NULL for members */
+	struct ip pinned4, pinned6; /* family 0: not pinned, or outside the mesh's prefixes */
+	/* The record that ended it, to tell it; for ERR_USED_UP the admission that took the last
+	 * use. NULL for members, and where nothing but silence speaks against it. */
+	const struct record *ended_by;
 };
 
 enum authority_invite_state {
@@ -118,17 +120,21 @@ struct authority_invite {
 struct authority;
 
 /* records are verified and of this mesh (record_verify, admission_verify); of other types than the
- * authority's they are passed over. They are borrowed for the result's life. now is mesh time. */
+ * authority's they are passed over. They are borrowed for the result's life. now is mesh time.
+ * O(n log n). ERR_NOMEM. */
 int authority_compute(const struct id *mesh, const struct record *const *records, size_t count,
 	wtime_t now, struct authority **ret) MUST_CHECK;
 void authority_free(struct authority *authority);
 
 bool authority_has_charter(const struct authority *authority, struct charter *ret);
+/* Whether what it signs counts: also that of an admin who has left. */
 bool authority_is_admin(const struct authority *authority, const struct id *node);
 const struct authority_member *authority_member(
 	const struct authority *authority, const struct id *node);
-/* All that were ever admitted, sorted by id; index from 0, NULL at the end. */
+/* All that were ever admitted, and the revoked even before their admission is known, sorted by id;
+ * index from 0, NULL at the end. Of an overspent invite at most AUTHORITY_OVERSPENT_MAX losers. */
 const struct authority_member *authority_at(const struct authority *authority, size_t index);
+/* Of several with one id the latest that is valid. */
 const struct authority_invite *authority_invite(
 	const struct authority *authority, const struct id *invite);
 const struct authority_invite *authority_invite_at(const struct authority *authority, size_t index);

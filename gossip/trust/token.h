@@ -20,6 +20,7 @@ struct token {
 	struct invite invite;
 };
 
+/* ERR_INVALID: grant, record and key do not belong together. ERR_TOO_BIG. */
 int token_encode(const struct token *token, char ret_text[TOKEN_TEXT_MAX]) MUST_CHECK;
 /* ERR_MALFORMED, ERR_DAMAGED (checksum), ERR_VERSION, ERR_BAD_SIGNATURE, ERR_NOT_ADMIN (a chain is
  * there and does not lead to the root). Surrounding white space is taken off first. */
