@@ -1,0 +1,19 @@
+/* How things that several verbs show look in text. */
+#ifndef MESHD_CLI_DESCRIBE_H
+#define MESHD_CLI_DESCRIBE_H
+
+#include "cli/cli.h"
+
+/* What this node is now part of, after `init` or `join`; how: "founded", "joined". */
+void describe_belonging(struct cli *cli, const json_t *result, const char *how);
+/* The object's "warnings", each on a line. */
+void describe_warnings(struct cli *cli, const json_t *result);
+/* A member's or this node's state. */
+enum screen_tint describe_state(const char *state);
+/* An overlay address without the length that every host's address has. */
+const char *describe_address(const char *address, char buf[64]);
+/* All of them; with `brief` the first IPv4 address alone, with a hint that there is more. Release
+ * with free. */
+char *describe_addresses(const json_t *object, bool brief);
+
+#endif

@@ -1,0 +1,37 @@
+#include "cli/memory.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void *memory_check(void *memory)
+{
+	if (!memory) {
+		fputs("meshctl: out of memory\n", stderr);
+		exit(1);
+	}
+	return memory;
+}
+
+void *memory_grow(void *memory, size_t count, size_t size)
+{
+	return memory_check(reallocarray(memory, count, size));
+}
+
+char *memory_copy(const char *text)
+{
+	return memory_check(strdup(text));
+}
+
+char *memory_format(const char *format, ...)
+{
+	char *text = NULL;
+	va_list args;
+	int size;
+
+	va_start(args, format);
+	size = vasprintf(&text, format, args);
+	va_end(args);
+	return memory_check(size < 0 ? NULL : text);
+}

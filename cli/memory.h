@@ -1,0 +1,12 @@
+/* Memory for a short-lived program: where there is none left, meshctl says so and ends. */
+#ifndef MESHD_CLI_MEMORY_H
+#define MESHD_CLI_MEMORY_H
+
+#include <stddef.h>
+
+void *memory_grow(void *memory, size_t count, size_t size); /* as reallocarray; release with free */
+char *memory_copy(const char *text);
+char *memory_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void *memory_check(void *memory); /* itself, unless it is NULL */
+
+#endif

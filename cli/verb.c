@@ -1,0 +1,64 @@
+#include "cli/verb.h"
+
+#include <stdlib.h>
+
+#include "cli/options.h"
+
+static const struct verb *const verbs[] = {
+	&verb_init,
+	&verb_invite,
+	&verb_invites,
+	&verb_uninvite,
+	&verb_join,
+	&verb_leave,
+	&verb_status,
+	&verb_show,
+	&verb_revoke,
+	&verb_events,
+	&verb_doctor,
+};
+
+const struct verb *verb_at(size_t index)
+{
+	return index < ARRAY_SIZE(verbs) ? verbs[index] : NULL;
+}
+
+const struct verb *verb_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+		if (strcmp(verbs[i]->name, name) == 0)
+			return verbs[i];
+	}
+	return NULL;
+}
+
+int verb_ask(struct cli *cli, struct verb_call *call)
+{
+	int64_t timeout_ms = call->verb->timeout_ms ? call->verb->timeout_ms : CLI_TIMEOUT_MS;
+	json_t *result;
+	int status = cli_call(cli, &call->request, timeout_ms, NULL, &result);
+
+	if (status != CLI_DONE)
+		return status;
+	if (cli->json)
+		cli_print_json(cli, result, false);
+	else
+		call->verb->render(cli, result);
+	json_decref(result);
+	return CLI_DONE;
+}
+
+int verb_run(struct cli *cli, const struct verb *verb, int argc, char **argv)
+{
+	struct verb_call call = {.verb = verb};
+	bool help = false;
+	int status = options_parse(cli, &call, argc, argv, &help);
+
+	if (help)
+		options_print_help(verb, cli->screen.out);
+	else if (status == CLI_DONE)
+		status = verb->run ? verb->run(cli, &call) : verb_ask(cli, &call);
+	for (size_t i = 0; i < call.owned_count; i++)
+		free(call.owned[i]);
+	return status;
+}

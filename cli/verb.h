@@ -1,0 +1,68 @@
+/*
+ * What meshctl can do: one table entry a verb. Options and arguments are declared and become the
+ * request's arguments; most verbs are nothing but that and a rendering of the answer.
+ */
+#ifndef MESHD_CLI_VERB_H
+#define MESHD_CLI_VERB_H
+
+#include "cli/cli.h"
+
+#define VERB_OPTIONS_MAX 8
+
+enum verb_option_kind {
+	VERB_FLAG = 1,
+	VERB_TEXT,
+	VERB_LIST,     /* may be given several times */
+	VERB_DURATION, /* 90s 15m 1h 7d, in milliseconds */
+	VERB_COUNT,    /* a whole number above 0 */
+	VERB_PREFIX4,
+	VERB_PREFIX6,
+	VERB_ADDRESS,  /* a list of IP addresses */
+	VERB_ENDPOINT, /* a list of HOST:PORT; names are resolved here */
+	VERB_WATCH,    /* meshctl's own flag: the daemon does not learn of it */
+};
+
+struct verb_option {
+	const char *name;
+	enum verb_option_kind kind;
+	enum ipc_arg arg; /* not for VERB_WATCH */
+};
+
+/* A command line taken apart. */
+struct verb_call {
+	const struct verb *verb;
+	struct ipc_request request;
+	bool watch;
+	char *owned[IPC_LIST_MAX]; /* texts of the request that are not in argv */
+	size_t owned_count;
+};
+
+struct verb {
+	const char *name;
+	const char *arguments; /* for the usage line */
+	const char *summary;   /* one line, for the list of verbs */
+	const char *help;      /* the rest of --help, with an example */
+	enum ipc_verb ipc;
+	struct verb_option options[VERB_OPTIONS_MAX];
+	const char *operand; /* the name of its one operand; NULL: has none */
+	enum ipc_arg operand_arg;
+	int64_t timeout_ms; /* 0: CLI_TIMEOUT_MS */
+	/* How the answer looks; with --json it is not called. */
+	void (*render)(struct cli *cli, const json_t *result);
+	/* Instead of one request and one answer; NULL for most. */
+	int (*run)(struct cli *cli, struct verb_call *call);
+};
+
+extern const struct verb verb_init, verb_invite, verb_invites, verb_uninvite, verb_join, verb_leave,
+	verb_status, verb_show, verb_revoke, verb_events, verb_doctor;
+
+const struct verb *verb_find(const char *name); /* NULL: there is none */
+/* All of them in the order of `meshctl --help`; NULL at the end. */
+const struct verb *verb_at(size_t index);
+
+/* argv[0] is the verb's name. The exit status. */
+int verb_run(struct cli *cli, const struct verb *verb, int argc, char **argv);
+/* One request, one answer, printed. */
+int verb_ask(struct cli *cli, struct verb_call *call);
+
+#endif

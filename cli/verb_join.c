@@ -1,0 +1,94 @@
+#include "cli/verb.h"
+
+#include <sodium.h>
+#include <unistd.h>
+
+#include "cli/describe.h"
+
+#define JOIN_TIMEOUT_MS 30000 /* the contract's; the daemon's own default is the same */
+#define JOIN_GRACE_MS	10000 /* for the daemon to say that its time is over */
+
+static const char help[] =
+	"Joins the mesh of a token from `meshctl invite`; returns when this node is a member and "
+	"its\n"
+	"interface is up. Any member that can be reached admits it: the inviter need not be up.\n"
+	"\n"
+	"  TOKEN         the token; `-` reads it from standard input, so that it does not stand "
+	"in\n"
+	"                `ps` and in the shell's history\n"
+	"  --name NODE   this node's name (default: as configured, else the host's)\n"
+	"  --timeout D   how long to try: 90s, 15m (default: 30s)\n"
+	"\n"
+	"Example:\n"
+	"  meshctl join - < token\n";
+
+/* One line of standard input without its surrounding white space. CLI_FAILED has been told. */
+static int read_token(char *ret, size_t capacity)
+{
+	size_t size;
+
+	if (isatty(STDIN_FILENO))
+		fputs("Token: ", stderr);
+	if (!fgets(ret, (int)capacity, stdin) || ret[strspn(ret, " \t\r\n")] == '\0')
+		return cli_fail(CLI_FAILED, "join: no token on standard input: paste the line that "
+					    "`meshctl invite` printed");
+	size = strlen(ret);
+	if (ret[size - 1] != '\n' && !feof(stdin))
+		return cli_fail(
+			CLI_FAILED, "join: what stands on standard input is too long for a token");
+	while (size > 0 && strchr(" \t\r\n", ret[size - 1]))
+		ret[--size] = '\0';
+	memmove(ret, ret + strspn(ret, " \t"), size + 1 - strspn(ret, " \t"));
+	return CLI_DONE;
+}
+
+static int ask(struct cli *cli, struct verb_call *call)
+{
+	int64_t timeout_ms = JOIN_TIMEOUT_MS;
+	json_t *result;
+	int status;
+
+	if (ipc_request_has(&call->request, IPC_ARG_TIMEOUT_MS))
+		timeout_ms = (int64_t)call->request.args[IPC_ARG_TIMEOUT_MS].number;
+	status = cli_call(cli, &call->request, timeout_ms + JOIN_GRACE_MS, NULL, &result);
+	if (status != CLI_DONE)
+		return status;
+	if (cli->json)
+		cli_print_json(cli, result, false);
+	else
+		describe_belonging(cli, result, "joined");
+	json_decref(result);
+	return CLI_DONE;
+}
+
+static int run(struct cli *cli, struct verb_call *call)
+{
+	struct ipc_value *value = &call->request.args[IPC_ARG_TOKEN];
+	char token[IPC_TEXT_MAX];
+	int status = CLI_DONE;
+
+	if (strcmp(value->text, "-") == 0) {
+		status = read_token(token, sizeof(token));
+		value->text = token;
+	}
+	if (status == CLI_DONE)
+		status = ask(cli, call);
+	sodium_memzero(token, sizeof(token));
+	return status;
+}
+
+const struct verb verb_join = {
+	.name = "join",
+	.arguments = "TOKEN|- [--name NODE] [--timeout D]",
+	.summary = "join a mesh with a token",
+	.help = help,
+	.ipc = IPC_VERB_JOIN,
+	.options =
+		{
+			{"name", VERB_TEXT, IPC_ARG_NAME},
+			{"timeout", VERB_DURATION, IPC_ARG_TIMEOUT_MS},
+		},
+	.operand = "TOKEN",
+	.operand_arg = IPC_ARG_TOKEN,
+	.run = run,
+};

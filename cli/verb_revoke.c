@@ -1,0 +1,34 @@
+#include "cli/verb.h"
+
+#include "cli/model.h"
+
+static const char help[] =
+	"Expels a node: no member talks to it any more, and its key never comes back. It wins "
+	"over\n"
+	"everything else, and reaches members that are away when they return. Only an admin's "
+	"node\n"
+	"can. The invite it came with is withdrawn as well; others that joined with it stay.\n"
+	"NODE is a name, an id, or a beginning of an id that fits no other.\n"
+	"\n"
+	"  --reason TEXT   what the others are told, up to 200 bytes\n"
+	"\n"
+	"Example:\n"
+	"  meshctl revoke beta --reason 'the laptop was stolen'\n";
+
+static void render(struct cli *cli, const json_t *result)
+{
+	fprintf(cli->screen.out, "%s (%.8s) is revoked.\n", model_text(result, "name", "The node"),
+		model_text(result, "id", ""));
+}
+
+const struct verb verb_revoke = {
+	.name = "revoke",
+	.arguments = "NODE [--reason TEXT]",
+	.summary = "expel a node",
+	.help = help,
+	.ipc = IPC_VERB_REVOKE,
+	.options = {{"reason", VERB_TEXT, IPC_ARG_REASON}},
+	.operand = "NODE",
+	.operand_arg = IPC_ARG_NODE,
+	.render = render,
+};
