@@ -3,8 +3,9 @@
  * quota; its digest covers just that and converges whatever the clocks say. Who is a member, what
  * is valid or expired are views computed from it elsewhere.
  *
- * One slot for each (author, type, key); in a slot the later (stamp, hash) wins. Putting the same
- * records in any order, any number of times, gives the same store, bit for bit.
+ * One slot for each (author, type, key); in a slot the later (stamp, hash) wins, but an admission
+ * that makes an admin (root-signed invite) wins over one that does not: chains only grow. Putting
+ * the same records in any order, any number of times, gives the same store, bit for bit.
  *
  * A record whose chain is not there yet waits in a bounded pool outside the digest and is tried
  * again when authority arrives. Authors that are revoked are purged and refused (store_ban); their
@@ -21,8 +22,17 @@ struct store;
 
 #define STORE_WAITING_MAX      256 /* records whose chain is missing; the oldest goes first */
 #define STORE_WAITING_SIZE_MAX (512 * 1024) /* bytes of them */
-#define STORE_QUOTA_RECORDS    4096 /* of an author's records outside authority and descriptors */
-#define STORE_QUOTA_SIZE       (1024 * 1024) /* bytes of them */
+
+/*
+ * Of an author's records outside authority and descriptors, the store holds the longest
+ * newest-first run in which there are fewer than STORE_QUOTA_RECORDS newer than each, and those
+ * newer than each have fewer than STORE_QUOTA_SIZE bytes (so the last may reach beyond). What is
+ * out stays out whatever else arrives in whatever order, but for this: where a slot's record is
+ * replaced by a smaller one, older records may fit again, and come back by the next sync with
+ * whoever has them.
+ */
+#define STORE_QUOTA_RECORDS 4096
+#define STORE_QUOTA_SIZE    (1024 * 1024)
 
 /* What happened to the set. Called in the midst of a change: take note, do not call the store. A
  * replaced record is reported removed, then its successor added. Restored ones are not reported. */
@@ -32,6 +42,7 @@ struct store_observer {
 	void *context;
 };
 
+/* rng is borrowed for the store's life: it keeps others from choosing the shape of its trees. */
 int store_new(const struct id *mesh, struct rng *rng, const struct store_observer *observer,
 	struct store **ret) MUST_CHECK;
 void store_free(struct store *store);
@@ -47,10 +58,13 @@ enum store_result {
  * (an authority record's value), ERR_REVOKED (banned author), ERR_LIMIT (beyond the author's
  * quota). */
 int store_put(struct store *store, struct record *record, enum store_result *ret) MUST_CHECK;
-/* A record from this node's own disk: trusted, not verified again, not reported. */
+/* A record from this node's own disk, in any order: trusted, so neither its signature nor its chain
+ * is looked at again, and not reported. Errors as store_put's. */
 int store_restore(struct store *store, struct record *record) MUST_CHECK;
-/* Own: from now on this author's records are refused, and those in the store go. unban lets them
- * come back by the next sync. */
+/* From now on this author's records are refused, and those in the store go: all that
+ * authority_concerns does not name. What it signed of authority stands or falls by the view alone,
+ * and its admission stays, since a use is spent for ever. unban lets them come back by the next
+ * sync. */
 void store_ban(struct store *store, const struct id *author);
 void store_unban(struct store *store, const struct id *author);
 bool store_banned(const struct store *store, const struct id *author);
@@ -59,7 +73,8 @@ struct record *store_find(const struct store *store, const struct hash *hash);
 struct record *store_slot(const struct store *store, const struct id *author, uint16_t type,
 	const void *key, size_t key_size);
 /* Walks all records ordered by (stamp, hash), from the first after `after` (NULL: from the start).
- * The walk may be interleaved with changes. NULL at the end. */
+ * The walk may be interleaved with changes, if the caller holds a reference to `after` over them.
+ * NULL at the end. */
 struct record *store_after(const struct store *store, const struct record *after);
 /* The first at or after (stamp, hash): ranges for reconciliation. */
 struct record *store_seek(const struct store *store, uint64_t stamp, const struct hash *hash);

@@ -1,5 +1,4 @@
-/* The stream between two nodes: silent to strangers, bound to both identities, whole or not at all.
- */
+/* The stream between two nodes: silent to strangers, bound to both ends, whole or not at all. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

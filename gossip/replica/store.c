@@ -1,0 +1,599 @@
+#include "gossip/replica/store.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "gossip/base/map.h"
+#include "gossip/base/rng.h"
+#include "gossip/replica/order.h"
+#include "gossip/replica/waiting.h"
+#include "gossip/trust/authority.h"
+
+/* What holds a slot. */
+struct entry {
+	struct record *record;
+	struct hash slot;      /* of author, type and key */
+	bool makes_admin;      /* an admission by an invite for admins that the root signed */
+	struct author *author; /* whose quota it counts on; NULL: on nobody's */
+	struct order_node all, own;
+};
+
+/* Somebody with records that count on its quota, or who is banned. */
+struct author {
+	struct id id;
+	bool banned;
+	struct order own; /* its records that count on the quota */
+	size_t count, size_bytes;
+};
+
+struct store {
+	struct id mesh;
+	struct rng *rng;
+	struct store_observer observer;
+	struct map by_hash; /* entry by its record's hash */
+	struct map by_slot; /* entry by its slot */
+	struct map authors; /* author by id */
+	struct order all;
+	size_t size_bytes;
+	struct digest digest;
+	uint64_t authority_version;
+	struct waiting waiting;
+};
+
+#define entry_of(node, member) ((struct entry *)((char *)(node)-offsetof(struct entry, member)))
+
+int store_new(const struct id *mesh, struct rng *rng, const struct store_observer *observer,
+	struct store **ret)
+{
+	struct store *store = calloc(1, sizeof(*store));
+
+	if (!store)
+		return ERR_NOMEM;
+	store->mesh = *mesh;
+	store->rng = rng;
+	if (observer)
+		store->observer = *observer;
+	map_init(&store->by_hash, sizeof(struct hash), rng);
+	map_init(&store->by_slot, sizeof(struct hash), rng);
+	map_init(&store->authors, sizeof(struct id), rng);
+	digest_init(&store->digest);
+	*ret = store;
+	return 0;
+}
+
+void store_free(struct store *store)
+{
+	struct author *author;
+	struct entry *entry;
+
+	if (!store)
+		return;
+	map_each (&store->by_slot, at, entry) {
+		record_unref(entry->record);
+		free(entry);
+	}
+	map_each (&store->authors, at, author)
+		free(author);
+	map_done(&store->by_hash);
+	map_done(&store->by_slot);
+	map_done(&store->authors);
+	waiting_done(&store->waiting);
+	free(store);
+}
+
+/* ---- what a record is, by itself ---- */
+
+/* What the author keeps for as long as it is a member, and what its revocation takes away. */
+static bool is_purgeable(uint16_t type)
+{
+	return !authority_concerns(type);
+}
+
+static bool has_quota(uint16_t type)
+{
+	return !authority_concerns(type) && type != RECORD_DESCRIPTOR;
+}
+
+struct facts {
+	bool makes_admin;
+	struct id inviter; /* of an admission: who signed its invite */
+};
+
+static int inspect_admission(
+	const struct store *store, const struct record *record, struct facts *ret)
+{
+	struct admission admission;
+	int err = admission_decode(&store->mesh, record, &admission);
+
+	if (err)
+		return err == ERR_NOMEM ? err : ERR_MALFORMED;
+	ret->inviter = admission.invite_record->author;
+	ret->makes_admin = admission.invite.admin && id_equal(&ret->inviter, &store->mesh);
+	admission_done(&admission);
+	return 0;
+}
+
+/* A statement about the id that is its key. */
+static int check_about_id(const struct record *record)
+{
+	return record->key_size == sizeof(struct id) && record->expiry_ms == 0 ? 0 : ERR_MALFORMED;
+}
+
+/* Refuses what no view could read. The one slot that descriptors and leaves have by their empty
+ * key is what bounds them: they are outside the quota. */
+static int inspect(const struct store *store, const struct record *record, struct facts *ret)
+{
+	struct revocation revocation;
+	struct charter charter;
+	struct invite invite;
+
+	*ret = (struct facts){0};
+	switch (record->type) {
+	case RECORD_CHARTER:
+		return charter_decode(record, &charter);
+	case RECORD_ADMIN_REVOCATION:
+	case RECORD_REVOCATION:
+	case RECORD_CLOSING:
+		return revocation_decode(record, &revocation);
+	case RECORD_INVITE:
+		return invite_decode(record, &invite);
+	case RECORD_GRANT:
+	case RECORD_KEEP:
+	case RECORD_WRITER:
+		return check_about_id(record);
+	case RECORD_ADMISSION:
+		return inspect_admission(store, record, ret);
+	case RECORD_LEAVE:
+		return record->key_size == 0 && record->expiry_ms == 0 ? 0 : ERR_MALFORMED;
+	case RECORD_DESCRIPTOR:
+		return record->key_size == 0 ? 0 : ERR_MALFORMED;
+	default:
+		return 0;
+	}
+}
+
+static int verify(const struct store *store, const struct record *record)
+{
+	struct admission admission;
+	int err = record_verify(record);
+
+	if (err || record->type != RECORD_ADMISSION)
+		return err;
+	err = admission_decode(&store->mesh, record, &admission);
+	if (err)
+		return err;
+	err = admission_verify(&store->mesh, &admission);
+	admission_done(&admission);
+	return err;
+}
+
+/* ---- slots ---- */
+
+static void slot_of(
+	const struct id *author, uint16_t type, const void *key, size_t key_size, struct hash *ret)
+{
+	uint8_t bytes[sizeof(*author) + 2 + RECORD_KEY_MAX];
+
+	assert(key_size <= RECORD_KEY_MAX);
+	memcpy(bytes, author, sizeof(*author));
+	bytes[sizeof(*author)] = (uint8_t)(type >> 8);
+	bytes[sizeof(*author) + 1] = (uint8_t)type;
+	if (key_size)
+		memcpy(bytes + sizeof(*author) + 2, key, key_size);
+	keys_hash(KEYS_TOPIC, bytes, sizeof(*author) + 2 + key_size, ret);
+}
+
+static struct entry *find_slot(const struct store *store, const struct id *author, uint16_t type,
+	const void *key, size_t key_size)
+{
+	struct hash slot;
+
+	slot_of(author, type, key, key_size, &slot);
+	return map_get(&store->by_slot, &slot);
+}
+
+static struct entry *slot_entry(const struct store *store, const struct record *record)
+{
+	return find_slot(store, &record->author, record->type, record->key, record->key_size);
+}
+
+/* Whether the record takes the slot from the one that holds it. An admission that makes an admin
+ * yields to none that does not: otherwise what that admin signed would lose its chain, or keep it,
+ * by the order of arrival. */
+static bool wins(const struct record *record, const struct facts *facts, const struct entry *held)
+{
+	if (!held)
+		return true;
+	if (facts->makes_admin != held->makes_admin)
+		return facts->makes_admin;
+	return record_compare(record, held->record) > 0;
+}
+
+/* ---- chains: they only ever grow, since no grant or admission goes without a successor ---- */
+
+static bool is_admin(const struct store *store, const struct id *id)
+{
+	const struct entry *admission;
+
+	if (id_equal(id, &store->mesh) ||
+		find_slot(store, &store->mesh, RECORD_GRANT, id, sizeof(*id)))
+		return true;
+	admission = find_slot(store, id, RECORD_ADMISSION, NULL, 0);
+	return admission && admission->makes_admin;
+}
+
+static bool is_chained(
+	const struct store *store, const struct record *record, const struct facts *facts)
+{
+	switch (authority_chain(record->type)) {
+	case CHAIN_ROOT:
+		return id_equal(&record->author, &store->mesh);
+	case CHAIN_ADMIN:
+		return is_admin(store, &record->author);
+	case CHAIN_ADMISSION:
+		return is_admin(store, &facts->inviter);
+	case CHAIN_MEMBER:
+		return find_slot(store, &record->author, RECORD_ADMISSION, NULL, 0) != NULL;
+	}
+	return false;
+}
+
+/* ---- authors and quotas ---- */
+
+static int ensure_author(struct store *store, const struct id *id, struct author **ret)
+{
+	struct author *author = map_get(&store->authors, id);
+
+	if (!author) {
+		author = calloc(1, sizeof(*author));
+		if (!author)
+			return ERR_NOMEM;
+		author->id = *id;
+		if (map_put(&store->authors, &author->id, author) != 0) {
+			free(author);
+			return ERR_NOMEM;
+		}
+	}
+	*ret = author;
+	return 0;
+}
+
+static void forget_idle_author(struct store *store, struct author *author)
+{
+	if (author->count || author->banned)
+		return;
+	map_del(&store->authors, &author->id);
+	free(author);
+}
+
+/*
+ * The quota is the longest newest-first run of an author's slots in which what is newer than each
+ * is below STORE_QUOTA_SIZE and fewer than STORE_QUOTA_RECORDS: so a newer record only ever pushes
+ * older ones out, and what is out stays out however the rest arrives. (A slot that shrinks may make
+ * room for older ones again; they come back by the next sync.) Hence what is beyond the quota is
+ * older than all that is there.
+ */
+static bool is_beyond_quota(const struct store *store, const struct record *record)
+{
+	const struct author *author = map_get(&store->authors, &record->author);
+	const struct order_node *oldest = author ? order_first(&author->own) : NULL;
+
+	return has_quota(record->type) && oldest && record_compare(record, oldest->record) < 0 &&
+	       (author->count >= STORE_QUOTA_RECORDS || author->size_bytes >= STORE_QUOTA_SIZE);
+}
+
+static bool is_over_quota(const struct author *author)
+{
+	const struct order_node *oldest = order_first(&author->own);
+
+	return oldest && (author->count > STORE_QUOTA_RECORDS ||
+				 author->size_bytes - oldest->record->size >= STORE_QUOTA_SIZE);
+}
+
+/* ---- changes ---- */
+
+/* Takes the entry out of everything but the two maps. */
+static void detach(struct store *store, struct entry *entry, bool report)
+{
+	struct record *record = entry->record;
+	struct author *author = entry->author;
+
+	order_remove(&store->all, &entry->all);
+	store->size_bytes -= record->size;
+	digest_remove(&store->digest, &record->hash);
+	if (authority_concerns(record->type))
+		store->authority_version++;
+	if (author) {
+		order_remove(&author->own, &entry->own);
+		author->count--;
+		author->size_bytes -= record->size;
+	}
+	if (report && store->observer.removed)
+		store->observer.removed(store->observer.context, record);
+	record_unref(record);
+	free(entry);
+}
+
+static void attach(struct store *store, struct entry *entry, bool report)
+{
+	struct record *record = entry->record;
+	struct author *author = entry->author;
+
+	order_add(&store->all, &entry->all);
+	store->size_bytes += record->size;
+	digest_add(&store->digest, &record->hash);
+	if (authority_concerns(record->type))
+		store->authority_version++;
+	if (author) {
+		order_add(&author->own, &entry->own);
+		author->count++;
+		author->size_bytes += record->size;
+	}
+	if (report && store->observer.added)
+		store->observer.added(store->observer.context, record);
+}
+
+static void remove_entry(struct store *store, struct entry *entry, bool report)
+{
+	struct author *author = entry->author;
+
+	map_del(&store->by_hash, &entry->record->hash);
+	map_del(&store->by_slot, &entry->slot);
+	detach(store, entry, report);
+	if (author)
+		forget_idle_author(store, author);
+}
+
+static int new_entry(
+	struct store *store, struct record *record, const struct facts *facts, struct entry **ret)
+{
+	struct entry *entry = calloc(1, sizeof(*entry));
+
+	if (!entry)
+		return ERR_NOMEM;
+	if (has_quota(record->type) && ensure_author(store, &record->author, &entry->author) != 0) {
+		free(entry);
+		return ERR_NOMEM;
+	}
+	entry->record = record;
+	entry->makes_admin = facts->makes_admin;
+	slot_of(&record->author, record->type, record->key, record->key_size, &entry->slot);
+	entry->all = (struct order_node){.priority = rng_u64(store->rng), .record = record};
+	entry->own = (struct order_node){.priority = rng_u64(store->rng), .record = record};
+	*ret = entry;
+	return 0;
+}
+
+/* Both maps or none. held has the slot so far, or is NULL; with another signature over one body it
+ * has the hash as well. */
+static int put_in_maps(struct store *store, struct entry *entry, struct entry *held)
+{
+	bool same_hash = held && hash_equal(&held->record->hash, &entry->record->hash);
+	int err = map_put(&store->by_hash, &entry->record->hash, entry);
+
+	if (err)
+		return err;
+	err = map_put(&store->by_slot, &entry->slot, entry);
+	if (!err) {
+		if (held && !same_hash)
+			map_del(&store->by_hash, &held->record->hash);
+		return 0;
+	}
+	if (same_hash) {
+		int undone = map_put(&store->by_hash, &held->record->hash, held);
+
+		assert(!undone); /* as many keys as before: it need not grow */
+		(void)undone;
+	} else {
+		map_del(&store->by_hash, &entry->record->hash);
+	}
+	return err;
+}
+
+/* Adds what was found fit to be added, and takes out what it replaces or pushes out. */
+static int add(struct store *store, struct record *record, const struct facts *facts,
+	struct entry *held, bool report)
+{
+	struct entry *entry;
+	struct author *author;
+	int err = new_entry(store, record, facts, &entry);
+
+	if (err)
+		return err;
+	author = entry->author;
+	err = put_in_maps(store, entry, held);
+	if (err) {
+		free(entry);
+		if (author)
+			forget_idle_author(store, author);
+		return err;
+	}
+	record_ref(record);
+	if (held)
+		detach(store, held, report);
+	attach(store, entry, report);
+	while (author && is_over_quota(author))
+		remove_entry(store, entry_of(order_first(&author->own), own), report);
+	return 0;
+}
+
+static bool is_refused(const struct store *store, const struct record *record)
+{
+	return is_purgeable(record->type) && store_banned(store, &record->author);
+}
+
+static int put_one(struct store *store, struct record *record, enum store_result *ret)
+{
+	struct entry *held;
+	struct facts facts;
+	int err;
+
+	if (is_refused(store, record))
+		return ERR_REVOKED;
+	held = slot_entry(store, record);
+	if (held && record_compare(record, held->record) == 0) {
+		*ret = STORE_KNOWN;
+		return 0;
+	}
+	err = inspect(store, record, &facts);
+	if (err)
+		return err;
+	if (!wins(record, &facts, held)) {
+		*ret = STORE_KNOWN;
+		return 0;
+	}
+	if (!is_chained(store, record, &facts)) {
+		waiting_put(&store->waiting, record);
+		*ret = STORE_WAITING;
+		return 0;
+	}
+	if (is_beyond_quota(store, record))
+		return ERR_LIMIT;
+	err = verify(store, record);
+	if (err)
+		return err;
+	err = add(store, record, &facts, held, true);
+	if (!err)
+		*ret = STORE_ADDED;
+	return err;
+}
+
+static bool lengthens_chains(uint16_t type)
+{
+	return type == RECORD_GRANT || type == RECORD_ADMISSION;
+}
+
+/* Tries all that wait once; tells whether that may have made a chain for others. What still waits
+ * goes to the end in its order, so that the queue comes round as it was. */
+static bool retry_waiting_once(struct store *store)
+{
+	size_t count = store->waiting.count;
+	bool again = false;
+
+	for (size_t i = 0; i < count; i++) {
+		struct record *record = waiting_take(&store->waiting, 0);
+		enum store_result result;
+
+		if (put_one(store, record, &result) == 0 && result == STORE_ADDED &&
+			lengthens_chains(record->type))
+			again = true;
+		record_unref(record);
+	}
+	return again;
+}
+
+int store_put(struct store *store, struct record *record, enum store_result *ret)
+{
+	enum store_result result;
+	int err = put_one(store, record, &result);
+
+	if (err)
+		return err;
+	if (result == STORE_ADDED && lengthens_chains(record->type)) {
+		while (retry_waiting_once(store))
+			continue;
+	}
+	*ret = result;
+	return 0;
+}
+
+int store_restore(struct store *store, struct record *record)
+{
+	struct entry *held = slot_entry(store, record);
+	struct facts facts;
+	int err;
+
+	if (is_refused(store, record))
+		return ERR_REVOKED;
+	err = inspect(store, record, &facts);
+	if (err)
+		return err;
+	if (!wins(record, &facts, held))
+		return 0;
+	return is_beyond_quota(store, record) ? ERR_LIMIT : add(store, record, &facts, held, false);
+}
+
+void store_ban(struct store *store, const struct id *id)
+{
+	struct entry *descriptor = find_slot(store, id, RECORD_DESCRIPTOR, NULL, 0);
+	struct order_node *node;
+	struct author *author;
+
+	if (descriptor)
+		remove_entry(store, descriptor, true);
+	if (ensure_author(store, id, &author) != 0)
+		return;	       /* so it had no other records */
+	author->banned = true; /* and is not forgotten with its last one */
+	while ((node = order_first(&author->own)))
+		remove_entry(store, entry_of(node, own), true);
+}
+
+void store_unban(struct store *store, const struct id *id)
+{
+	struct author *author = map_get(&store->authors, id);
+
+	if (!author)
+		return;
+	author->banned = false;
+	forget_idle_author(store, author);
+}
+
+bool store_banned(const struct store *store, const struct id *id)
+{
+	const struct author *author = map_get(&store->authors, id);
+
+	return author && author->banned;
+}
+
+/* ---- looking ---- */
+
+struct record *store_find(const struct store *store, const struct hash *hash)
+{
+	const struct entry *entry = map_get(&store->by_hash, hash);
+
+	return entry ? entry->record : NULL;
+}
+
+struct record *store_slot(const struct store *store, const struct id *author, uint16_t type,
+	const void *key, size_t key_size)
+{
+	const struct entry *entry = find_slot(store, author, type, key, key_size);
+
+	return entry ? entry->record : NULL;
+}
+
+static struct record *record_of(struct order_node *node)
+{
+	return node ? entry_of(node, all)->record : NULL;
+}
+
+struct record *store_after(const struct store *store, const struct record *after)
+{
+	return record_of(after ? order_after(&store->all, after->stamp, &after->hash)
+			       : order_first(&store->all));
+}
+
+struct record *store_seek(const struct store *store, uint64_t stamp, const struct hash *hash)
+{
+	return record_of(order_seek(&store->all, stamp, hash));
+}
+
+size_t store_count(const struct store *store)
+{
+	return store->by_slot.count;
+}
+
+size_t store_size(const struct store *store)
+{
+	return store->size_bytes;
+}
+
+void store_digest(const struct store *store, uint8_t ret[DIGEST_SIZE])
+{
+	digest_final(&store->digest, ret);
+}
+
+uint64_t store_authority_version(const struct store *store)
+{
+	return store->authority_version;
+}
