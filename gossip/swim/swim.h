@@ -27,8 +27,8 @@ struct swim;
 #define SWIM_SUSPICION_BETA  6
 #define SWIM_CONFIRMATIONS   3 /* independent accusers that shorten a suspicion to its minimum */
 #define SWIM_MEMBERS_MAX     65536 /* WireGuard's own limit of peers (wireguard-go) */
-#define SWIM_STATEMENT_MAX   200   /* bytes of a signed statement */
-#define SWIM_GREETING_MAX    1000  /* bytes of what a peer is greeted with */
+#define SWIM_STATEMENT_MAX   220   /* bytes of a signed statement: statement.h */
+#define SWIM_GREETING_MAX    (2 * (SWIM_STATEMENT_MAX + 2)) /* of what a peer is greeted with */
 
 /* number-free list: name, label as status and events show it */
 #define SWIM_STATE_LIST(X)    \
@@ -55,15 +55,16 @@ struct swim_config {
 	const struct id *mesh;
 	struct rng *rng;
 	struct spread *spread; /* where statements to be told to others go */
-	uint64_t generation;   /* of this start; already on disk */
+	uint64_t generation;   /* of this start; already on disk; not 0 */
 };
 
+/* ERR_INVALID (generation), ERR_NOMEM. */
 int swim_new(const struct swim_config *config, mtime_t now, struct swim **ret) MUST_CHECK;
 void swim_free(struct swim *swim);
 
 /* Membership, decided elsewhere. A new member starts out as alive with nothing heard, and is probed
- * soon (ERR_LIMIT beyond SWIM_MEMBERS_MAX). Adding one that is there changes nothing. Self is never
- * added. */
+ * within this round (ERR_LIMIT beyond SWIM_MEMBERS_MAX, ERR_NOMEM). Adding one that is there
+ * changes nothing. Self is never added. The spread is told how many there are. */
 int swim_add(struct swim *swim, mtime_t now, const struct id *id) MUST_CHECK;
 void swim_remove(struct swim *swim, const struct id *id);
 
@@ -81,8 +82,10 @@ void swim_ping_req_received(struct swim *swim, mtime_t now, const struct id *fro
  * not. */
 void swim_relay_received(
 	struct swim *swim, mtime_t now, const struct id *from, uint64_t sequence, bool answered);
-/* A signed statement, from whomever: verified, then acted on and passed on if it was news. Errors:
- * ERR_MALFORMED, ERR_BAD_SIGNATURE, ERR_UNKNOWN (subject or accuser no member). */
+/* A signed statement, from whomever: verified, then acted on, and put into the spread if it was
+ * news. Errors: ERR_MALFORMED, ERR_BAD_SIGNATURE, ERR_UNKNOWN (subject or accuser no member),
+ * ERR_STATE (our own key speaks of a later incarnation of us: it runs elsewhere, or the disk was
+ * restored), ERR_NOMEM. */
 int swim_statement_received(
 	struct swim *swim, mtime_t now, const void *bytes, size_t size, bool *ret_news) MUST_CHECK;
 /* Other evidence that a member lives, at that time: WireGuard's traffic. */
@@ -110,20 +113,21 @@ bool swim_next_change(struct swim *swim, struct swim_change *ret);
 /* For status and the caller's choices. */
 struct swim_info {
 	enum swim_state state;
-	bool heard;	/* anything at all, since this start */
-	int64_t rtt_us; /* smoothed; -1: not measured */
-	mtime_t since;	/* of the state */
-	mtime_t last_heard;
-	struct swim_incarnation incarnation;
+	bool heard;			     /* anything at all, since this start */
+	int64_t rtt_us;			     /* smoothed; -1: not measured */
+	mtime_t since;			     /* of the state */
+	mtime_t last_heard;		     /* with heard only */
+	struct swim_incarnation incarnation; /* generation 0: no statement of its own is known */
 };
 bool swim_info(const struct swim *swim, const struct id *id, struct swim_info *ret);
 size_t swim_count(const struct swim *swim);
-/* Up to count random members in state alive (or any, with `any`), without `but` (may be NULL): for
- * pushes and redials. Returns how many. */
+/* Up to count random members in state alive, those that were heard first (or any members, with
+ * `any`), without `but` (may be NULL): for pushes. Returns how many. */
 size_t swim_sample(struct swim *swim, bool any, const struct id *but, struct id *ret, size_t count);
 struct swim_incarnation swim_incarnation(const struct swim *swim);
-/* Statements a fresh or returning peer should see first, as MessagePack byte strings: our own
- * alive, and whatever accuses it. At most SWIM_GREETING_MAX bytes. */
+/* What this peer in particular is to be told with every ping and ack to it (Lifeguard's buddy): our
+ * own `alive` until it is known to have it, and what accuses it here. Nothing, for a peer in step.
+ * MessagePack byte strings, of SWIM_GREETING_MAX bytes in all at most. */
 void swim_greet(
 	struct swim *swim, const struct id *peer, struct pack *ret_statements, size_t *ret_count);
 

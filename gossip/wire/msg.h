@@ -34,8 +34,8 @@ enum msg_section {
 	MSG_SECTION_LIST(X)
 #undef X
 };
-#define MSG_SECTION_LAST 13
-#define MSG_PAD_MAX	 1200 /* below 16, so that a map's head is one byte */
+#define MSG_SECTION_LAST 13   /* below 16, so that a map's head is one byte */
+#define MSG_PAD_MAX	 1200 /* bytes: a datagram */
 
 struct msg_item {
 	const uint8_t *bytes; /* into the packet, or the caller's memory when encoding */

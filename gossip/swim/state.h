@@ -1,0 +1,34 @@
+/* What the files of this room share, and nobody else looks into. */
+#ifndef MESHD_GOSSIP_SWIM_STATE_H
+#define MESHD_GOSSIP_SWIM_STATE_H
+
+#include "gossip/base/rng.h"
+#include "gossip/swim/member.h"
+#include "gossip/swim/probe.h"
+#include "gossip/swim/queue.h"
+#include "gossip/swim/spread.h"
+#include "gossip/swim/statement.h"
+#include "gossip/swim/swim.h"
+
+struct swim {
+	struct swim_config config;
+	struct statement self; /* our own `alive`, as told now */
+	struct members members;
+	struct prober prober;
+	mtime_t next_expiry; /* of suspicions: not after the first */
+	mtime_t alone_at;    /* when nobody will have been heard for too long */
+	struct queue_actions actions;
+	struct queue_changes changes;
+};
+
+static inline int state_compare(const struct swim_incarnation *a, const struct swim_incarnation *b)
+{
+	if (a->generation != b->generation)
+		return a->generation < b->generation ? -1 : 1;
+	return a->version < b->version ? -1 : a->version > b->version;
+}
+
+/* To be told to everybody, once. Where memory is short it travels by greetings alone. */
+void state_tell(struct swim *swim, const struct statement *statement);
+
+#endif

@@ -1,0 +1,367 @@
+#include "gossip/swim/swim.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "gossip/swim/state.h"
+#include "gossip/swim/suspicion.h"
+
+/* A tick that comes later than its deadline by this much was slept through, not waited for. */
+#define PAUSE_MS       500
+/* After such a pause, time to read what has arrived meanwhile. */
+#define PAUSE_DRAIN_MS 500
+
+const char *swim_state_label(enum swim_state state)
+{
+	static const char *const labels[] = {
+#define X(name, label) [SWIM_##name] = label,
+		SWIM_STATE_LIST(X)
+#undef X
+	};
+
+	return labels[state];
+}
+
+static int put_news(struct swim *swim, const struct statement *statement)
+{
+	uint8_t bytes[SWIM_STATEMENT_MAX];
+	struct pack out;
+	struct hash topic;
+
+	pack_init(&out, bytes, sizeof(bytes));
+	statement_encode(statement, &out);
+	assert(!out.failed);
+	statement_topic(statement, &topic);
+	return spread_put(swim->config.spread, SPREAD_STATEMENT, &topic,
+		statement->incarnation.generation, statement->incarnation.version, bytes, out.size);
+}
+
+void state_tell(struct swim *swim, const struct statement *statement)
+{
+	if (put_news(swim, statement) != 0)
+		return;
+}
+
+int swim_new(const struct swim_config *config, mtime_t now, struct swim **ret)
+{
+	struct swim *swim;
+
+	if (config->generation == 0)
+		return ERR_INVALID;
+	swim = calloc(1, sizeof(*swim));
+	if (!swim)
+		return ERR_NOMEM;
+	swim->config = *config;
+	swim->self = (struct statement){.kind = STATEMENT_ALIVE,
+		.subject = config->self->id,
+		.incarnation = {.generation = config->generation}};
+	statement_sign_alive(&swim->self, config->mesh, config->self);
+	members_init(swim);
+	swim->prober.sequence = rng_u64(config->rng);
+	swim->next_expiry = MTIME_NEVER;
+	swim->alone_at = now;
+	if (put_news(swim, &swim->self) != 0) {
+		swim_free(swim);
+		return ERR_NOMEM;
+	}
+	*ret = swim;
+	return 0;
+}
+
+void swim_free(struct swim *swim)
+{
+	if (!swim)
+		return;
+	members_done(swim);
+	free(swim);
+}
+
+int swim_add(struct swim *swim, mtime_t now, const struct id *id)
+{
+	struct member *member;
+	int err;
+
+	if (member_find(swim, id) || id_equal(id, &swim->config.self->id))
+		return 0;
+	err = member_add(swim, now, id, &member);
+	if (err != 0)
+		return err;
+	if (member_count(swim) == 1)
+		probe_start(swim, now);
+	spread_set_members(swim->config.spread, member_count(swim));
+	return 0;
+}
+
+void swim_remove(struct swim *swim, const struct id *id)
+{
+	struct member *member = member_find(swim, id);
+	struct statement alive = {.kind = STATEMENT_ALIVE, .subject = *id};
+	struct hash topic;
+
+	if (!member)
+		return;
+	statement_topic(&alive, &topic);
+	spread_drop(swim->config.spread, &topic);
+	member_remove(swim, member);
+	spread_set_members(swim->config.spread, member_count(swim));
+}
+
+mtime_t swim_deadline(const struct swim *swim)
+{
+	if (!member_count(swim))
+		return MTIME_NEVER;
+	return mtime_min(swim->next_expiry, probe_deadline(swim));
+}
+
+void swim_tick(struct swim *swim, mtime_t now)
+{
+	mtime_t deadline = swim_deadline(swim);
+
+	if (!mtime_reached(now, deadline))
+		return;
+	int64_t late_us = mtime_diff_us(now, deadline);
+
+	if (late_us > PAUSE_MS * 1000) {
+		suspicion_paused(swim, late_us + PAUSE_DRAIN_MS * 1000);
+		probe_paused(swim, now, mtime_add_ms(now, PAUSE_DRAIN_MS));
+		return;
+	}
+	suspicion_tick(swim, now);
+	probe_tick(swim, now);
+}
+
+static void heard(struct swim *swim, mtime_t now, struct member *member)
+{
+	member->heard = true;
+	member->last_heard = now;
+	member->failures = 0;
+	swim->alone_at = mtime_add_ms(now, SUSPICION_ALONE_MS);
+	member_event(swim, now, member, MEMBER_HEARD);
+}
+
+void swim_heard(struct swim *swim, mtime_t now, const struct id *from)
+{
+	struct member *member = member_find(swim, from);
+
+	if (member)
+		heard(swim, now, member);
+}
+
+void swim_ping_received(struct swim *swim, mtime_t now, const struct id *from, uint64_t sequence)
+{
+	struct member *member = member_find(swim, from);
+
+	if (!member)
+		return;
+	heard(swim, now, member);
+	queue_action(&swim->actions,
+		&(struct swim_action){.kind = SWIM_ACK, .to = *from, .sequence = sequence});
+}
+
+void swim_ack_received(struct swim *swim, mtime_t now, const struct id *from, uint64_t sequence)
+{
+	struct member *member = member_find(swim, from);
+
+	if (!member)
+		return;
+	heard(swim, now, member);
+	probe_acked(swim, now, member, sequence);
+}
+
+void swim_ping_req_received(struct swim *swim, mtime_t now, const struct id *from,
+	uint64_t sequence, const struct id *target_id)
+{
+	struct member *member = member_find(swim, from);
+	struct member *target = member_find(swim, target_id);
+
+	if (!member)
+		return;
+	heard(swim, now, member);
+	if (target)
+		probe_requested(swim, now, member, sequence, target);
+}
+
+void swim_relay_received(
+	struct swim *swim, mtime_t now, const struct id *from, uint64_t sequence, bool answered)
+{
+	struct member *member = member_find(swim, from);
+
+	if (!member)
+		return;
+	heard(swim, now, member);
+	probe_relayed(swim, now, member, sequence, answered);
+}
+
+/* A first `alive` about a member that we hold to be alive is no news to the others, only to us: a
+ * newcomer does not repeat what everybody told it. */
+static int alive_received(
+	struct swim *swim, mtime_t now, const struct statement *statement, bool *ret_news)
+{
+	struct member *member = member_find(swim, &statement->subject);
+
+	if (!member)
+		return ERR_UNKNOWN;
+	bool news = member->incarnation.generation || member->state != SWIM_ALIVE;
+
+	if (state_compare(&statement->incarnation, &member->incarnation) <= 0) {
+		*ret_news = false;
+		return 0;
+	}
+	if (statement_verify_alive(statement, swim->config.mesh) != 0)
+		return ERR_BAD_SIGNATURE;
+	member_adopt(swim, now, member, &statement->incarnation, &statement->alive);
+	if (news)
+		state_tell(swim, statement);
+	*ret_news = news;
+	return 0;
+}
+
+static int alive_of_self(const struct swim *swim, const struct statement *statement, bool *ret_news)
+{
+	if (state_compare(&statement->incarnation, &swim->self.incarnation) > 0) {
+		int err = statement_verify_alive(statement, swim->config.mesh);
+
+		return err != 0 ? err : ERR_STATE;
+	}
+	*ret_news = false;
+	return 0;
+}
+
+int swim_statement_received(
+	struct swim *swim, mtime_t now, const void *bytes, size_t size, bool *ret_news)
+{
+	struct statement statement;
+
+	if (size > SWIM_STATEMENT_MAX || statement_decode(bytes, size, &statement) != 0)
+		return ERR_MALFORMED;
+	bool of_self = id_equal(&statement.subject, &swim->config.self->id);
+
+	switch (statement.kind) {
+	case STATEMENT_ALIVE:
+		return of_self ? alive_of_self(swim, &statement, ret_news)
+			       : alive_received(swim, now, &statement, ret_news);
+	case STATEMENT_SUSPECT:
+		return of_self ? suspicion_of_self(swim, &statement, ret_news)
+			       : suspicion_received(swim, now, &statement, ret_news);
+	}
+	return ERR_MALFORMED;
+}
+
+void swim_evidence(struct swim *swim, mtime_t now, const struct id *id)
+{
+	struct member *member = member_find(swim, id);
+
+	if (member)
+		member->evidence = now;
+}
+
+bool swim_next_action(struct swim *swim, struct swim_action *ret)
+{
+	while (queue_next_action(&swim->actions, ret)) {
+		if (member_find(swim, &ret->to))
+			return true;
+	}
+	return false;
+}
+
+bool swim_next_change(struct swim *swim, struct swim_change *ret)
+{
+	return queue_next_change(&swim->changes, ret);
+}
+
+bool swim_info(const struct swim *swim, const struct id *id, struct swim_info *ret)
+{
+	const struct member *member = member_find(swim, id);
+
+	if (!member)
+		return false;
+	*ret = (struct swim_info){.state = member->state,
+		.heard = member->heard,
+		.rtt_us = member->rtt_us,
+		.since = member->since,
+		.last_heard = member->last_heard,
+		.incarnation = member->incarnation};
+	return true;
+}
+
+size_t swim_count(const struct swim *swim)
+{
+	return member_count(swim);
+}
+
+/* Adds those with this standing, from the start one on, up to count. */
+static size_t sample_from(struct swim *swim, const struct member *start, const struct id *but,
+	bool (*fits)(const struct member *), struct id *ret, size_t have, size_t count)
+{
+	const struct member *member = start;
+
+	do {
+		if (have == count)
+			break;
+		if (fits(member) && !(but && id_equal(but, &member->id)))
+			ret[have++] = member->id;
+		member = member_after(swim, member);
+	} while (member != start);
+	return have;
+}
+
+static bool is_any(const struct member *member)
+{
+	(void)member;
+	return true;
+}
+
+static bool is_heard(const struct member *member)
+{
+	return member->state == SWIM_ALIVE && member->heard;
+}
+
+static bool is_unheard(const struct member *member)
+{
+	return member->state == SWIM_ALIVE && !member->heard;
+}
+
+size_t swim_sample(struct swim *swim, bool any, const struct id *but, struct id *ret, size_t count)
+{
+	const struct member *start = member_random(swim);
+
+	if (!start)
+		return 0;
+	if (any)
+		return sample_from(swim, start, but, is_any, ret, 0, count);
+	size_t have = sample_from(swim, start, but, is_heard, ret, 0, count);
+
+	return sample_from(swim, start, but, is_unheard, ret, have, count);
+}
+
+struct swim_incarnation swim_incarnation(const struct swim *swim)
+{
+	return swim->self.incarnation;
+}
+
+static void put_statement(struct pack *out, const struct statement *statement, size_t *ret_count)
+{
+	uint8_t bytes[SWIM_STATEMENT_MAX];
+	struct pack inner;
+
+	pack_init(&inner, bytes, sizeof(bytes));
+	statement_encode(statement, &inner);
+	assert(!inner.failed);
+	pack_put_bin(out, bytes, inner.size);
+	++*ret_count;
+}
+
+void swim_greet(
+	struct swim *swim, const struct id *peer, struct pack *ret_statements, size_t *ret_count)
+{
+	const struct member *member = member_find(swim, peer);
+	struct statement accusation;
+
+	*ret_count = 0;
+	if (!member)
+		return;
+	if (member->greet)
+		put_statement(ret_statements, &swim->self, ret_count);
+	if (suspicion_statement(member, &accusation))
+		put_statement(ret_statements, &accusation, ret_count);
+}
