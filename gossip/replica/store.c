@@ -81,6 +81,11 @@ void store_free(struct store *store)
 	free(store);
 }
 
+const struct id *store_mesh(const struct store *store)
+{
+	return &store->mesh;
+}
+
 /* ---- what a record is, by itself ---- */
 
 /* What the author keeps for as long as it is a member, and what its revocation takes away. */

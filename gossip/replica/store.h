@@ -46,6 +46,7 @@ struct store_observer {
 int store_new(const struct id *mesh, struct rng *rng, const struct store_observer *observer,
 	struct store **ret) MUST_CHECK;
 void store_free(struct store *store);
+const struct id *store_mesh(const struct store *store);
 
 enum store_result {
 	STORE_ADDED,   /* new, or later than what the slot held */

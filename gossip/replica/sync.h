@@ -6,8 +6,8 @@
  *   initiator                                  responder
  *   OFFER hashes..., last flag      ─────>
  *                                   <─────     OFFER hashes..., last flag
- *   RECORDS ..., last flag          ─────>     (each sends what the other's offer lacks,
- *                                   <─────      in store order with authority types first)
+ *   RECORDS ..., last flag          ─────>     (each sends what the other's offer lacks:
+ *                                   <─────      authority first, then the newest first)
  *   both have seen the other's last RECORDS: done
  *
  * Messages are at most SYNC_MESSAGE_MAX bytes; what a peer claims is bounded by SYNC_OFFER_MAX.
@@ -32,7 +32,8 @@ void sync_free(struct sync *sync);
  * again while it appends something and the stream has room. */
 int sync_next(struct sync *sync, struct pack *out) MUST_CHECK;
 /* A message from the peer. Refused records are counted, not fatal: a peer may hold what we refuse.
- * Errors are final: malformed, over a limit, out of order. */
+ * Errors are final: ERR_MALFORMED, ERR_TOO_BIG, ERR_LIMIT (of what a peer claims or sends),
+ * ERR_STATE (out of order), ERR_NOMEM. */
 int sync_receive(struct sync *sync, const void *message, size_t size) MUST_CHECK;
 bool sync_is_done(const struct sync *sync);
 
