@@ -45,7 +45,7 @@ struct wg_backend {
 	uint32_t generation;
 	int fd; /* to be polled for reading; -1: none */
 	mtime_t deadline;
-	char error[NL_ERROR_MAX]; /* of the last failure */
+	char error[NL_ERROR_MAX]; /* of the last failure; empty again once it runs */
 };
 
 struct wg_backend_config {

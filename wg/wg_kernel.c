@@ -70,6 +70,7 @@ static int kernel_step(struct wg_backend *backend, mtime_t now)
 	}
 	backend->ifindex = link.ifindex;
 	backend->generation++;
+	backend->error[0] = '\0';
 	backend->state = WG_RUNNING;
 	backend->deadline = MTIME_NEVER;
 	return 0;

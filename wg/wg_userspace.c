@@ -72,6 +72,7 @@ static int set_running(struct wg_userspace *userspace, mtime_t now)
 	}
 	backend->ifindex = link.ifindex;
 	backend->generation++;
+	backend->error[0] = '\0';
 	enter(userspace, WG_RUNNING, now,
 		userspace->child.fd < 0 ? mtime_add_ms(now, WATCH_MS) : MTIME_NEVER);
 	return 0;
