@@ -1,0 +1,36 @@
+/*
+ * The reconcilers' turn: what gossip knows becomes a plan, and the plan becomes what the kernel
+ * has.
+ *
+ * Gossip's news, kernel events, a dead child and timers only ask for another look or another plan;
+ * one function does whatever is due. What others change of ours is put right: at once where the
+ * kernel tells of it, else by the periodic look.
+ */
+#ifndef MESHD_DAEMON_RECON_H
+#define MESHD_DAEMON_RECON_H
+
+#include "daemon/daemon.h"
+#include "wg/wg.h"
+
+struct recon;
+
+extern const struct daemon_part recon_part;
+
+struct recon_status {
+	const char *backend; /* "kernel", "userspace", "none" */
+	const char *interface;
+	bool up; /* all of it is as planned: device, addresses, routes; always with "none" */
+	uint16_t listen_port, mtu;
+	size_t peers;
+	const char *problem; /* why it is not up, for people; NULL: nothing known to be wrong */
+};
+
+void recon_status(const struct recon *recon, struct recon_status *ret);
+/* A peer as it was at the last look, at most a few seconds ago; NULL: WireGuard does not have it.
+ */
+const struct wg_peer *recon_peer(
+	const struct recon *recon, const uint8_t wireguard_public[WG_KEY_SIZE]);
+/* Whether WireGuard has a session with the member. */
+bool recon_reaches(const struct recon *recon, const struct id *node);
+
+#endif

@@ -1,0 +1,137 @@
+#include "daemon/recon_wg.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+#include <sodium.h>
+
+#include "daemon/log.h"
+
+enum wg_backend_kind recon_wg_kind(const struct config *config)
+{
+	switch (config->backend) {
+	case CONFIG_BACKEND_KERNEL:
+		return WG_BACKEND_KERNEL;
+	case CONFIG_BACKEND_USERSPACE:
+		return WG_BACKEND_USERSPACE;
+	case CONFIG_BACKEND_AUTO:
+	case CONFIG_BACKEND_NONE:
+		break;
+	}
+	return WG_BACKEND_AUTO;
+}
+
+/* systemd's stream to the journal stays open for whoever holds it (systemd.exec(5)). */
+int recon_wg_output(void)
+{
+	return getenv("JOURNAL_STREAM") ? STDERR_FILENO : -1;
+}
+
+static int make_backend(struct recon_wg *wg, struct nl *nl, const struct config *config,
+	mtime_t now, struct recon_faults *faults)
+{
+	const struct wg_backend_config backend_config = {
+		.command = config->userspace_command, .output = recon_wg_output()};
+	int err;
+
+	if (recon_fault_waits(faults, RECON_BACKEND, now))
+		return ERR_NOT_READY;
+	err = wg_backend_new(
+		recon_wg_kind(config), nl, config->interface, &backend_config, &wg->backend);
+	if (err)
+		recon_fault_set(faults, RECON_BACKEND, now, "no WireGuard interface %s: %s",
+			config->interface, nl_errno(nl) ? nl_error(nl) : err_text(err));
+	return err;
+}
+
+int recon_wg_step(struct recon_wg *wg, struct nl *nl, const struct config *config, mtime_t now,
+	struct recon_faults *faults)
+{
+	int err = wg->backend ? 0 : make_backend(wg, nl, config, now, faults);
+
+	if (err)
+		return err;
+	err = wg_backend_step(wg->backend, now);
+	if (wg->backend->state == WG_RUNNING)
+		recon_fault_clear(faults, RECON_BACKEND);
+	else if (wg->backend->state == WG_WAITING && wg->backend->error[0])
+		recon_fault_set(faults, RECON_BACKEND, now, "%s", wg->backend->error);
+	if (wg->backend->state != WG_RUNNING)
+		wg->applied = false;
+	return err;
+}
+
+bool recon_wg_known(const struct recon_wg *wg)
+{
+	return wg->backend && wg->backend->state == WG_RUNNING && wg->sync.known &&
+	       wg->sync.generation == wg->backend->generation;
+}
+
+static int fail(struct recon_wg *wg, int err, mtime_t now, struct recon_faults *faults)
+{
+	recon_fault_set(faults, RECON_DEVICE, now, "%s",
+		wg->backend->error[0] ? wg->backend->error : err_text(err));
+	wg->applied = false;
+	return err;
+}
+
+/* Whoever made an interface gave it a key; from then on it is theirs. */
+static int claim(
+	struct recon_wg *wg, const struct plan *plan, mtime_t now, struct recon_faults *faults)
+{
+	const struct wg_device *have = &wg->sync.have;
+
+	if (wg->owned == wg->backend->generation)
+		return 0;
+	wg->foreign = !sodium_is_zero(have->private_key, WG_KEY_SIZE) &&
+		      sodium_memcmp(have->private_key, plan->device.private_key, WG_KEY_SIZE) != 0;
+	if (wg->foreign) {
+		recon_fault_set(faults, RECON_DEVICE, now,
+			"WireGuard interface %s exists and has another key: it is not this node's "
+			"and is left alone; set another `interface' in [wireguard], or remove it "
+			"(`meshd --cleanup' if an earlier meshd left it)",
+			wg->backend->name);
+		return ERR_STATE;
+	}
+	wg->owned = wg->backend->generation;
+	return 0;
+}
+
+int recon_wg_look(
+	struct recon_wg *wg, const struct plan *plan, mtime_t now, struct recon_faults *faults)
+{
+	int err = wg_sync_look(&wg->sync, wg->backend);
+
+	return err ? fail(wg, err, now, faults) : claim(wg, plan, now, faults);
+}
+
+int recon_wg_apply(struct recon_wg *wg, const struct plan *plan, mtime_t now,
+	struct recon_faults *faults, size_t *ret_ops)
+{
+	int err = wg_sync_apply(&wg->sync, wg->backend, &plan->device, ret_ops);
+
+	if (err)
+		return fail(wg, err, now, faults);
+	recon_fault_clear(faults, RECON_DEVICE);
+	wg->applied = true;
+	return 0;
+}
+
+void recon_wg_take_down(struct recon_wg *wg, struct recon_faults *faults)
+{
+	if (wg->backend && !wg->foreign) {
+		if (wg_backend_stop(wg->backend))
+			log_error("%s", wg->backend->error);
+		else
+			log_info("interface %s is gone", wg->backend->name);
+	}
+	recon_wg_done(wg);
+	recon_fault_clear(faults, RECON_BACKEND);
+	recon_fault_clear(faults, RECON_DEVICE);
+}
+
+void recon_wg_done(struct recon_wg *wg)
+{
+	wg_sync_done(&wg->sync);
+	wg_backend_free(wg->backend);
+	*wg = (struct recon_wg){0};
+}
