@@ -11,7 +11,7 @@
 #include "tests/support/records.h"
 
 #define HISTORIES      4
-#define ORDERS	       1000
+#define ORDERS	       250 /* of each history */
 #define MERGES	       10
 #define ADMINS	       4  /* nodes 1 to this one, granted by the root */
 #define NODES	       36 /* numbers from 1 on */
