@@ -570,6 +570,17 @@ const char *config_node_name(const struct config *config, char buf[CONFIG_NAME_S
 	return buf;
 }
 
+void config_take_live(struct config *config, const struct config *from)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+		const struct setting *setting = &settings[i];
+
+		if (!setting->at_restart)
+			memcpy((char *)config + setting->offset,
+				(const char *)from + setting->offset, setting->size);
+	}
+}
+
 void config_each_needing_restart(const struct config *before, const struct config *after,
 	void (*each)(const char *section, const char *key, void *arg), void *arg)
 {

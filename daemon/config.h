@@ -81,6 +81,8 @@ int config_read(const char *path, struct config *ret, char ret_error[CONFIG_ERRO
  * empty where that has nothing to make a name of. */
 const char *config_node_name(const struct config *config, char buf[CONFIG_NAME_SIZE]);
 
+/* Takes over the settings that a reload changes. */
+void config_take_live(struct config *config, const struct config *from);
 /* Calls for each setting, `[section] key`, that differs and takes effect at a restart only. */
 void config_each_needing_restart(const struct config *before, const struct config *after,
 	void (*each)(const char *section, const char *key, void *arg), void *arg);

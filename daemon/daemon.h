@@ -18,6 +18,7 @@
 #include "gossip/gossip.h"
 
 #define DAEMON_PATH_SIZE    4096
+#define DAEMON_ERROR_SIZE   512
 #define DAEMON_WARNING_SIZE 320
 #define DAEMON_PLAN_INTERVAL_MS                                           \
 	20 /* a burst of news is planned for once; a person sees no delay \
@@ -32,6 +33,9 @@ struct recon;
 struct state;
 struct transport;
 struct addresses;
+
+/* What a person should know about how it ended; text is never NULL, empty on success. */
+typedef void (*daemon_done_cb)(void *arg, int err, const char *text);
 
 struct daemon_options {
 	char config[DAEMON_PATH_SIZE];
@@ -92,8 +96,20 @@ struct daemon {
 	struct ctl *ctl;
 	struct recon *recon;
 	wtime_t started;
+	bool synced; /* the kernel vouches for the wall clock; asked again at synced_until */
+	mtime_t synced_until;
+	int lock_fd;
+	uv_signal_t signals[3];
+	uv_timer_t watchdog;
 	bool stopping;
 	int exit_status;
+	/* daemon_mesh.c: who is told how it ended; done is NULL where nobody waits */
+	struct daemon_request {
+		bool active;
+		daemon_done_cb done;
+		void *arg;
+	} joining, leaving;
+	char error[DAEMON_ERROR_SIZE];
 	char *warnings[DAEMON_WARNINGS]; /* NULL: none of that kind */
 };
 
@@ -118,9 +134,6 @@ int daemon_after_ticket(
 /* Whoever waited is gone: nothing is called with this arg any more, whatever it waited for (below
  * too). */
 void daemon_forget(struct daemon *daemon, const void *arg);
-
-/* What a person should know about how it ended; text is never NULL, empty on success. */
-typedef void (*daemon_done_cb)(void *arg, int err, const char *text);
 
 /* Errors that are known at once are returned, with a text in daemon_error(); then done is not
  * called. Each ends durably before done is called with 0. */

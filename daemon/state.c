@@ -225,6 +225,19 @@ int state_each_endpoint(struct state *state, state_endpoint_cb each, void *arg)
 	return state_db_each_endpoint(state->db, each, arg);
 }
 
+int state_flush(struct state *state, char ret_error[STATE_ERROR_SIZE])
+{
+	int err;
+
+	assert(!state->started);
+	err = write_batch(state, &state->queue, ret_error);
+	if (err)
+		return err;
+	batch_done(&state->queue);
+	batch_init(&state->queue, state->epoch);
+	return 0;
+}
+
 int state_start(struct state *state, uv_loop_t *loop, state_report_cb report, void *arg)
 {
 	pthread_attr_t attr;
@@ -338,23 +351,13 @@ int state_put_mesh(struct state *state, uint64_t ticket, const struct id *mesh)
 	return put(state, ticket, op_new(STATE_OP_PUT_MESH, 'm', NULL, mesh->b, sizeof(mesh->b)));
 }
 
-static int put_number(struct state *state, uint64_t ticket, char name, uint64_t number)
-{
-	struct state_op *op = op_new(STATE_OP_PUT_NUMBER, name, NULL, NULL, 0);
-
-	if (op)
-		op->number = number;
-	return put(state, ticket, op);
-}
-
 int state_put_generation(struct state *state, uint64_t ticket, uint64_t generation)
 {
-	return put_number(state, ticket, 'g', generation);
-}
+	struct state_op *op = op_new(STATE_OP_PUT_GENERATION, 'g', NULL, NULL, 0);
 
-int state_put_ceiling(struct state *state, uint64_t ticket, uint64_t ceiling)
-{
-	return put_number(state, ticket, 'c', ceiling);
+	if (op)
+		op->number = generation;
+	return put(state, ticket, op);
 }
 
 void state_reset(struct state *state, const struct id *node)

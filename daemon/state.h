@@ -41,8 +41,7 @@ typedef void (*state_report_cb)(void *arg, const struct state_report *report);
 struct state_info {
 	bool has_mesh;
 	struct id mesh;
-	uint64_t generation;	/* of the last start; 0: none */
-	uint64_t stamp_ceiling; /* 0: none */
+	uint64_t generation; /* of the last start; 0: none */
 	/* The database was damaged, or another identity's: it was moved there, and what could still
 	 * be read of it taken over. Empty: all was well. */
 	char set_aside[STATE_PATH_SIZE];
@@ -56,6 +55,10 @@ int state_open(const char *dir, const struct id *node, wtime_t wall, struct stat
 /* Before state_start: what is kept. The bytes are good during the call. */
 int state_each_record(struct state *state, state_record_cb each, void *arg) MUST_CHECK;
 int state_each_endpoint(struct state *state, state_endpoint_cb each, void *arg) MUST_CHECK;
+
+/* Before state_start: writes what is queued, now. Where that fails (ERR_SYSTEM, with a text) it
+ * stays queued. */
+int state_flush(struct state *state, char ret_error[STATE_ERROR_SIZE]) MUST_CHECK;
 
 /* Starts the thread. The handle on loop keeps it from ending until state_stop. ERR_SYSTEM. */
 int state_start(struct state *state, uv_loop_t *loop, state_report_cb report, void *arg) MUST_CHECK;
@@ -74,7 +77,6 @@ int state_put_endpoint(struct state *state, uint64_t ticket, const struct id *no
 	const struct endpoint *endpoint) MUST_CHECK;
 int state_put_mesh(struct state *state, uint64_t ticket, const struct id *mesh) MUST_CHECK;
 int state_put_generation(struct state *state, uint64_t ticket, uint64_t generation) MUST_CHECK;
-int state_put_ceiling(struct state *state, uint64_t ticket, uint64_t ceiling) MUST_CHECK;
 /* Forgets everything, this and what was queued before it included: the database is that of another
  * node, and of another core, from now on, and tickets start anew. */
 void state_reset(struct state *state, const struct id *node);

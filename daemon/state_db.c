@@ -218,8 +218,6 @@ static int get_meta(struct state_db *db, struct state_info *info, struct id *nod
 			info->has_mesh = !text_parse_hex(value, &info->mesh, sizeof(info->mesh));
 		else if (!strcmp(key, "generation"))
 			info->generation = (uint64_t)sqlite3_column_int64(statement, 1);
-		else if (!strcmp(key, "stamp-ceiling"))
-			info->stamp_ceiling = (uint64_t)sqlite3_column_int64(statement, 1);
 	}
 	sqlite3_finalize(statement);
 	return classify(db, result);
@@ -300,12 +298,12 @@ static void put_meta_text(struct state_db *db, const char *key, const char *valu
 	step(db, statement);
 }
 
-static void put_meta_number(struct state_db *db, const char *key, uint64_t value)
+static void put_generation(struct state_db *db, uint64_t generation)
 {
 	sqlite3_stmt *statement = db->statements[PUT_META];
 
-	sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
-	sqlite3_bind_int64(statement, 2, (sqlite3_int64)value);
+	sqlite3_bind_text(statement, 1, "generation", -1, SQLITE_STATIC);
+	sqlite3_bind_int64(statement, 2, (sqlite3_int64)generation);
 	step(db, statement);
 }
 
@@ -366,8 +364,8 @@ void state_db_apply(struct state_db *db, const struct state_op *op)
 	case STATE_OP_PUT_MESH:
 		put_meta_text(db, "mesh", text_hex(op->bytes, sizeof(struct id), hex));
 		break;
-	case STATE_OP_PUT_NUMBER:
-		put_meta_number(db, op->key[0] == 'g' ? "generation" : "stamp-ceiling", op->number);
+	case STATE_OP_PUT_GENERATION:
+		put_generation(db, op->number);
 		break;
 	}
 }
@@ -453,7 +451,6 @@ static void salvage(struct state_db *db, const char *name, struct state_info *in
 			info->has_mesh = found.has_mesh;
 			info->mesh = found.mesh;
 			info->generation = found.generation;
-			info->stamp_ceiling = found.stamp_ceiling;
 		}
 		if (read_records(&old, "SELECT hash, bytes FROM records ORDER BY rowid",
 			    salvage_record, &salvage))

@@ -2,7 +2,7 @@
  * The database under state.h: its schema, what it takes to open one that may be damaged, and the
  * writing of one batch in one transaction. One thread at a time.
  *
- *   meta(key, value)         node, mesh: hexadecimal; generation, stamp-ceiling: numbers
+ *   meta(key, value)         node, mesh: hexadecimal; generation: a number
  *   records(hash, bytes)     whole records, body and signature
  *   endpoints(id, endpoint)  where a member was last reached, as text
  */
@@ -23,7 +23,7 @@ enum state_op_kind {
 	STATE_OP_REMOVE_RECORD,
 	STATE_OP_PUT_ENDPOINT,
 	STATE_OP_PUT_MESH,
-	STATE_OP_PUT_NUMBER, /* key[0] says which */
+	STATE_OP_PUT_GENERATION,
 };
 
 /* One thing to write. What has the same key replaces it. */

@@ -1,0 +1,182 @@
+#include "daemon/addresses.h"
+
+#include <assert.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "gossip/base/text.h"
+
+/* One advertised host. Numeric ones need no question. */
+struct advertised {
+	struct addresses *addresses;
+	uv_getaddrinfo_t request;
+	bool asking;
+	char host[CONFIG_HOST_SIZE]; /* what was asked for */
+	struct endpoint found;	     /* family 0: nothing yet */
+};
+
+struct addresses {
+	struct daemon *daemon;
+	uv_timer_t timer;
+	bool stopped;
+	struct advertised advertised[CONFIG_ADVERTISE_MAX];
+};
+
+static bool ip_from_sockaddr(const struct sockaddr *from, struct ip *ret)
+{
+	*ret = (struct ip){0};
+	if (from->sa_family == AF_INET) {
+		ret->family = 4;
+		memcpy(ret->b, &((const struct sockaddr_in *)from)->sin_addr, 4);
+	} else if (from->sa_family == AF_INET6) {
+		ret->family = 6;
+		memcpy(ret->b, &((const struct sockaddr_in6 *)from)->sin6_addr, 16);
+	}
+	return ret->family;
+}
+
+static bool ip_is_unspecified(const struct ip *ip)
+{
+	static const struct ip none;
+
+	return !memcmp(ip->b, none.b, sizeof(none.b));
+}
+
+/* The host's addresses but the overlay's and loopback, appended. */
+static size_t list_host(const struct daemon *daemon, struct endpoint *ret, size_t max)
+{
+	const struct endpoint *listen = &daemon->config.listen;
+	uv_interface_address_t *interfaces;
+	size_t found = 0;
+	int count;
+
+	if (!ip_is_unspecified(&listen->ip)) {
+		ret[0] = *listen;
+		return 1;
+	}
+	if (uv_interface_addresses(&interfaces, &count))
+		return 0;
+	for (int i = 0; i < count && found < max; i++) {
+		struct endpoint endpoint = {.port = listen->port};
+
+		if (interfaces[i].is_internal ||
+			!strcmp(interfaces[i].name, daemon->config.interface) ||
+			!ip_from_sockaddr(
+				(struct sockaddr *)&interfaces[i].address, &endpoint.ip) ||
+			(listen->ip.family == 4 && endpoint.ip.family == 6))
+			continue;
+		ret[found++] = endpoint;
+	}
+	uv_free_interface_addresses(interfaces, count);
+	return found;
+}
+
+static void tell_core(struct addresses *addresses)
+{
+	struct daemon *daemon = addresses->daemon;
+	struct endpoint list[CONFIG_ADVERTISE_MAX + ADDRESSES_MAX];
+	size_t count = 0;
+
+	for (size_t i = 0; i < daemon->config.advertise_count; i++) {
+		if (addresses->advertised[i].found.ip.family)
+			list[count++] = addresses->advertised[i].found;
+	}
+	count += list_host(daemon, list + count, ADDRESSES_MAX);
+	gossip_set_endpoints(daemon->gossip, daemon_time(daemon), list, count);
+}
+
+static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *result)
+{
+	struct advertised *advertised = request->data;
+	struct addresses *addresses = advertised->addresses;
+	struct daemon *daemon = addresses->daemon;
+
+	advertised->asking = false;
+	if (status == UV_ECANCELED || addresses->stopped) {
+		uv_freeaddrinfo(result);
+		return;
+	}
+	if (status) {
+		/* What was found before stands: a name server that is down changes nothing. */
+		daemon_warn(daemon, DAEMON_WARNING_ADVERTISE,
+			"[gossip] advertise: %s does not resolve: %s", advertised->host,
+			uv_strerror(status));
+		return;
+	}
+	if (ip_from_sockaddr(result->ai_addr, &advertised->found.ip))
+		tell_core(addresses);
+	daemon_warn_clear(daemon, DAEMON_WARNING_ADVERTISE);
+	uv_freeaddrinfo(result);
+}
+
+static void resolve(struct addresses *addresses, size_t i)
+{
+	const struct config_host *host = &addresses->daemon->config.advertise[i];
+	struct advertised *advertised = &addresses->advertised[i];
+	const struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_ADDRCONFIG};
+
+	if (advertised->asking)
+		return;
+	if (strcmp(advertised->host, host->host))
+		advertised->found = (struct endpoint){0};
+	snprintf(advertised->host, sizeof(advertised->host), "%s", host->host);
+	advertised->found.port = host->port;
+	if (!text_parse_ip(host->host, &advertised->found.ip))
+		return;
+	advertised->request.data = advertised;
+	advertised->asking = !uv_getaddrinfo(&addresses->daemon->loop, &advertised->request,
+		on_resolved, host->host, NULL, &hints);
+}
+
+void addresses_look(struct addresses *addresses)
+{
+	if (addresses->stopped)
+		return;
+	for (size_t i = 0; i < addresses->daemon->config.advertise_count; i++)
+		resolve(addresses, i);
+	tell_core(addresses);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	addresses_look(timer->data);
+}
+
+int addresses_new(struct daemon *daemon, struct addresses **ret)
+{
+	struct addresses *addresses = calloc(1, sizeof(*addresses));
+
+	if (!addresses)
+		return ERR_NOMEM;
+	addresses->daemon = daemon;
+	for (size_t i = 0; i < CONFIG_ADVERTISE_MAX; i++)
+		addresses->advertised[i].addresses = addresses;
+	uv_timer_init(&daemon->loop, &addresses->timer);
+	addresses->timer.data = addresses;
+	uv_timer_start(&addresses->timer, on_timer, ADDRESSES_LOOK_MS, ADDRESSES_LOOK_MS);
+	*ret = addresses;
+	return 0;
+}
+
+void addresses_stop(struct addresses *addresses)
+{
+	if (!addresses || addresses->stopped)
+		return;
+	addresses->stopped = true;
+	uv_close((uv_handle_t *)&addresses->timer, NULL);
+	for (size_t i = 0; i < CONFIG_ADVERTISE_MAX; i++) {
+		if (addresses->advertised[i].asking)
+			uv_cancel((uv_req_t *)&addresses->advertised[i].request);
+	}
+}
+
+void addresses_free(struct addresses *addresses)
+{
+	if (!addresses)
+		return;
+	for (size_t i = 0; i < CONFIG_ADVERTISE_MAX; i++)
+		assert(!addresses->advertised[i].asking);
+	free(addresses);
+}

@@ -1,0 +1,153 @@
+#include "daemon/core.h"
+
+#include <sodium.h>
+#include <stdio.h>
+
+#include "daemon/keyfile.h"
+#include "daemon/log.h"
+
+#define MTU_FIRST 1420 /* until the plan knows the underlay's: 1500 less WireGuard over IPv6 */
+
+static bool is_loopback(const struct ip *ip)
+{
+	static const struct ip loopback6 = {.family = 6, .b = {[15] = 1}};
+
+	return (ip->family == 4 && ip->b[0] == 127) || ip_equal(ip, &loopback6);
+}
+
+static int make(struct daemon *daemon, const struct id *mesh, uint64_t generation)
+{
+	bool data_plane = daemon->config.backend != CONFIG_BACKEND_NONE;
+	struct gossip_config config = {
+		.identity = &daemon->keys->identity,
+		.wireguard = data_plane ? &daemon->keys->wireguard : NULL,
+		.root = daemon->keys->has_root ? &daemon->keys->root : NULL,
+		.mesh = mesh,
+		.generation = generation,
+		.version = MESHD_VERSION,
+		.wireguard_port = data_plane ? daemon->config.wireguard_port : 0,
+		.mtu = daemon->config.mtu ? daemon->config.mtu : MTU_FIRST,
+		.allow_loopback = is_loopback(&daemon->config.listen.ip),
+	};
+	int err;
+
+	randombytes_buf(config.seed, sizeof(config.seed));
+	err = gossip_new(&config, daemon_time(daemon), &daemon->gossip);
+	if (err)
+		log_error("the core cannot start: %s", err_text(err));
+	return err;
+}
+
+/* Greater than any before, also where the last one could not be written: it was the time then. */
+static uint64_t next_generation(struct daemon *daemon, uint64_t last)
+{
+	uint64_t seconds = (uint64_t)(daemon_time(daemon).wall.ms / 1000);
+
+	return seconds > last ? seconds : last + 1;
+}
+
+struct restore {
+	struct gossip *gossip;
+	size_t records, refused;
+};
+
+static void restore_record(void *arg, const struct hash *hash, const uint8_t *bytes, size_t size)
+{
+	struct restore *restore = arg;
+
+	(void)hash;
+	if (gossip_restore_record(restore->gossip, bytes, size))
+		restore->refused++;
+	else
+		restore->records++;
+}
+
+static void restore_endpoint(void *arg, const struct id *node, const struct endpoint *endpoint)
+{
+	struct restore *restore = arg;
+
+	gossip_restore_endpoint(restore->gossip, node, endpoint);
+}
+
+static int restore(struct daemon *daemon)
+{
+	struct restore restore = {.gossip = daemon->gossip};
+	int err = state_each_record(daemon->state, restore_record, &restore);
+
+	if (!err)
+		err = state_each_endpoint(daemon->state, restore_endpoint, &restore);
+	if (err) {
+		log_error("%s/%s: cannot be read: %s", daemon->options.state_dir, STATE_NAME,
+			err_text(err));
+		return ERR_SYSTEM;
+	}
+	if (restore.refused)
+		log_warn("%zu of %zu stored records are not understood and passed over",
+			restore.refused, restore.refused + restore.records);
+	return 0;
+}
+
+/* What is lost with a database: also which mesh this is, but the key file has that, too. */
+static void mend(struct daemon *daemon, struct state_info *info)
+{
+	daemon_warn(daemon, DAEMON_WARNING_DAMAGED,
+		"the database was damaged or another node's and is now %s; %zu of its records were "
+		"taken over, the rest comes from other members; remove it when it is not wanted",
+		info->set_aside, info->salvaged);
+	if (!info->has_mesh && daemon->keys->has_mesh) {
+		info->has_mesh = true;
+		info->mesh = daemon->keys->mesh;
+	}
+}
+
+int core_open(struct daemon *daemon)
+{
+	char error[STATE_ERROR_SIZE];
+	struct state_info info;
+	uint64_t generation;
+	int err = state_open(daemon->options.state_dir, &daemon->keys->identity.id,
+		daemon_time(daemon).wall, &daemon->state, &info, error);
+
+	if (err) {
+		log_error("%s", error);
+		return ERR_SYSTEM;
+	}
+	if (info.set_aside[0])
+		mend(daemon, &info);
+	generation = next_generation(daemon, info.generation);
+	if (make(daemon, info.has_mesh ? &info.mesh : NULL, generation) ||
+		(info.has_mesh && restore(daemon)))
+		return ERR_SYSTEM;
+	err = state_put_generation(daemon->state, 0, generation);
+	if (!err && state_flush(daemon->state, error))
+		daemon_warn(daemon, DAEMON_WARNING_STATE,
+			"%s: nothing new is kept until it can be written; it is tried again",
+			error);
+	if (!err)
+		err = gossip_start(daemon->gossip, daemon_time(daemon));
+	if (err)
+		log_error("the core cannot start: %s", err_text(err));
+	return err ? ERR_SYSTEM : 0;
+}
+
+int core_renew(struct daemon *daemon)
+{
+	char error[KEYFILE_ERROR_SIZE];
+	uint64_t generation;
+
+	gossip_free(daemon->gossip);
+	daemon->gossip = NULL;
+	keyfile_fresh(daemon->keys);
+	if (keyfile_write(daemon->keys, daemon->options.state_dir, error)) {
+		log_error("the identity that left cannot be replaced: %s", error);
+		return ERR_SYSTEM;
+	}
+	/* The database of another identity would be set aside at the next start, should we get no
+	 * further than this. */
+	state_reset(daemon->state, &daemon->keys->identity.id);
+	generation = next_generation(daemon, 0);
+	if (state_put_generation(daemon->state, 0, generation) || make(daemon, NULL, generation) ||
+		gossip_start(daemon->gossip, daemon_time(daemon)))
+		return ERR_SYSTEM;
+	return 0;
+}

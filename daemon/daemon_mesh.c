@@ -1,0 +1,237 @@
+#include "daemon/daemon_mesh.h"
+
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "daemon/addresses.h"
+#include "daemon/core.h"
+#include "daemon/keyfile.h"
+#include "daemon/log.h"
+#include "daemon/loop.h"
+
+static int refuse(struct daemon *daemon, int err, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static int refuse(struct daemon *daemon, int err, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(daemon->error, sizeof(daemon->error), format, args);
+	va_end(args);
+	return err;
+}
+
+/* Passes on what the core says. */
+static int refuse_by_core(struct daemon *daemon, int err)
+{
+	const char *text = gossip_error(daemon->gossip);
+
+	return refuse(daemon, err, "%s", text && *text ? text : err_text(err));
+}
+
+const char *daemon_error(const struct daemon *daemon)
+{
+	return daemon->error;
+}
+
+/* The one who waits is told, once. */
+static void finish(struct daemon_request *request, int err, const char *text)
+{
+	struct daemon_request done = *request;
+
+	*request = (struct daemon_request){0};
+	if (done.done)
+		done.done(done.arg, err, text);
+}
+
+int daemon_after_ticket(struct daemon *daemon, uint64_t ticket, daemon_ticket_cb done, void *arg)
+{
+	return loop_wait(daemon, ticket, done, NULL, arg);
+}
+
+void daemon_forget(struct daemon *daemon, const void *arg)
+{
+	loop_forget(daemon, arg);
+	if (daemon->joining.arg == arg)
+		daemon->joining.done = NULL;
+	if (daemon->leaving.arg == arg)
+		daemon->leaving.done = NULL;
+}
+
+/* ---- init ---- */
+
+/* The root key is on disk before anything is signed with it. */
+static int make_root(struct daemon *daemon)
+{
+	struct keyfile *keys = daemon->keys;
+	char error[KEYFILE_ERROR_SIZE];
+	uint8_t seed[32];
+
+	randombytes_buf(seed, sizeof(seed));
+	keys_from_seed(seed, &keys->root);
+	sodium_memzero(seed, sizeof(seed));
+	keys->has_root = true;
+	keys->root_exported = false;
+	if (keyfile_write(keys, daemon->options.state_dir, error)) {
+		keys->has_root = false;
+		keys_done(&keys->root);
+		return refuse(daemon, ERR_SYSTEM, "%s", error);
+	}
+	return 0;
+}
+
+static void forget_root(struct daemon *daemon)
+{
+	char error[KEYFILE_ERROR_SIZE];
+
+	daemon->keys->has_root = false;
+	keys_done(&daemon->keys->root);
+	if (keyfile_write(daemon->keys, daemon->options.state_dir, error))
+		log_warn("%s", error); /* a root of no mesh: the next init replaces it */
+}
+
+/* The mesh's id, beside the keys: what the node belongs to should the database be lost. */
+static void note_mesh(void *arg, int err)
+{
+	struct daemon *daemon = arg;
+	char error[KEYFILE_ERROR_SIZE];
+	struct gossip_status status;
+
+	gossip_status(daemon->gossip, &status);
+	if (err || !status.has_mesh)
+		return;
+	daemon->keys->has_mesh = true;
+	daemon->keys->mesh = status.mesh;
+	if (keyfile_write(daemon->keys, daemon->options.state_dir, error))
+		log_warn("%s", error);
+}
+
+int daemon_init_mesh(
+	struct daemon *daemon, const struct daemon_init *init, daemon_done_cb done, void *arg)
+{
+	char name[CONFIG_NAME_SIZE];
+	struct gossip_found found = {
+		.root = &daemon->keys->root,
+		.mesh_name = init->mesh_name,
+		.node_name =
+			init->node_name ? init->node_name : config_node_name(&daemon->config, name),
+		.prefix4 = init->prefix4,
+		.prefix6 = init->prefix6,
+	};
+	struct gossip_status status;
+	uint64_t ticket;
+	int err;
+
+	gossip_status(daemon->gossip, &status);
+	if (status.state != GOSSIP_UNJOINED)
+		return refuse(daemon, ERR_STATE,
+			"this node belongs to a mesh already: `meshctl leave` it first, or run "
+			"another "
+			"instance");
+	if (!*found.node_name)
+		return refuse(daemon, ERR_INVALID,
+			"the host's name makes no node name: give one with --name");
+	err = make_root(daemon);
+	if (err)
+		return err;
+	err = gossip_found(daemon->gossip, daemon_time(daemon), &found, &ticket);
+	if (err) {
+		refuse_by_core(daemon, err);
+		forget_root(daemon);
+		return err;
+	}
+	err = loop_wait(daemon, ticket, note_mesh, NULL, daemon);
+	if (!err)
+		err = loop_wait(daemon, ticket, NULL, done, arg);
+	return err ? refuse(daemon, err, "%s", err_text(err)) : 0;
+}
+
+/* ---- join ---- */
+
+int daemon_join_mesh(struct daemon *daemon, const char *token, const char *node_name,
+	int64_t timeout_ms, daemon_done_cb done, void *arg)
+{
+	char buf[CONFIG_NAME_SIZE];
+	const char *name = node_name ? node_name : config_node_name(&daemon->config, buf);
+	int err;
+
+	if (daemon->joining.active)
+		return refuse(
+			daemon, ERR_STATE, "this node is joining already: wait for that to end");
+	err = gossip_join(daemon->gossip, daemon_time(daemon), token, *name ? name : NULL,
+		timeout_ms, NULL, 0);
+	if (err)
+		return refuse_by_core(daemon, err);
+	daemon->joining = (struct daemon_request){true, done, arg};
+	return 0;
+}
+
+static void join_stored(void *arg, int err, const char *text)
+{
+	struct daemon *daemon = arg;
+
+	finish(&daemon->joining, err, text);
+}
+
+void daemon_mesh_joined(struct daemon *daemon, int err, const char *text)
+{
+	uint64_t ticket = loop_last_ticket(daemon);
+
+	if (err) {
+		log_warn("joining failed: %s", text ? text : err_text(err));
+		finish(&daemon->joining, err, text ? text : err_text(err));
+		return;
+	}
+	/* daemon stands for its own requests, which nobody forgets. */
+	if (loop_wait(daemon, ticket, note_mesh, NULL, daemon) ||
+		loop_wait(daemon, ticket, NULL, join_stored, daemon))
+		finish(&daemon->joining, ERR_NOMEM, err_text(ERR_NOMEM));
+}
+
+/* ---- leave ---- */
+
+static void leave_stored(void *arg, int err, const char *text)
+{
+	struct daemon *daemon = arg;
+
+	if (err)
+		finish(&daemon->leaving, err, text);
+}
+
+int daemon_leave(struct daemon *daemon, bool force, daemon_done_cb done, void *arg)
+{
+	uint64_t ticket;
+	int err;
+
+	if (daemon->leaving.active)
+		return refuse(daemon, ERR_STATE, "this node is leaving already");
+	err = gossip_leave(daemon->gossip, daemon_time(daemon), force, &ticket);
+	if (err)
+		return refuse_by_core(daemon, err);
+	/* Told when the mesh knows, EFFECT_LEFT, or now when the disk refuses. */
+	daemon->leaving = (struct daemon_request){true, done, arg};
+	err = loop_wait(daemon, ticket, NULL, leave_stored, daemon);
+	if (err)
+		daemon->leaving = (struct daemon_request){0};
+	return err ? refuse(daemon, err, "%s", err_text(err)) : 0;
+}
+
+void daemon_mesh_left(struct daemon *daemon)
+{
+	transport_drop_streams(daemon->transport);
+	if (core_renew(daemon)) {
+		log_error("the node has left, and cannot go on: start it again");
+		daemon_stop(daemon, 1);
+		finish(&daemon->leaving, ERR_SYSTEM,
+			"the mesh was left, but the old identity could not be replaced: see the "
+			"log");
+		return;
+	}
+	loop_core_replaced(daemon);
+	addresses_look(daemon->addresses);
+	log_info("this node has left its mesh and has a new identity");
+	loop_plan_now(daemon);
+	finish(&daemon->leaving, 0, "");
+}

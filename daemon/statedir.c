@@ -1,0 +1,105 @@
+#include "daemon/statedir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/log.h"
+
+static int complain(char error[STATEDIR_ERROR_SIZE], int err, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static int complain(char error[STATEDIR_ERROR_SIZE], int err, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(error, STATEDIR_ERROR_SIZE, format, args);
+	va_end(args);
+	return err;
+}
+
+static int check(int fd, const char *dir, char error[STATEDIR_ERROR_SIZE])
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return complain(error, ERR_SYSTEM, "%s: %s", dir, strerror(errno));
+	if (st.st_uid != geteuid())
+		return complain(error, ERR_STATE,
+			"state directory %s belongs to user %u, but meshd runs as user %u: run it "
+			"as "
+			"that user, or `chown` the directory",
+			dir, (unsigned)st.st_uid, (unsigned)geteuid());
+	if (st.st_mode & 022)
+		return complain(error, ERR_STATE,
+			"state directory %s can be written by others (mode %04o): see that nothing "
+			"was "
+			"planted there, then `chmod 700` it",
+			dir, (unsigned)st.st_mode & 07777);
+	if (st.st_mode & 055) {
+		if (fchmod(fd, 0700))
+			return complain(error, ERR_SYSTEM, "%s: %s", dir, strerror(errno));
+		log_info("state directory %s could be read by others: its mode is 0700 now", dir);
+	}
+	return 0;
+}
+
+/* The lock file bears the holder's pid, for people. */
+static int lock(int dir_fd, const char *dir, int *ret_fd, char error[STATEDIR_ERROR_SIZE])
+{
+	int fd =
+		openat(dir_fd, STATEDIR_LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	char pid[16] = "";
+	ssize_t size;
+	int err;
+
+	if (fd < 0)
+		return complain(error, ERR_SYSTEM, "state directory %s cannot be written: %s", dir,
+			strerror(errno));
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		size = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
+		/* A full disk leaves no pid, which is only for people. */
+		if (ftruncate(fd, 0) || pwrite(fd, pid, (size_t)size, 0) != size)
+			log_warn("%s/%s: %s", dir, STATEDIR_LOCK_NAME, strerror(errno));
+		*ret_fd = fd;
+		return 0;
+	}
+	size = errno == EWOULDBLOCK ? pread(fd, pid, sizeof(pid) - 1, 0) : -1;
+	if (size < 0) {
+		err = complain(
+			error, ERR_SYSTEM, "%s/%s: %s", dir, STATEDIR_LOCK_NAME, strerror(errno));
+	} else {
+		pid[strcspn(pid, "\n")] = '\0';
+		err = complain(error, ERR_STATE,
+			"state directory %s is in use by another meshd, pid %s: stop that one, or "
+			"give "
+			"this one its own --state-dir",
+			dir, *pid ? pid : "unknown");
+	}
+	close(fd);
+	return err;
+}
+
+int statedir_open(const char *dir, int *ret_lock_fd, char ret_error[STATEDIR_ERROR_SIZE])
+{
+	int fd, err;
+
+	if (mkdir(dir, 0700) && errno != EEXIST)
+		return complain(ret_error, ERR_SYSTEM, "state directory %s cannot be made: %s", dir,
+			strerror(errno));
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return complain(
+			ret_error, ERR_SYSTEM, "state directory %s: %s", dir, strerror(errno));
+	err = check(fd, dir, ret_error);
+	if (!err)
+		err = lock(fd, dir, ret_lock_fd, ret_error);
+	close(fd);
+	return err;
+}
