@@ -54,5 +54,7 @@ enum err {
 const char *err_text(int err);
 /* Its label; "ok" for 0. Never NULL. */
 const char *err_name(int err);
+/* The error of a label, or 0: none has it. */
+int err_find(const char *name);
 
 #endif

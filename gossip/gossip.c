@@ -1,0 +1,581 @@
+#include "gossip/gossip.h"
+
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "gossip/gossip_internal.h"
+
+#define SYNC_CHECK_MS 250  /* how often a difference is looked at while there is one */
+#define SYNC_YIELD_MS 1000 /* the larger id waits, so that not both begin */
+#define DEAD_DIAL_MS                                                                          \
+	30000 /* a dead member is dialled over TCP this often: it heals partitions, and tells \
+	       * a member that it was expelled, or that its database was lost, what it missed */
+#define DEAD_DIAL_SAMPLE   8
+#define LEAVE_TELL_MEMBERS 64
+
+int gossip_fail(struct gossip *g, int err, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(g->error, sizeof(g->error), format, args);
+	va_end(args);
+	return err;
+}
+
+void gossip_set_state(struct gossip *g, enum gossip_state state)
+{
+	if (g->state == state)
+		return;
+	g->state = state;
+	gossip_effect_add(g, EFFECT_STATE, NULL, 0);
+	gossip_effect_add(g, EFFECT_CHANGED, NULL, 0);
+}
+
+/* ---- time ---- */
+
+static int compare_offsets(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* The wall clock where somebody vouches for it, else the median of what the peers' clocks say. */
+wtime_t gossip_mesh_time(const struct gossip *g)
+{
+	int64_t offsets[64];
+	size_t count = 0;
+	struct peer *peer;
+
+	if (g->time.synced || !g->store)
+		return g->time.wall;
+	map_each (&g->peers, at, peer) {
+		if (peer->has_clock && peer->has_session && count < ARRAY_SIZE(offsets))
+			offsets[count++] = peer->clock_offset_ms;
+	}
+	if (count == 0)
+		return g->time.wall;
+	qsort(offsets, count, sizeof(offsets[0]), compare_offsets);
+	return (wtime_t){g->time.wall.ms + offsets[count / 2]};
+}
+
+/* ---- records ---- */
+
+/* News about one slot replace each other. */
+static void topic_of(const struct record *record, struct hash *ret)
+{
+	struct {
+		struct id author;
+		uint16_t type;
+		uint8_t key[RECORD_KEY_MAX];
+	} __attribute__((packed)) topic = {record->author, record->type, {0}};
+
+	memcpy(topic.key, record->key, record->key_size);
+	keys_hash(KEYS_TOPIC, &topic, sizeof(topic) - RECORD_KEY_MAX + record->key_size, ret);
+}
+
+static void record_added(void *context, struct record *record)
+{
+	struct gossip *g = context;
+
+	g->store_changed = g->time.now;
+	if (record != g->storing) {
+		struct gossip_effect *effect =
+			gossip_effect_add(g, EFFECT_PERSIST_RECORD, record->bytes, record->size);
+
+		effect->ticket = ++g->ticket;
+		effect->hash = record->hash;
+	}
+	if (authority_concerns(record->type))
+		g->view_dirty = true;
+	if (record->type == RECORD_DESCRIPTOR)
+		gossip_view_descriptor(g, record);
+	/* what a joiner is given is news to nobody else */
+	if (!g->join.active && record->size <= SPREAD_ITEM_MAX) {
+		struct hash topic;
+
+		topic_of(record, &topic);
+		if (spread_put(g->spread, SPREAD_RECORD, &topic, record->stamp, 0, record->bytes,
+			    record->size) != 0)
+			return; /* no memory: the next comparison of stores brings it */
+	}
+}
+
+static void record_removed(void *context, struct record *record)
+{
+	struct gossip *g = context;
+	struct gossip_effect *effect = gossip_effect_add(g, EFFECT_PERSIST_REMOVE, NULL, 0);
+
+	g->store_changed = g->time.now;
+	effect->ticket = ++g->ticket;
+	effect->hash = record->hash;
+	if (authority_concerns(record->type))
+		g->view_dirty = true;
+}
+
+/* What members say may not lie in the future; what authority says counts whatever its clock. */
+int gossip_put_record(struct gossip *g, struct record *record, bool *ret_fresh)
+{
+	enum store_result result;
+	int err = hlc_observe(&g->hlc, gossip_mesh_time(g), record->stamp);
+
+	if (err != 0 && !authority_concerns(record->type))
+		return err;
+	err = store_put(g->store, record, &result);
+	if (err == 0)
+		*ret_fresh = result == STORE_ADDED;
+	return err;
+}
+
+int gossip_put_bytes(struct gossip *g, const void *bytes, size_t size, bool *ret_fresh)
+{
+	struct record *record;
+	int err = record_decode(&g->mesh, bytes, size, &record);
+
+	if (err != 0)
+		return err;
+	err = gossip_put_record(g, record, ret_fresh);
+	record_unref(record);
+	return err;
+}
+
+void gossip_publish_signed(struct gossip *g, struct record *record)
+{
+	struct own_record *own = calloc(1, sizeof(*own));
+	struct gossip_effect *effect =
+		gossip_effect_add(g, EFFECT_PERSIST_RECORD, record->bytes, record->size);
+
+	if (!own)
+		abort(); /* as for effects */
+	own->ticket = effect->ticket = ++g->ticket;
+	effect->hash = record->hash;
+	own->record = record;
+	*g->own_last = own;
+	g->own_last = &own->next;
+}
+
+int gossip_publish(struct gossip *g, const struct keys *author, struct record_draft *draft)
+{
+	struct record *record;
+	int err = hlc_next(&g->hlc, gossip_mesh_time(g), &draft->stamp);
+
+	if (err == 0)
+		err = record_sign(&g->mesh, author, draft, &record);
+	if (err == 0)
+		gossip_publish_signed(g, record);
+	return err;
+}
+
+static void own_persisted(struct gossip *g, struct record *record)
+{
+	bool fresh;
+
+	g->storing = record;
+	int err = gossip_put_record(g, record, &fresh);
+	g->storing = NULL;
+	if (err != 0) {
+		struct gossip_event event =
+			gossip_view_event(g, GOSSIP_EVENT_RECORD_REFUSED, &record->author);
+
+		snprintf(event.cause, sizeof(event.cause), "own %s: %s",
+			record_type_label(record->type), err_text(err));
+		gossip_effect_event(g, &event);
+		return;
+	}
+	if (record->type == RECORD_DESCRIPTOR)
+		gossip_stream_own(g, record);
+	if (record->type == RECORD_LEAVE && g->state == GOSSIP_LEAVING) {
+		g->leave_until = mtime_add_ms(g->time.now, swim_count(g->swim) ? LEAVE_TELL_MS : 0);
+		g->leave_next = g->time.now;
+	}
+}
+
+void gossip_persisted(struct gossip *g, struct gossip_time time, uint64_t ticket)
+{
+	g->time = time;
+	g->persisted = ticket;
+	while (g->own_first && g->own_first->ticket <= ticket) {
+		struct own_record *own = g->own_first;
+
+		g->own_first = own->next;
+		if (!g->own_first)
+			g->own_last = &g->own_first;
+		own_persisted(g, own->record);
+		record_unref(own->record);
+		free(own);
+	}
+	gossip_stream_persisted(g);
+	gossip_turn(g);
+}
+
+/* ---- life ---- */
+
+int gossip_open_mesh(struct gossip *g, const struct id *mesh)
+{
+	struct store_observer observer = {record_added, record_removed, g};
+	struct swim_config swim = {.self = g->config.identity,
+		.mesh = &g->mesh,
+		.rng = &g->rng,
+		.generation = g->config.generation};
+	int err;
+
+	g->mesh = *mesh;
+	g->hlc = (struct hlc){.ceiling = UINT64_MAX};
+	map_init(&g->peers, sizeof(struct id), &g->rng);
+	map_init(&g->tags, SEAL_TAG_SIZE, &g->rng);
+	err = store_new(mesh, &g->rng, &observer, &g->store);
+	if (err == 0)
+		err = spread_new(&g->rng, &g->spread);
+	swim.spread = g->spread;
+	if (err == 0)
+		err = swim_new(&swim, g->time.now, &g->swim);
+	if (err == 0)
+		err = authority_compute(mesh, NULL, 0, g->time.wall, &g->authority);
+	if (err != 0)
+		gossip_close_mesh(g);
+	g->last_heard = g->time.now;
+	g->isolated_gap_ms = ISOLATED_AFTER_MS;
+	g->isolated_next = mtime_add_ms(g->time.now, ISOLATED_AFTER_MS);
+	return err;
+}
+
+void gossip_close_mesh(struct gossip *g)
+{
+	struct peer *peer;
+	size_t at;
+
+	gossip_stream_close_all(g);
+	while (at = 0, (peer = map_next(&g->peers, &at)))
+		gossip_peer_free(g, peer);
+	map_done(&g->peers);
+	map_done(&g->tags);
+	while (g->own_first) {
+		struct own_record *own = g->own_first;
+
+		g->own_first = own->next;
+		record_unref(own->record);
+		free(own);
+	}
+	g->own_last = &g->own_first;
+	authority_free(g->authority);
+	g->authority = NULL;
+	swim_free(g->swim);
+	g->swim = NULL;
+	spread_free(g->spread);
+	g->spread = NULL;
+	store_free(g->store);
+	g->store = NULL;
+	free(g->claims);
+	g->claims = NULL;
+	g->claim_count = 0;
+	g->view_dirty = false;
+	g->descriptor_dirty = true;
+	g->address4 = (struct ip){0};
+	g->claim = 0;
+}
+
+int gossip_new(struct gossip_config *config, struct gossip_time time, struct gossip **ret)
+{
+	struct gossip *g = calloc(1, sizeof(*g));
+	int err = 0;
+
+	if (!g)
+		return ERR_NOMEM;
+	g->config = *config;
+	g->time = time;
+	rng_init(&g->rng, config->seed);
+	sodium_memzero(config->seed, sizeof(config->seed));
+	sodium_memzero(g->config.seed, sizeof(g->config.seed));
+	g->session = rng_u64(&g->rng);
+	rng_bytes(&g->rng, g->challenge_key, sizeof(g->challenge_key));
+	g->effect_last = &g->effect_first;
+	g->own_last = &g->own_first;
+	g->sync_check = MTIME_NEVER;
+	g->leave_until = g->leave_next = MTIME_NEVER;
+	g->descriptor_dirty = true;
+	if (config->wireguard)
+		err = keys_wireguard_public(&config->wireguard->id, g->wireguard_public);
+	if (err == 0 && config->mesh)
+		err = gossip_open_mesh(g, config->mesh);
+	if (err != 0) {
+		gossip_free(g);
+		return err;
+	}
+	*ret = g;
+	return 0;
+}
+
+void gossip_free(struct gossip *g)
+{
+	if (!g)
+		return;
+	if (g->store)
+		gossip_close_mesh(g);
+	token_done(&g->join.token);
+	record_unref(g->join.admission);
+	gossip_effect_clear(g);
+	rng_done(&g->rng);
+	sodium_memzero(g, sizeof(*g));
+	free(g);
+}
+
+static void restored(struct gossip *g, const struct record *record)
+{
+	struct descriptor descriptor;
+
+	if (!id_equal(&record->author, &g->config.identity->id)) {
+		if (hlc_observe(&g->hlc, g->time.wall, record->stamp) != 0)
+			return; /* somebody's clock was wrong: not ours to follow */
+		return;
+	}
+	if (record->stamp > g->hlc.last)
+		g->hlc.last = record->stamp;
+	if (record->type == RECORD_DESCRIPTOR && descriptor_decode(record, &descriptor) == 0)
+		g->claim = descriptor.claim;
+}
+
+int gossip_restore_record(struct gossip *g, const void *bytes, size_t size)
+{
+	struct record *record;
+	int err = record_decode(&g->mesh, bytes, size, &record);
+
+	if (err != 0)
+		return err;
+	err = store_restore(g->store, record);
+	if (err == 0)
+		restored(g, record);
+	/* a crash between adding a record and removing what it replaced left both on disk */
+	if (!store_find(g->store, &record->hash)) {
+		struct gossip_effect *effect = gossip_effect_add(g, EFFECT_PERSIST_REMOVE, NULL, 0);
+
+		effect->ticket = ++g->ticket;
+		effect->hash = record->hash;
+	}
+	record_unref(record);
+	return err;
+}
+
+void gossip_restore_endpoint(
+	struct gossip *g, const struct id *node, const struct endpoint *endpoint)
+{
+	struct peer *peer =
+		id_equal(node, &g->config.identity->id) ? NULL : gossip_peer_ensure(g, node);
+
+	if (peer)
+		peer->stored = *endpoint;
+}
+
+int gossip_start(struct gossip *g, struct gossip_time time)
+{
+	g->time = time;
+	if (g->store) {
+		gossip_view_refresh(g);
+		/* a mesh without this node in it: its database was lost, and its peers bring it
+		 * back */
+		if (g->state == GOSSIP_UNJOINED)
+			gossip_set_state(g, GOSSIP_JOINING);
+	}
+	g->started = true;
+	if (g->store)
+		gossip_turn(g);
+	return 0;
+}
+
+/* ---- work by the clock ---- */
+
+static const struct peer *worst_difference(const struct gossip *g)
+{
+	const struct peer *worst = NULL;
+	struct peer *peer;
+
+	map_each (&g->peers, at, peer) {
+		if (peer->differs && peer->member && peer->reached.ip.family && peer->has_session &&
+			(!worst || mtime_before(peer->differs_since, worst->differs_since)))
+			worst = peer;
+	}
+	return worst;
+}
+
+static bool is_syncing(const struct gossip *g)
+{
+	for (const struct stream *s = g->streams; s; s = s->next) {
+		if (s->role == STREAM_CLIENT)
+			return true;
+	}
+	return false;
+}
+
+/* A difference that news under way will not mend by itself is mended by a sync. */
+static void sync_tick(struct gossip *g)
+{
+	const struct peer *peer;
+	struct peer *chosen;
+	int64_t age_ms, settle_ms = SYNC_SETTLE_MS;
+
+	if (!mtime_reached(g->time.now, g->sync_check))
+		return;
+	peer = worst_difference(g);
+	g->sync_check = peer ? mtime_add_ms(g->time.now, SYNC_CHECK_MS) : MTIME_NEVER;
+	if (!peer || is_syncing(g) || !mtime_reached(g->time.now, g->sync_next))
+		return;
+	age_ms = mtime_diff_ms(g->time.now, peer->differs_since);
+	if (memcmp(&g->config.identity->id, &peer->id, sizeof(struct id)) > 0)
+		settle_ms += SYNC_YIELD_MS;
+	if (age_ms < settle_ms ||
+		(age_ms < SYNC_PATIENCE_MS &&
+			mtime_diff_ms(g->time.now, g->store_changed) < SYNC_QUIET_MS))
+		return;
+	g->sync_next = mtime_add_ms(g->time.now, SYNC_GAP_MS);
+	chosen = gossip_peer(g, &peer->id);
+	chosen->differs_since = g->time.now;
+	(void)gossip_stream_connect(g, STREAM_CLIENT, &chosen->id, &chosen->reached);
+}
+
+static void dial(struct gossip *g, struct peer *peer)
+{
+	struct endpoint candidates[GOSSIP_CANDIDATES_MAX];
+	size_t count = gossip_peer_candidates(g, peer, candidates);
+
+	if (count)
+		(void)gossip_stream_connect(
+			g, STREAM_CLIENT, &peer->id, &candidates[rng_below(&g->rng, count)]);
+}
+
+/* Nobody is heard: try members over TCP, where a datagram may not get through, and where one who
+ * was expelled is told so. Otherwise a dead member now and then. */
+static void dial_tick(struct gossip *g)
+{
+	bool isolated = mtime_diff_ms(g->time.now, g->last_heard) >= ISOLATED_AFTER_MS;
+	struct id chosen[DEAD_DIAL_SAMPLE];
+	size_t count;
+
+	if (!mtime_reached(g->time.now, g->isolated_next) || g->state != GOSSIP_RUNNING)
+		return;
+	count = swim_sample(g->swim, true, NULL, chosen, DEAD_DIAL_SAMPLE);
+	for (size_t i = 0; i < count; i++) {
+		struct peer *peer = gossip_peer(g, &chosen[i]);
+
+		if (peer && (isolated || peer->state == GOSSIP_MEMBER_DEAD)) {
+			dial(g, peer);
+			break;
+		}
+	}
+	g->isolated_gap_ms = isolated ? g->isolated_gap_ms * 2 : ISOLATED_AFTER_MS;
+	if (g->isolated_gap_ms > ISOLATED_RETRY_MAX_MS)
+		g->isolated_gap_ms = ISOLATED_RETRY_MAX_MS;
+	int64_t gap_ms = isolated ? g->isolated_gap_ms : DEAD_DIAL_MS;
+	/* jittered: nodes that lost each other at once shall not dial in step */
+	g->isolated_next = mtime_add_ms(
+		g->time.now, gap_ms / 2 + (int64_t)rng_below(&g->rng, (uint64_t)gap_ms));
+}
+
+static void leave_tick(struct gossip *g)
+{
+	struct record *record;
+	struct peer *peer;
+	size_t left = LEAVE_TELL_MEMBERS;
+
+	if (g->state != GOSSIP_LEAVING)
+		return;
+	if (mtime_reached(g->time.now, g->leave_until)) {
+		g->leave_until = g->leave_next = MTIME_NEVER;
+		gossip_effect_add(g, EFFECT_LEFT, NULL, 0);
+		return;
+	}
+	if (!mtime_reached(g->time.now, g->leave_next))
+		return;
+	g->leave_next = mtime_add_ms(g->time.now, LEAVE_TELL_GAP_MS);
+	record = store_slot(g->store, &g->config.identity->id, RECORD_LEAVE, NULL, 0);
+	map_each (&g->peers, at, peer) {
+		if (record && left && peer->member && peer->state == GOSSIP_MEMBER_ALIVE) {
+			gossip_packet_tell(g, peer, record);
+			left--;
+		}
+	}
+}
+
+mtime_t gossip_deadline(const struct gossip *g)
+{
+	mtime_t next;
+
+	if (!g->store)
+		return MTIME_NEVER;
+	if (g->unkeyed)
+		return g->time.now;
+	next = mtime_min(swim_deadline(g->swim), gossip_stream_deadline(g));
+	next = mtime_min(next, mtime_min(g->leave_until, g->leave_next));
+	next = mtime_min(next, g->sync_check);
+	if (g->view_dirty)
+		next = mtime_min(next, g->view_next);
+	if (spread_has_fresh(g->spread))
+		next = mtime_min(next, g->push_next);
+	if (g->state == GOSSIP_RUNNING) {
+		next = mtime_min(next, g->isolated_next);
+		if (g->descriptor_dirty)
+			next = mtime_min(next, g->descriptor_next);
+	}
+	return next;
+}
+
+void gossip_tick(struct gossip *g, struct gossip_time time)
+{
+	g->time = time;
+	if (!g->store)
+		return;
+	gossip_peer_key_some(g);
+	if (mtime_reached(g->time.now, swim_deadline(g->swim)))
+		swim_tick(g->swim, g->time.now);
+	gossip_stream_tick(g);
+	if (g->store) { /* a join that failed has closed it */
+		sync_tick(g);
+		dial_tick(g);
+		leave_tick(g);
+	}
+	gossip_turn(g);
+}
+
+static void state_changed(struct gossip *g, const struct swim_change *change)
+{
+	struct peer *peer = gossip_peer(g, &change->id);
+	struct gossip_event event = gossip_view_event(g, GOSSIP_EVENT_MEMBER_STATE, &change->id);
+	static const enum gossip_member_state states[] = {
+		[SWIM_ALIVE] = GOSSIP_MEMBER_ALIVE,
+		[SWIM_SUSPECT] = GOSSIP_MEMBER_SUSPECT,
+		[SWIM_DEAD] = GOSSIP_MEMBER_DEAD,
+	};
+
+	if (!peer || !peer->member)
+		return;
+	peer->state = states[change->to];
+	peer->since = g->time.wall;
+	strcpy(event.from, swim_state_label(change->from));
+	strcpy(event.to, swim_state_label(change->to));
+	snprintf(event.cause, sizeof(event.cause), "%s", change->cause);
+	gossip_effect_event(g, &event);
+	gossip_effect_add(g, EFFECT_CHANGED, NULL, 0);
+}
+
+/* The end of every input: the work that its bits ask for, in the order in which one leads to
+ * another. */
+void gossip_turn(struct gossip *g)
+{
+	struct swim_action action;
+	struct swim_change change;
+
+	if (!g->store)
+		return;
+	if (g->view_dirty && mtime_reached(g->time.now, g->view_next))
+		gossip_view_refresh(g);
+	if (g->state == GOSSIP_RUNNING && g->descriptor_dirty &&
+		mtime_reached(g->time.now, g->descriptor_next))
+		gossip_view_publish_descriptor(g);
+	while (swim_next_action(g->swim, &action))
+		gossip_packet_action(g, &action);
+	while (swim_next_change(g->swim, &change))
+		state_changed(g, &change);
+	if (spread_has_fresh(g->spread) && mtime_reached(g->time.now, g->push_next))
+		gossip_packet_push(g);
+}

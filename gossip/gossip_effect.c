@@ -1,0 +1,60 @@
+#include <assert.h>
+#include <stdlib.h>
+
+#include "gossip/gossip_internal.h"
+
+/*
+ * An allocation that fails here would lose a promise (a write that is never persisted, a reply that
+ * never goes out), and there is nobody to tell: the process ends and its disk and its peers know
+ * the rest.
+ */
+struct gossip_effect *gossip_effect_add(
+	struct gossip *g, enum gossip_effect_kind kind, const void *bytes, size_t size)
+{
+	struct effect_node *node = calloc(1, sizeof(*node) + size);
+
+	if (!node)
+		abort();
+	node->effect.kind = kind;
+	if (size) {
+		memcpy(node->bytes, bytes, size);
+		node->effect.bytes = node->bytes;
+		node->effect.size = size;
+	}
+	*g->effect_last = node;
+	g->effect_last = &node->next;
+	return &node->effect;
+}
+
+void gossip_effect_event(struct gossip *g, const struct gossip_event *event)
+{
+	struct gossip_effect *effect = gossip_effect_add(g, EFFECT_EVENT, event, sizeof(*event));
+
+	effect->event = (const struct gossip_event *)(const void *)effect->bytes;
+}
+
+void gossip_effect_clear(struct gossip *g)
+{
+	free(g->taken);
+	g->taken = NULL;
+	while (g->effect_first) {
+		struct effect_node *node = g->effect_first;
+
+		g->effect_first = node->next;
+		free(node);
+	}
+	g->effect_last = &g->effect_first;
+}
+
+bool gossip_next_effect(struct gossip *g, struct gossip_effect *ret)
+{
+	free(g->taken);
+	g->taken = g->effect_first;
+	if (!g->taken)
+		return false;
+	g->effect_first = g->taken->next;
+	if (!g->effect_first)
+		g->effect_last = &g->effect_first;
+	*ret = g->taken->effect;
+	return true;
+}

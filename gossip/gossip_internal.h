@@ -1,0 +1,282 @@
+/*
+ * The insides of the facade, shared by gossip*.c only. Each file is one idea:
+ *
+ *   gossip.c          life: new, restore, start, tick, deadline; the end of every turn
+ *   gossip_effect.c   the queue of what is to be done outside
+ *   gossip_peer.c     the other nodes: pair keys, sessions, addresses
+ *   gossip_packet.c   datagrams: taken apart, packed, pushed
+ *   gossip_stream.c   streams: joins and syncs
+ *   gossip_view.c     from records to members, names and addresses
+ *   gossip_command.c  what an operator says
+ *   gossip_status.c   what an operator sees
+ *
+ * Inputs set bits and change state; gossip_turn(), at the end of each input, does the work they ask
+ * for.
+ */
+#ifndef MESHD_GOSSIP_GOSSIP_INTERNAL_H
+#define MESHD_GOSSIP_GOSSIP_INTERNAL_H
+
+#include "gossip/base/map.h"
+#include "gossip/base/rng.h"
+#include "gossip/crypto/channel.h"
+#include "gossip/crypto/replay.h"
+#include "gossip/crypto/seal.h"
+#include "gossip/gossip.h"
+#include "gossip/record/hlc.h"
+#include "gossip/replica/store.h"
+#include "gossip/replica/sync.h"
+#include "gossip/swim/spread.h"
+#include "gossip/trust/address.h"
+#include "gossip/wire/msg.h"
+
+#define KEYS_PER_TICK 16 /* pair keys computed at a time: about 1 ms, so probes are not held up */
+#define PUSH_GAP_MS   5	 /* between two pushes: what comes meanwhile is coalesced */
+#define VIEW_GAP_MS   20 /* between two computations of the views, while records stream in */
+#define ADDRESS_STICKY_MS \
+	1500 /* a peer's address is not left while it was heard there this recently */
+#define HELLO_GAP_MS	      20 /* between two answers to a session of a peer that is not proven */
+#define VOID_GAP_MS	      1000 /* between two answers to one whose membership has ended */
+#define SYNC_QUIET_MS	      300 /* no change for this long, before a difference is worth a sync */
+#define SYNC_SETTLE_MS	      500 /* a difference this old */
+#define SYNC_PATIENCE_MS      10000 /* or this old under steady writes */
+#define SYNC_GAP_MS	      500   /* between two syncs that this node starts */
+#define ISOLATED_AFTER_MS     4000  /* nobody heard for this long: dial members over TCP */
+#define ISOLATED_RETRY_MAX_MS 60000
+#define STREAM_HANDSHAKE_MS   5000  /* until the other end has proven itself */
+#define STREAM_IDLE_MS	      20000 /* without a byte in either direction */
+#define JOIN_RETRY_MS	      500   /* between two rounds over the endpoints of a token */
+#define LEAVE_TELL_MS	      1500  /* how long a node that leaves goes on telling */
+#define LEAVE_TELL_GAP_MS     250
+#define CANDIDATE_PROBES      2 /* addresses tried at once for a peer that is not reached */
+#define LEARNED_MAX	      2 /* unproven addresses that authentic packets came from, kept per peer */
+#define SEEN_MAX	      16   /* members whose word on our own address is remembered */
+#define REPUBLISH_GAP_MS      2000 /* between two descriptors because of changed addresses */
+#define PAST_SHOWN_MS	      (24 * 3600 * INT64_C(1000)) /* how long members that ended are listed */
+
+struct peer {
+	struct id id;
+	bool member; /* now; else one whose membership has ended */
+	bool keyed;
+	uint8_t shared[32]; /* X25519 of the identities */
+	struct keys_pair pair;
+	/* its session with us, proven by an echo of a nonce of ours */
+	bool has_session;
+	uint64_t session;
+	uint64_t epoch; /* of sessions accepted: makes each nonce good for one */
+	struct replay replay;
+	uint64_t counter; /* of packets we sent */
+	mtime_t hello_next, void_next;
+	/* where it is */
+	struct endpoint reached; /* proven by a round trip; family 0: none */
+	mtime_t reached_heard;
+	struct endpoint stored; /* as this node's disk remembers */
+	struct endpoint learned[LEARNED_MAX];
+	unsigned candidate; /* the next to be tried */
+	/* the last ping, to be sent again as soon as a session is there */
+	bool ping_pending;
+	uint64_t ping_sequence;
+	/* its store */
+	bool differs;
+	mtime_t differs_since;
+	bool has_clock;
+	int64_t clock_offset_ms;
+	/* what it says of itself */
+	struct descriptor *descriptor; /* NULL: unknown or refused */
+	uint8_t wireguard_public[32];
+	struct ip address4; /* family 0: none, or lost in a clash */
+	enum gossip_member_state state;
+	wtime_t since;
+};
+
+/* A record of our own that is not on disk yet: not in the store, not sent. */
+struct own_record {
+	struct own_record *next;
+	uint64_t ticket;
+	struct record *record;
+};
+
+struct effect_node {
+	struct effect_node *next;
+	struct gossip_effect effect;
+	uint8_t bytes[] __attribute__((aligned(8)));
+};
+
+enum stream_role { STREAM_JOINER, STREAM_CLIENT, STREAM_SERVER };
+
+struct stream {
+	struct stream *next;
+	uint64_t number;
+	enum stream_role role;
+	struct endpoint endpoint;
+	bool connected, up, ended;
+	struct channel *channel;
+	struct sync *sync;
+	struct id peer; /* client: whom it was meant for */
+	size_t queued;	/* bytes handed out and not yet sent */
+	mtime_t deadline;
+	/* server side of a join */
+	struct admission offer; /* invite_record NULL: none */
+	uint64_t commit_ticket; /* 0: none; until then the joiner waits */
+};
+
+struct join {
+	bool active;
+	struct token token;
+	char name[ADMISSION_NAME_MAX + 1];
+	struct endpoint endpoints[INVITE_ENDPOINTS_MAX + 8];
+	size_t endpoint_count;
+	size_t next_endpoint;
+	mtime_t deadline, retry;
+	uint64_t stream;	  /* the one that was offered a place first; 0: none */
+	struct record *admission; /* ours, once signed */
+	uint64_t ticket;	  /* of it */
+	bool admitted;		  /* a member said that it is on its disk */
+	int refused;		  /* the last refusal, told if nothing else works */
+	char refused_by[TEXT_ENDPOINT_SIZE];
+};
+
+struct seen {
+	struct id witness;
+	struct endpoint endpoint;
+};
+
+/* The datagram that is being acted on: what goes back to its sender goes where it came from, and
+ * while that address is not proven, in no more bytes than came. */
+struct reply {
+	struct peer *peer; /* NULL: none, or answered */
+	struct endpoint to;
+	bool challenged;
+	uint64_t challenge;
+	size_t most;
+};
+
+struct gossip {
+	/* fixed */
+	struct gossip_config config;
+	struct rng rng;
+	uint64_t session;
+	uint8_t challenge_key[16];
+	uint8_t wireguard_public[32];
+	/* now: set at the start of every input */
+	struct gossip_time time;
+	enum gossip_state state;
+	bool started;
+	struct id mesh;
+	/* records */
+	struct hlc hlc;
+	struct store *store;	/* NULL while unjoined */
+	struct record *storing; /* on its way into the store and on disk already: not to be
+				   persisted again */
+	struct own_record *own_first, **own_last;
+	struct authority *authority;
+	uint64_t authority_version;
+	bool view_dirty;
+	mtime_t view_next;
+	mtime_t store_changed;
+	struct address_claim *claims;
+	size_t claim_count;
+	/* members */
+	struct map peers, tags; /* by id; by receive tag */
+	size_t unkeyed;
+	struct swim *swim;
+	struct spread *spread;
+	mtime_t push_next;
+	mtime_t last_heard; /* anybody */
+	mtime_t isolated_next;
+	int64_t isolated_gap_ms;
+	/* own */
+	struct endpoint endpoints[DESCRIPTOR_ENDPOINTS_MAX];
+	size_t endpoint_count;
+	struct seen seen[SEEN_MAX];
+	size_t seen_next;
+	bool descriptor_dirty;
+	mtime_t descriptor_next;
+	uint32_t claim;
+	struct ip address4;
+	/* streams */
+	struct stream *streams;
+	size_t stream_count;
+	uint64_t stream_next;
+	mtime_t sync_next, sync_check; /* the latter: NEVER while no difference is known */
+	struct join join;
+	mtime_t leave_until, leave_next;
+	struct reply reply;
+	/* out */
+	struct effect_node *effect_first, **effect_last;
+	struct effect_node *taken; /* the one whose bytes the caller holds */
+	uint64_t ticket, persisted;
+	char error[512];
+	char revoked_why[AUTHORITY_REASON_MAX + 64];
+	uint64_t counters[GOSSIP_COUNTERS];
+};
+
+/* gossip.c */
+void gossip_turn(struct gossip *g);
+int gossip_fail(struct gossip *g, int err, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+void gossip_set_state(struct gossip *g, enum gossip_state state);
+wtime_t gossip_mesh_time(const struct gossip *g);
+/* Opens and closes what belongs to a mesh: store, members, keys. */
+int gossip_open_mesh(struct gossip *g, const struct id *mesh) MUST_CHECK;
+void gossip_close_mesh(struct gossip *g);
+/* Signs a record of our own and gives it to the disk; it enters the store, and the world, once it
+ * is there. */
+int gossip_publish(
+	struct gossip *g, const struct keys *author, struct record_draft *draft) MUST_CHECK;
+void gossip_publish_signed(struct gossip *g, struct record *record);
+/* A record from outside. fresh: it was not known. */
+int gossip_put_record(struct gossip *g, struct record *record, bool *ret_fresh) MUST_CHECK;
+int gossip_put_bytes(struct gossip *g, const void *bytes, size_t size, bool *ret_fresh) MUST_CHECK;
+
+/* gossip_effect.c */
+struct gossip_effect *gossip_effect_add(
+	struct gossip *g, enum gossip_effect_kind kind, const void *bytes, size_t size);
+void gossip_effect_event(struct gossip *g, const struct gossip_event *event);
+void gossip_effect_clear(struct gossip *g);
+
+/* gossip_peer.c */
+struct peer *gossip_peer(const struct gossip *g, const struct id *id);
+struct peer *gossip_peer_ensure(struct gossip *g, const struct id *id);
+void gossip_peer_free(struct gossip *g, struct peer *peer);
+void gossip_peer_key(struct gossip *g, struct peer *peer);
+bool gossip_peer_key_some(struct gossip *g); /* whether more are left */
+uint64_t gossip_peer_nonce(
+	const struct gossip *g, const struct peer *peer, const struct endpoint *at);
+size_t gossip_peer_candidates(const struct gossip *g, const struct peer *peer,
+	struct endpoint ret[GOSSIP_CANDIDATES_MAX]);
+size_t gossip_peer_targets(
+	struct gossip *g, struct peer *peer, struct endpoint ret[CANDIDATE_PROBES + 1]);
+void gossip_peer_reached(struct gossip *g, struct peer *peer, const struct endpoint *at);
+void gossip_peer_learn(struct peer *peer, const struct endpoint *at);
+/* Whether an address may be dialled at all. */
+bool gossip_peer_usable(const struct gossip *g, const struct endpoint *endpoint);
+
+/* gossip_packet.c */
+void gossip_packet_action(struct gossip *g, const struct swim_action *action);
+void gossip_packet_push(struct gossip *g);
+void gossip_packet_tell(struct gossip *g, struct peer *peer, const struct record *record);
+void gossip_packet_greet(struct gossip *g, struct peer *peer);
+
+/* gossip_stream.c */
+void gossip_stream_tick(struct gossip *g);
+mtime_t gossip_stream_deadline(const struct gossip *g);
+int gossip_stream_connect(struct gossip *g, enum stream_role role, const struct id *peer,
+	const struct endpoint *endpoint);
+void gossip_stream_close_all(struct gossip *g);
+void gossip_stream_persisted(struct gossip *g);
+void gossip_stream_join_done(struct gossip *g, int err, const char *text);
+/* Our own new records go along the stream that let us in, before any datagram can. */
+void gossip_stream_own(struct gossip *g, const struct record *record);
+
+/* gossip_view.c */
+/* The root's grant to the admin who invited this node, or NULL: what proves its admission to
+ * strangers. */
+struct record *gossip_view_grant_behind(const struct gossip *g, const struct id *node);
+void gossip_view_refresh(struct gossip *g);
+void gossip_view_descriptor(struct gossip *g, const struct record *record);
+void gossip_view_own_descriptor(const struct gossip *g, struct descriptor *ret);
+void gossip_view_publish_descriptor(struct gossip *g);
+struct gossip_event gossip_view_event(
+	const struct gossip *g, enum gossip_event_kind kind, const struct id *node);
+
+#endif

@@ -1,0 +1,436 @@
+#include <sodium.h>
+
+#include "gossip/gossip_internal.h"
+
+/* ---- out ---- */
+
+static void send_to(struct gossip *g, struct peer *peer, const struct endpoint *to, struct msg *msg)
+{
+	uint8_t plain[SEAL_PLAIN_MAX], packet[SEAL_PACKET_MAX], nonce[SEAL_NONCE_SIZE];
+	size_t size;
+
+	msg->session = g->session;
+	msg->counter = peer->counter++;
+	if (msg_encode(msg, plain, sizeof(plain), &size) != 0)
+		return; /* what is packed is sized before: a bug at worst, and a datagram may always
+			   be lost */
+	rng_bytes(&g->rng, nonce, sizeof(nonce));
+	size = seal_packet(&peer->pair, nonce, plain, size, packet);
+	gossip_effect_add(g, EFFECT_SEND, packet, size)->endpoint = *to;
+	g->counters[GOSSIP_COUNT_PACKETS_OUT]++;
+	g->counters[GOSSIP_COUNT_BYTES_OUT] += size;
+}
+
+static bool is_proven(const struct peer *peer, const struct endpoint *at)
+{
+	return peer->has_session && endpoint_equal(at, &peer->reached);
+}
+
+static void add_challenge(
+	struct gossip *g, const struct peer *peer, const struct endpoint *at, struct msg *msg)
+{
+	msg_add(msg, MSG_CHALLENGE);
+	msg->challenge = gossip_peer_nonce(g, peer, at);
+}
+
+/* The echo that the sender of the current datagram asked for, on the way back to it. */
+static void add_echo(
+	struct gossip *g, const struct peer *peer, const struct endpoint *at, struct msg *msg)
+{
+	if (g->reply.peer != peer || !endpoint_equal(&g->reply.to, at))
+		return;
+	if (g->reply.challenged) {
+		msg_add(msg, MSG_ECHO);
+		msg->echo = g->reply.challenge;
+	}
+	g->reply.peer = NULL;
+}
+
+static void add_store(struct gossip *g, struct msg *msg)
+{
+	msg_add(msg, MSG_DIGEST);
+	store_digest(g->store, msg->digest);
+	msg_add(msg, MSG_TIME);
+	msg->time = g->time.wall;
+}
+
+static void take_item(void *context, enum spread_kind kind, const uint8_t *bytes, size_t size)
+{
+	struct msg *msg = context;
+	struct msg_item item = {bytes, size};
+
+	if (kind == SPREAD_STATEMENT && msg->statement_count < MSG_ITEMS_MAX) {
+		msg_add(msg, MSG_STATEMENTS);
+		msg->statements[msg->statement_count++] = item;
+	} else if (kind == SPREAD_RECORD && msg->record_count < MSG_ITEMS_MAX) {
+		msg_add(msg, MSG_RECORDS);
+		msg->records[msg->record_count++] = item;
+	}
+}
+
+#define ITEM_HEADS \
+	16 /* of the two lists, their section numbers, and the header's growth when encoded */
+
+static size_t add_items(struct gossip *g, struct msg *msg, bool fresh_only)
+{
+	size_t used = msg_size(msg) + ITEM_HEADS;
+
+	if (used >= SEAL_PLAIN_MAX)
+		return 0;
+	return spread_pick(g->spread, SEAL_PLAIN_MAX - used, fresh_only, take_item, msg);
+}
+
+/* To each address where the peer may be; news only to a proven one. */
+static void send_everywhere(struct gossip *g, struct peer *peer, const struct msg *content)
+{
+	struct endpoint targets[CANDIDATE_PROBES + 1];
+	size_t count = gossip_peer_targets(g, peer, targets);
+
+	for (size_t i = 0; i < count; i++) {
+		struct msg msg = *content;
+
+		if (is_proven(peer, &targets[i]))
+			add_items(g, &msg, false);
+		else
+			add_challenge(g, peer, &targets[i], &msg);
+		add_echo(g, peer, &targets[i], &msg);
+		send_to(g, peer, &targets[i], &msg);
+	}
+}
+
+static void send_ping(struct gossip *g, struct peer *peer)
+{
+	struct msg msg = {.ping = peer->ping_sequence};
+
+	msg_add(&msg, MSG_PING);
+	add_store(g, &msg);
+	send_everywhere(g, peer, &msg);
+}
+
+static void send_ack(struct gossip *g, struct peer *peer, uint64_t sequence)
+{
+	struct msg msg = {.ack = sequence};
+	struct endpoint to = g->reply.to;
+
+	if (g->reply.peer != peer)
+		return;
+	msg_add(&msg, MSG_ACK);
+	add_echo(g, peer, &to, &msg);
+	if (is_proven(peer, &to)) {
+		add_store(g, &msg);
+		msg_add(&msg, MSG_SEEN);
+		msg.seen = to;
+		add_items(g, &msg, false);
+	} else {
+		add_challenge(g, peer, &to, &msg);
+	}
+	send_to(g, peer, &to, &msg);
+}
+
+void gossip_packet_action(struct gossip *g, const struct swim_action *action)
+{
+	struct peer *peer = gossip_peer(g, &action->to);
+	struct msg msg = {0};
+
+	if (!peer)
+		return;
+	gossip_peer_key(g, peer);
+	if (!peer->keyed)
+		return;
+	switch (action->kind) {
+	case SWIM_PING:
+		peer->ping_pending = true;
+		peer->ping_sequence = action->sequence;
+		send_ping(g, peer);
+		break;
+	case SWIM_ACK:
+		send_ack(g, peer, action->sequence);
+		break;
+	case SWIM_PING_REQ:
+		msg_add(&msg, MSG_PING_REQ);
+		msg.ping_req = action->sequence;
+		msg.ping_req_target = action->target;
+		send_everywhere(g, peer, &msg);
+		break;
+	case SWIM_RELAY:
+		msg_add(&msg, MSG_RELAY);
+		msg.relay = action->sequence;
+		msg.relay_answered = action->answered;
+		send_everywhere(g, peer, &msg);
+		break;
+	}
+}
+
+/* What is fresh goes at once to a few members, each of which does the same with what is news to it.
+ */
+void gossip_packet_push(struct gossip *g)
+{
+	struct id chosen[SPREAD_FANOUT];
+	size_t count = swim_sample(g->swim, false, NULL, chosen, SPREAD_FANOUT);
+
+	for (size_t i = 0; i < count; i++) {
+		struct peer *peer = gossip_peer(g, &chosen[i]);
+		struct msg msg = {0};
+
+		if (!peer || !peer->keyed || !is_proven(peer, &peer->reached))
+			continue;
+		if (add_items(g, &msg, true))
+			send_to(g, peer, &peer->reached, &msg);
+	}
+	spread_pushed(g->spread);
+	g->push_next = mtime_add_ms(g->time.now, PUSH_GAP_MS);
+}
+
+/* One record to one member directly, whatever else is under way. */
+void gossip_packet_tell(struct gossip *g, struct peer *peer, const struct record *record)
+{
+	struct msg msg = {0};
+
+	if (!is_proven(peer, &peer->reached) || record->size > SPREAD_ITEM_MAX)
+		return;
+	take_item(&msg, SPREAD_RECORD, record->bytes, record->size);
+	send_to(g, peer, &peer->reached, &msg);
+}
+
+/* A session has begun: what it should see first, and the ping that waited for it. */
+void gossip_packet_greet(struct gossip *g, struct peer *peer)
+{
+	uint8_t bytes[SWIM_GREETING_MAX];
+	struct msg msg = {0};
+	struct pack greeting;
+	size_t count = 0;
+
+	pack_init(&greeting, bytes, sizeof(bytes));
+	swim_greet(g->swim, &peer->id, &greeting, &count);
+	if (pack_status(&greeting) == 0) {
+		struct pack_reader reader = pack_reader(bytes, greeting.size);
+		const uint8_t *item;
+		size_t size;
+
+		while (count-- &&
+			pack_get_bin(&reader, "greeting", 1, SWIM_STATEMENT_MAX, &item, &size) == 0)
+			take_item(&msg, SPREAD_STATEMENT, item, size);
+	}
+	if (peer->ping_pending) {
+		msg_add(&msg, MSG_PING);
+		msg.ping = peer->ping_sequence;
+		add_store(g, &msg);
+	}
+	add_echo(g, peer, &peer->reached, &msg);
+	send_to(g, peer, &peer->reached, &msg);
+}
+
+/* ---- in ---- */
+
+/* A session that has not echoed a nonce of ours: nothing in it is believed. It gets its own nonce
+ * back and one of ours, if that is no more than it sent, and not often. */
+static void answer_unproven(struct gossip *g, struct peer *peer)
+{
+	struct endpoint to = g->reply.to;
+	struct msg msg = {.session = g->session, .counter = peer->counter};
+
+	g->counters[GOSSIP_COUNT_UNPROVEN_SESSION]++;
+	if (!mtime_reached(g->time.now, peer->hello_next))
+		return;
+	peer->hello_next = mtime_add_ms(g->time.now, HELLO_GAP_MS);
+	gossip_peer_learn(peer, &to);
+	add_echo(g, peer, &to, &msg);
+	add_challenge(g, peer, &to, &msg);
+	/* padded to what came, so that the answer to this answer has room as well */
+	msg_pad(&msg, g->reply.most - SEAL_OVERHEAD);
+	if (msg_size(&msg) + SEAL_OVERHEAD <= g->reply.most)
+		send_to(g, peer, &to, &msg);
+	g->reply.peer = NULL;
+}
+
+/* One whose membership has ended gets to know by what, if that is no more than it sent. */
+static void answer_void(struct gossip *g, struct peer *peer)
+{
+	const struct authority_member *member = authority_member(g->authority, &peer->id);
+	struct msg msg = {0};
+
+	g->counters[GOSSIP_COUNT_REVOKED_SENDER]++;
+	if (!member || !member->ended_by || !mtime_reached(g->time.now, peer->void_next))
+		return;
+	peer->void_next = mtime_add_ms(g->time.now, VOID_GAP_MS);
+	msg_add(&msg, MSG_VOID);
+	msg.void_record = (struct msg_item){member->ended_by->bytes, member->ended_by->size};
+	if (msg_size(&msg) + SEAL_OVERHEAD <= g->reply.most)
+		send_to(g, peer, &g->reply.to, &msg);
+}
+
+static bool session_accepted(struct gossip *g, struct peer *peer, const struct msg *msg)
+{
+	bool echoed =
+		msg_has(msg, MSG_ECHO) && msg->echo == gossip_peer_nonce(g, peer, &g->reply.to);
+
+	if (peer->has_session && msg->session == peer->session) {
+		if (!replay_accept(&peer->replay, msg->counter)) {
+			g->counters[GOSSIP_COUNT_REPLAYED]++;
+			return false;
+		}
+		if (endpoint_equal(&g->reply.to, &peer->reached))
+			peer->reached_heard = g->time.now;
+		else if (echoed &&
+			 mtime_diff_ms(g->time.now, peer->reached_heard) >= ADDRESS_STICKY_MS)
+			gossip_peer_reached(g, peer, &g->reply.to);
+		else
+			gossip_peer_learn(peer, &g->reply.to);
+		return true;
+	}
+	if (!echoed) {
+		answer_unproven(g, peer);
+		return false;
+	}
+	peer->has_session = true;
+	peer->session = msg->session;
+	peer->epoch++;
+	replay_init(&peer->replay);
+	(void)replay_accept(&peer->replay, msg->counter);
+	gossip_peer_reached(g, peer, &g->reply.to);
+	gossip_packet_greet(g, peer);
+	return true;
+}
+
+static void digest_received(struct gossip *g, struct peer *peer, const struct msg *msg)
+{
+	uint8_t own[DIGEST_SIZE];
+
+	store_digest(g->store, own);
+	bool differs = memcmp(own, msg->digest, sizeof(own)) != 0;
+	if (differs && !peer->differs) {
+		peer->differs_since = g->time.now;
+		g->sync_check = mtime_min(g->sync_check, mtime_add_ms(g->time.now, SYNC_SETTLE_MS));
+	}
+	peer->differs = differs;
+}
+
+/* Several members must say the same before this node believes where it is seen from outside. */
+static void seen_received(
+	struct gossip *g, const struct peer *peer, const struct endpoint *endpoint)
+{
+	struct seen *slot = NULL;
+
+	if (!gossip_peer_usable(g, endpoint))
+		return;
+	for (size_t i = 0; i < SEEN_MAX && !slot; i++) {
+		if (id_equal(&g->seen[i].witness, &peer->id))
+			slot = &g->seen[i];
+	}
+	if (!slot)
+		slot = &g->seen[g->seen_next++ % SEEN_MAX];
+	if (endpoint_equal(&slot->endpoint, endpoint) && id_equal(&slot->witness, &peer->id))
+		return;
+	*slot = (struct seen){peer->id, *endpoint};
+	g->descriptor_dirty = true;
+}
+
+static void items_received(struct gossip *g, const struct msg *msg)
+{
+	for (size_t i = 0; i < msg->statement_count; i++) {
+		bool news;
+
+		if (swim_statement_received(g->swim, g->time.now, msg->statements[i].bytes,
+			    msg->statements[i].size, &news) != 0)
+			g->counters[GOSSIP_COUNT_STATEMENTS_REFUSED]++;
+	}
+	for (size_t i = 0; i < msg->record_count; i++) {
+		bool fresh;
+
+		if (gossip_put_bytes(g, msg->records[i].bytes, msg->records[i].size, &fresh) != 0)
+			g->counters[GOSSIP_COUNT_RECORDS_REFUSED]++;
+	}
+}
+
+static void act_on(struct gossip *g, struct peer *peer, const struct msg *msg)
+{
+	const struct id *from = &peer->id;
+	bool fresh;
+
+	g->last_heard = g->time.now;
+	swim_heard(g->swim, g->time.now, from);
+	items_received(g, msg);
+	if (msg_has(msg, MSG_VOID) &&
+		gossip_put_bytes(g, msg->void_record.bytes, msg->void_record.size, &fresh) != 0)
+		g->counters[GOSSIP_COUNT_RECORDS_REFUSED]++;
+	if (msg_has(msg, MSG_TIME)) {
+		peer->clock_offset_ms = msg->time.ms - g->time.wall.ms;
+		peer->has_clock = true;
+	}
+	if (msg_has(msg, MSG_DIGEST))
+		digest_received(g, peer, msg);
+	if (msg_has(msg, MSG_SEEN))
+		seen_received(g, peer, &msg->seen);
+	if (msg_has(msg, MSG_ACK)) {
+		if (msg->ack == peer->ping_sequence)
+			peer->ping_pending = false;
+		swim_ack_received(g->swim, g->time.now, from, msg->ack);
+	}
+	if (msg_has(msg, MSG_RELAY))
+		swim_relay_received(g->swim, g->time.now, from, msg->relay, msg->relay_answered);
+	if (msg_has(msg, MSG_PING_REQ))
+		swim_ping_req_received(
+			g->swim, g->time.now, from, msg->ping_req, &msg->ping_req_target);
+	if (msg_has(msg, MSG_PING))
+		swim_ping_received(g->swim, g->time.now, from, msg->ping);
+}
+
+static void packet_opened(struct gossip *g, struct peer *peer, const struct msg *msg)
+{
+	if (!peer->member) {
+		answer_void(g, peer);
+		return;
+	}
+	if (!session_accepted(g, peer, msg))
+		return;
+	act_on(g, peer, msg);
+	/* acks are sent by the turn below, and take the echo with them */
+	gossip_turn(g);
+	if (g->reply.peer == peer && g->reply.challenged) {
+		struct msg echo = {0};
+
+		add_echo(g, peer, &g->reply.to, &echo);
+		if (!is_proven(peer, &g->reply.to))
+			add_challenge(g, peer, &g->reply.to, &echo);
+		send_to(g, peer, &g->reply.to, &echo);
+	}
+}
+
+void gossip_receive(struct gossip *g, struct gossip_time time, const struct endpoint *from,
+	const void *data, size_t size)
+{
+	uint8_t plain[SEAL_PLAIN_MAX];
+	size_t plain_size;
+	struct msg msg;
+	const char *where;
+	struct peer *peer;
+
+	g->time = time;
+	g->counters[GOSSIP_COUNT_PACKETS_IN]++;
+	g->counters[GOSSIP_COUNT_BYTES_IN] += size;
+	if (size < SEAL_OVERHEAD || size > SEAL_PACKET_MAX) {
+		g->counters[GOSSIP_COUNT_MALFORMED]++;
+		return;
+	}
+	peer = g->store ? map_get(&g->tags, data) : NULL;
+	if (!peer) {
+		g->counters[GOSSIP_COUNT_UNKNOWN_TAG]++;
+		return;
+	}
+	if (seal_open(&peer->pair, data, size, plain, &plain_size) != 0) {
+		g->counters[GOSSIP_COUNT_NOT_AUTHENTIC]++;
+		return;
+	}
+	if (msg_decode(plain, plain_size, &msg, &where) != 0) {
+		g->counters[GOSSIP_COUNT_MALFORMED]++;
+		return;
+	}
+	g->reply = (struct reply){.peer = peer,
+		.to = *from,
+		.challenged = msg_has(&msg, MSG_CHALLENGE),
+		.challenge = msg.challenge,
+		.most = size};
+	packet_opened(g, peer, &msg);
+	g->reply.peer = NULL;
+	gossip_turn(g);
+}

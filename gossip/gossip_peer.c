@@ -1,0 +1,219 @@
+#include <sodium.h>
+#include <stdlib.h>
+
+#include "gossip/gossip_internal.h"
+
+struct peer *gossip_peer(const struct gossip *g, const struct id *id)
+{
+	return map_get(&g->peers, id);
+}
+
+struct peer *gossip_peer_ensure(struct gossip *g, const struct id *id)
+{
+	struct peer *peer = gossip_peer(g, id);
+
+	if (peer)
+		return peer;
+	peer = calloc(1, sizeof(*peer));
+	if (!peer)
+		return NULL;
+	peer->id = *id;
+	peer->since = g->time.wall;
+	if (map_put(&g->peers, &peer->id, peer) != 0) {
+		free(peer);
+		return NULL;
+	}
+	g->unkeyed++;
+	return peer;
+}
+
+void gossip_peer_free(struct gossip *g, struct peer *peer)
+{
+	map_del(&g->peers, &peer->id);
+	if (peer->keyed)
+		map_del(&g->tags, peer->pair.receive_tag);
+	else
+		g->unkeyed--;
+	free(peer->descriptor);
+	sodium_memzero(peer, sizeof(*peer));
+	free(peer);
+}
+
+/* The store takes no record of a node whose key does not convert, so the agreement cannot fail. */
+void gossip_peer_key(struct gossip *g, struct peer *peer)
+{
+	if (peer->keyed || keys_agree(g->config.identity, &peer->id, peer->shared) != 0)
+		return;
+	keys_pair(peer->shared, &g->mesh, &g->config.identity->id, &peer->id, &peer->pair);
+	if (map_put(&g->tags, peer->pair.receive_tag, peer) != 0)
+		return;
+	peer->keyed = true;
+	g->unkeyed--;
+}
+
+bool gossip_peer_key_some(struct gossip *g)
+{
+	struct peer *peer;
+	size_t left = KEYS_PER_TICK;
+
+	if (g->unkeyed == 0)
+		return false;
+	for (int members = 1; members >= 0 && left; members--) {
+		map_each (&g->peers, at, peer) {
+			if (peer->keyed || peer->member != members)
+				continue;
+			gossip_peer_key(g, peer);
+			if (--left == 0)
+				break;
+		}
+	}
+	return g->unkeyed > 0;
+}
+
+/* The nonce that a packet from this address must echo, to prove that its sender is there now and to
+ * start a session: a keyed hash, so that nothing is stored for addresses that anybody may make up.
+ */
+uint64_t gossip_peer_nonce(
+	const struct gossip *g, const struct peer *peer, const struct endpoint *at)
+{
+	struct {
+		struct id id;
+		uint8_t ip[16];
+		uint64_t epoch;
+		uint16_t port;
+		uint8_t family, zero[5];
+	} input = {.id = peer->id, .epoch = peer->epoch, .port = at->port, .family = at->ip.family};
+	uint64_t nonce;
+
+	memcpy(input.ip, at->ip.b, sizeof(input.ip));
+	crypto_shorthash(
+		(uint8_t *)&nonce, (const uint8_t *)&input, sizeof(input), g->challenge_key);
+	return nonce;
+}
+
+static bool is_special(const struct ip *ip)
+{
+	static const uint8_t zero[16];
+
+	if (ip->family == 4)
+		return ip->b[0] == 0 ||
+		       ip->b[0] >= 224; /* this network; multicast, reserved, broadcast */
+	return memcmp(ip->b, zero, 16) == 0 || ip->b[0] == 0xff || memcmp(ip->b, zero, 12) == 0;
+}
+
+static bool is_loopback(const struct ip *ip)
+{
+	static const uint8_t one[16] = {[15] = 1};
+
+	return ip->family == 4 ? ip->b[0] == 127 : memcmp(ip->b, one, 16) == 0;
+}
+
+static bool is_link_local6(const struct ip *ip)
+{
+	return ip->family == 6 && ip->b[0] == 0xfe && (ip->b[1] & 0xc0) == 0x80;
+}
+
+static bool in_overlay(const struct gossip *g, const struct ip *ip)
+{
+	struct charter charter;
+
+	return g->authority && authority_has_charter(g->authority, &charter) &&
+	       (address_in_prefix(&charter.prefix4, ip) || address_in_prefix(&charter.prefix6, ip));
+}
+
+bool gossip_peer_usable(const struct gossip *g, const struct endpoint *endpoint)
+{
+	if ((endpoint->ip.family != 4 && endpoint->ip.family != 6) || endpoint->port == 0)
+		return false;
+	if (is_loopback(&endpoint->ip))
+		return g->config.allow_loopback;
+	if (is_link_local6(&endpoint->ip) && !endpoint->scope)
+		return false;
+	return !is_special(&endpoint->ip) && !in_overlay(g, &endpoint->ip);
+}
+
+static void add_candidate(const struct gossip *g, struct endpoint *list, size_t *count, size_t most,
+	const struct endpoint *endpoint)
+{
+	for (size_t i = 0; i < *count; i++) {
+		if (endpoint_equal(&list[i], endpoint))
+			return;
+	}
+	if (*count < most && gossip_peer_usable(g, endpoint))
+		list[(*count)++] = *endpoint;
+}
+
+/* Where it may be, likeliest first: where it was reached, where its packets claim to come from,
+ * what it says itself, what the disk remembers. */
+size_t gossip_peer_candidates(
+	const struct gossip *g, const struct peer *peer, struct endpoint ret[GOSSIP_CANDIDATES_MAX])
+{
+	size_t count = 0;
+
+	add_candidate(g, ret, &count, GOSSIP_CANDIDATES_MAX, &peer->reached);
+	for (size_t i = 0; i < LEARNED_MAX; i++)
+		add_candidate(g, ret, &count, GOSSIP_CANDIDATES_MAX, &peer->learned[i]);
+	for (size_t i = 0; peer->descriptor && i < peer->descriptor->endpoint_count; i++)
+		add_candidate(
+			g, ret, &count, GOSSIP_CANDIDATES_MAX, &peer->descriptor->endpoints[i]);
+	add_candidate(g, ret, &count, GOSSIP_CANDIDATES_MAX, &peer->stored);
+	return count;
+}
+
+/* Where to send to now: to the proven address, and while there is none, or doubt, to others in
+ * turn. */
+size_t gossip_peer_targets(
+	struct gossip *g, struct peer *peer, struct endpoint ret[CANDIDATE_PROBES + 1])
+{
+	struct endpoint candidates[GOSSIP_CANDIDATES_MAX];
+	size_t count = 0, all;
+
+	if (peer->reached.ip.family) {
+		ret[count++] = peer->reached;
+		if (peer->has_session && peer->state == GOSSIP_MEMBER_ALIVE)
+			return count;
+	}
+	all = gossip_peer_candidates(g, peer, candidates);
+	for (size_t tries = 0; tries < all && count < CANDIDATE_PROBES; tries++) {
+		const struct endpoint *next = &candidates[peer->candidate++ % all];
+
+		if (!endpoint_equal(next, &peer->reached))
+			ret[count++] = *next;
+	}
+	return count;
+}
+
+void gossip_peer_learn(struct peer *peer, const struct endpoint *at)
+{
+	for (size_t i = 0; i < LEARNED_MAX; i++) {
+		if (endpoint_equal(&peer->learned[i], at))
+			return;
+	}
+	memmove(&peer->learned[1], &peer->learned[0],
+		sizeof(peer->learned) - sizeof(peer->learned[0]));
+	peer->learned[0] = *at;
+}
+
+void gossip_peer_reached(struct gossip *g, struct peer *peer, const struct endpoint *at)
+{
+	struct gossip_event event = gossip_view_event(g, GOSSIP_EVENT_ENDPOINT_CHANGED, &peer->id);
+	struct gossip_effect *effect;
+
+	peer->reached_heard = g->time.now;
+	if (endpoint_equal(&peer->reached, at))
+		return;
+	if (peer->reached.ip.family) {
+		text_endpoint(&peer->reached, event.from);
+		text_endpoint(at, event.to);
+		gossip_effect_event(g, &event);
+	}
+	peer->reached = *at;
+	gossip_effect_add(g, EFFECT_CHANGED, NULL, 0);
+	if (endpoint_equal(&peer->stored, at))
+		return;
+	peer->stored = *at;
+	effect = gossip_effect_add(g, EFFECT_PERSIST_ENDPOINT, NULL, 0);
+	effect->ticket = ++g->ticket;
+	effect->id = peer->id;
+	effect->endpoint = *at;
+}

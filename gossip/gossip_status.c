@@ -1,0 +1,231 @@
+#include <stdlib.h>
+
+#include "gossip/gossip_internal.h"
+
+#define X(name, label) label,
+static const char *const state_labels[] = {"unjoined", "joining", "running", "revoked", "leaving"};
+static const char *const member_labels[] = {GOSSIP_MEMBER_STATE_LIST(X)};
+static const char *const event_labels[] = {GOSSIP_EVENT_LIST(X)};
+static const char *const counter_labels[] = {GOSSIP_COUNTER_LIST(X)};
+#undef X
+
+const char *gossip_state_label(enum gossip_state state)
+{
+	return state_labels[state];
+}
+
+const char *gossip_member_state_label(enum gossip_member_state state)
+{
+	return member_labels[state];
+}
+
+const char *gossip_event_label(enum gossip_event_kind kind)
+{
+	return event_labels[kind];
+}
+
+const char *gossip_counter_label(enum gossip_counter counter)
+{
+	return counter_labels[counter];
+}
+
+const uint64_t *gossip_counters(const struct gossip *g)
+{
+	return g->counters;
+}
+
+static void self_status(const struct gossip *g, struct gossip_status *ret)
+{
+	const struct authority_member *self = authority_member(g->authority, &ret->node);
+
+	if (self) {
+		strcpy(ret->name, self->name);
+		ret->admin = self->admin && self->standing == AUTHORITY_MEMBER;
+	}
+	if (!self || self->standing != AUTHORITY_MEMBER ||
+		!authority_has_charter(g->authority, &ret->charter))
+		return;
+	ret->address4 = g->address4;
+	ret->address6 = self->pinned6;
+	if (!ret->address6.family)
+		address_ipv6(&ret->charter.prefix6, &ret->node, &ret->address6);
+}
+
+void gossip_status(const struct gossip *g, struct gossip_status *ret)
+{
+	*ret = (struct gossip_status){.state = g->state,
+		.node = g->config.identity->id,
+		.has_root = g->config.root != NULL,
+		.clock_offset_ms = gossip_mesh_time(g).ms - g->time.wall.ms,
+		.revoked_why = g->revoked_why};
+	if (!g->store)
+		return;
+	ret->has_mesh = g->state != GOSSIP_UNJOINED;
+	ret->mesh = g->mesh;
+	ret->records = store_count(g->store);
+	ret->records_size = store_size(g->store);
+	store_digest(g->store, ret->digest);
+	if (!g->authority)
+		return;
+	ret->members = swim_count(g->swim) + (g->state == GOSSIP_RUNNING);
+	self_status(g, ret);
+}
+
+static void fill_self(const struct gossip *g, struct gossip_member *ret)
+{
+	const struct record *record =
+		store_slot(g->store, &ret->standing->id, RECORD_DESCRIPTOR, NULL, 0);
+
+	ret->self = true;
+	ret->state = GOSSIP_MEMBER_ALIVE;
+	ret->rtt_us = -1;
+	ret->since = (wtime_t){hlc_stamp_ms(ret->standing->stamp)};
+	ret->address4 = g->address4;
+	ret->has_descriptor = record && descriptor_decode(record, &ret->descriptor) == 0;
+}
+
+static void fill_peer(const struct gossip *g, const struct peer *peer, struct gossip_member *ret)
+{
+	struct swim_info info;
+
+	ret->state = peer->state;
+	ret->since = peer->since;
+	ret->rtt_us = swim_info(g->swim, &peer->id, &info) ? info.rtt_us : -1;
+	ret->address4 = peer->address4;
+	ret->reached = peer->reached;
+	ret->has_descriptor = peer->descriptor != NULL;
+	if (peer->descriptor)
+		ret->descriptor = *peer->descriptor;
+}
+
+static void fill_wireguard(
+	const struct gossip *g, const struct peer *peer, struct gossip_member *ret)
+{
+	const struct descriptor *descriptor = peer->descriptor;
+	struct endpoint reachable[GOSSIP_CANDIDATES_MAX];
+	size_t count;
+
+	if (!peer->member || !descriptor || !descriptor->wireguard_port || !g->config.wireguard ||
+		!peer->keyed)
+		return;
+	memcpy(ret->wireguard_public, peer->wireguard_public, sizeof(ret->wireguard_public));
+	keys_preshared(peer->shared, g->wireguard_public, ret->wireguard_public, ret->preshared);
+	ret->has_wireguard = true;
+	count = gossip_peer_candidates(g, peer, reachable);
+	for (size_t i = 0; i < count; i++) {
+		struct endpoint at = reachable[i];
+		bool known = false;
+
+		at.port = descriptor->wireguard_port;
+		for (size_t j = 0; j < ret->candidate_count; j++)
+			known |= endpoint_equal(&ret->candidates[j], &at);
+		if (!known)
+			ret->candidates[ret->candidate_count++] = at;
+	}
+}
+
+static bool fill(
+	const struct gossip *g, const struct authority_member *standing, struct gossip_member *ret)
+{
+	struct charter charter;
+	const struct peer *peer;
+
+	*ret = (struct gossip_member){.standing = standing};
+	if (id_equal(&standing->id, &g->config.identity->id)) {
+		fill_self(g, ret);
+	} else {
+		peer = gossip_peer(g, &standing->id);
+		if (!peer)
+			return false;
+		fill_peer(g, peer, ret);
+		fill_wireguard(g, peer, ret);
+	}
+	if (standing->standing != AUTHORITY_MEMBER) {
+		ret->state = standing->standing == AUTHORITY_LEFT ? GOSSIP_MEMBER_LEFT
+								  : GOSSIP_MEMBER_REVOKED;
+		ret->since = (wtime_t){hlc_stamp_ms(standing->stamp)};
+		return true;
+	}
+	if (!authority_has_charter(g->authority, &charter))
+		return true;
+	ret->address6 = standing->pinned6;
+	if (!ret->address6.family)
+		address_ipv6(&charter.prefix6, &standing->id, &ret->address6);
+	return true;
+}
+
+bool gossip_member_next(const struct gossip *g, size_t *index, struct gossip_member *ret)
+{
+	const struct authority_member *standing;
+
+	while (g->authority && (standing = authority_at(g->authority, (*index)++))) {
+		if (standing->standing != AUTHORITY_MEMBER &&
+			g->time.wall.ms - hlc_stamp_ms(standing->stamp) > PAST_SHOWN_MS)
+			continue;
+		if (fill(g, standing, ret))
+			return true;
+	}
+	return false;
+}
+
+bool gossip_member(const struct gossip *g, const struct id *node, struct gossip_member *ret)
+{
+	const struct authority_member *standing =
+		g->authority ? authority_member(g->authority, node) : NULL;
+
+	return standing && fill(g, standing, ret);
+}
+
+/* Four or more hexadecimal digits are an id prefix: names cannot look like that. */
+static bool is_id_prefix(const char *text, const struct id *id)
+{
+	char hex[TEXT_ID_SIZE];
+	size_t size = strlen(text);
+
+	return size >= 4 && size < sizeof(hex) && strncmp(text_id(id, hex), text, size) == 0;
+}
+
+int gossip_resolve(const struct gossip *g, const char *text, struct id *ret)
+{
+	const struct authority_member *member;
+	const struct authority_member *found = NULL;
+
+	for (size_t i = 0; g->authority && (member = authority_at(g->authority, i)); i++) {
+		bool current = member->standing == AUTHORITY_MEMBER;
+
+		if (!is_id_prefix(text, &member->id) &&
+			!(current && (strcmp(member->name, text) == 0 ||
+					     strcmp(member->given_name, text) == 0)))
+			continue;
+		if (found)
+			return ERR_INVALID;
+		found = member;
+	}
+	if (!found)
+		return ERR_UNKNOWN;
+	*ret = found->id;
+	return 0;
+}
+
+const struct authority_invite *gossip_invite_at(const struct gossip *g, size_t index)
+{
+	return g->authority ? authority_invite_at(g->authority, index) : NULL;
+}
+
+int gossip_resolve_invite(const struct gossip *g, const char *text, struct id *ret)
+{
+	const struct authority_invite *invite;
+	const struct authority_invite *found = NULL;
+
+	for (size_t i = 0; (invite = gossip_invite_at(g, i)); i++) {
+		if (!is_id_prefix(text, &invite->invite.id))
+			continue;
+		if (found)
+			return ERR_INVALID;
+		found = invite;
+	}
+	if (!found)
+		return ERR_UNKNOWN;
+	*ret = found->invite.id;
+	return 0;
+}

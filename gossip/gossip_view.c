@@ -1,0 +1,375 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "gossip/gossip_internal.h"
+
+struct gossip_event gossip_view_event(
+	const struct gossip *g, enum gossip_event_kind kind, const struct id *node)
+{
+	const struct authority_member *member =
+		g->authority ? authority_member(g->authority, node) : NULL;
+	struct gossip_event event = {.kind = kind, .node = *node};
+
+	if (member)
+		strcpy(event.name, member->name);
+	return event;
+}
+
+/* ---- addresses ---- */
+
+static struct address_claim claim_of(
+	const struct charter *charter, const struct authority_member *member, uint32_t number)
+{
+	struct address_claim claim = {.node = member->id,
+		.kept = member->kept,
+		.stamp = member->stamp,
+		.ip = member->pinned4};
+
+	claim.pinned = member->pinned4.family != 0;
+	if (!claim.pinned)
+		address_ipv4(&charter->prefix4, &member->id, number, &claim.ip);
+	return claim;
+}
+
+/* All living claims, this node's included, resolved. */
+static void resolve_addresses(struct gossip *g, const struct charter *charter)
+{
+	const struct authority_member *member;
+	size_t count = 0;
+
+	while (authority_at(g->authority, count))
+		count++;
+	free(g->claims);
+	g->claim_count = 0;
+	g->claims = calloc(count ? count : 1, sizeof(*g->claims));
+	if (!g->claims)
+		return;
+	for (size_t i = 0; (member = authority_at(g->authority, i)); i++) {
+		bool self = id_equal(&member->id, &g->config.identity->id);
+		const struct peer *peer = self ? NULL : gossip_peer(g, &member->id);
+
+		if (member->standing != AUTHORITY_MEMBER)
+			continue;
+		if (self)
+			g->claims[g->claim_count++] = claim_of(charter, member, g->claim);
+		else if (peer && (peer->descriptor || member->pinned4.family))
+			g->claims[g->claim_count++] = claim_of(
+				charter, member, peer->descriptor ? peer->descriptor->claim : 0);
+	}
+	address_resolve(g->claims, g->claim_count);
+}
+
+static void address4_moved(struct gossip *g, const struct ip *before)
+{
+	struct gossip_event event =
+		gossip_view_event(g, GOSSIP_EVENT_ADDRESS_MOVED, &g->config.identity->id);
+
+	text_ip(before, event.from);
+	text_ip(&g->address4, event.to);
+	gossip_effect_event(g, &event);
+}
+
+/* Only the loser of a clash moves: to its next claim that nobody holds. */
+static void move_own_claim(struct gossip *g, const struct charter *charter)
+{
+	const struct id *self = &g->config.identity->id;
+	struct ip before = g->address4;
+	uint32_t claim;
+
+	if (address_choose(&charter->prefix4, self, g->claim, g->claims, g->claim_count, &claim) !=
+		0) {
+		g->address4 = (struct ip){0};
+		return;
+	}
+	g->claim = claim;
+	address_ipv4(&charter->prefix4, self, claim, &g->address4);
+	g->descriptor_dirty = true;
+	if (before.family)
+		address4_moved(g, &before);
+}
+
+static void apply_addresses(struct gossip *g)
+{
+	const struct id *self = &g->config.identity->id;
+	struct charter charter;
+	struct peer *peer;
+
+	if (!authority_has_charter(g->authority, &charter))
+		return;
+	resolve_addresses(g, &charter);
+	map_each (&g->peers, at, peer)
+		peer->address4 = (struct ip){0};
+	for (size_t i = 0; i < g->claim_count; i++) {
+		const struct address_claim *claim = &g->claims[i];
+
+		if (id_equal(&claim->node, self)) {
+			if (claim->holds)
+				g->address4 = claim->ip;
+			else if (!claim->pinned)
+				move_own_claim(g, &charter);
+		} else if (claim->holds && (peer = gossip_peer(g, &claim->node))) {
+			peer->address4 = claim->ip;
+		}
+	}
+}
+
+/* ---- members ---- */
+
+static void peer_joined(struct gossip *g, struct peer *peer, const struct authority_member *member)
+{
+	struct record *record = store_slot(g->store, &member->id, RECORD_DESCRIPTOR, NULL, 0);
+
+	peer->member = true;
+	peer->state = GOSSIP_MEMBER_ALIVE;
+	peer->since = g->time.wall;
+	if (record)
+		gossip_view_descriptor(g, record);
+	if (swim_add(g->swim, g->time.now, &member->id) != 0)
+		return; /* beyond the limit: a member that is configured but not watched */
+	if (g->started) {
+		struct gossip_event event = gossip_view_event(g, GOSSIP_EVENT_JOINED, &member->id);
+
+		gossip_effect_event(g, &event);
+	}
+}
+
+static void tell_ended(struct gossip *g, const struct authority_member *member)
+{
+	bool left = member->standing == AUTHORITY_LEFT;
+	struct gossip_event event =
+		gossip_view_event(g, left ? GOSSIP_EVENT_LEFT : GOSSIP_EVENT_REVOKED, &member->id);
+
+	if (member->standing == AUTHORITY_REVOKED) {
+		event.has_by = true;
+		event.by = member->by;
+		strcpy(event.cause, member->reason);
+	} else if (member->standing == AUTHORITY_VOID) {
+		event.kind =
+			member->why == ERR_USED_UP ? GOSSIP_EVENT_OVERSPENT : GOSSIP_EVENT_REVOKED;
+		strcpy(event.cause, err_text(member->why));
+	}
+	gossip_effect_event(g, &event);
+}
+
+/* Its last session hears by what it ended, before nothing is answered any more. */
+static void peer_ended(struct gossip *g, struct peer *peer, const struct authority_member *member)
+{
+	bool was_member = peer->member;
+
+	if (was_member && peer->has_session && member->ended_by &&
+		member->standing != AUTHORITY_LEFT)
+		gossip_packet_tell(g, peer, member->ended_by);
+	peer->member = false;
+	peer->state =
+		member->standing == AUTHORITY_LEFT ? GOSSIP_MEMBER_LEFT : GOSSIP_MEMBER_REVOKED;
+	peer->since = (wtime_t){hlc_stamp_ms(member->stamp)};
+	peer->address4 = (struct ip){0};
+	swim_remove(g->swim, &member->id);
+	if (was_member && g->started)
+		tell_ended(g, member);
+}
+
+static void apply_member(struct gossip *g, const struct authority_member *member)
+{
+	struct peer *peer;
+
+	if (member->standing == AUTHORITY_REVOKED)
+		store_ban(g->store, &member->id);
+	else if (store_banned(g->store, &member->id))
+		store_unban(g->store, &member->id);
+	if (id_equal(&member->id, &g->config.identity->id))
+		return;
+	peer = gossip_peer_ensure(g, &member->id);
+	if (!peer)
+		return; /* no memory: the next change of authority tries again */
+	if (member->standing != AUTHORITY_MEMBER)
+		peer_ended(g, peer, member);
+	else if (!peer->member)
+		peer_joined(g, peer, member);
+}
+
+static void apply_self(struct gossip *g)
+{
+	const struct authority_member *self =
+		authority_member(g->authority, &g->config.identity->id);
+
+	if (!self || g->state == GOSSIP_LEAVING)
+		return;
+	if (self->standing == AUTHORITY_MEMBER) {
+		if (g->state == GOSSIP_JOINING || g->state == GOSSIP_REVOKED || !g->started) {
+			g->descriptor_dirty = true;
+			gossip_set_state(g, GOSSIP_RUNNING);
+		}
+		return;
+	}
+	if (self->standing == AUTHORITY_REVOKED)
+		snprintf(g->revoked_why, sizeof(g->revoked_why), "revoked%s%s",
+			self->reason[0] ? ": " : "", self->reason);
+	else if (self->standing == AUTHORITY_LEFT)
+		snprintf(g->revoked_why, sizeof(g->revoked_why), "this identity left the mesh");
+	else
+		snprintf(g->revoked_why, sizeof(g->revoked_why), "its invite %s",
+			err_text(self->why));
+	if (g->state == GOSSIP_RUNNING || !g->started)
+		gossip_set_state(g, GOSSIP_REVOKED);
+}
+
+static int compute(struct gossip *g, struct authority **ret)
+{
+	size_t count = 0, capacity = store_count(g->store);
+	const struct record **records = calloc(capacity ? capacity : 1, sizeof(*records));
+	int err;
+
+	if (!records)
+		return ERR_NOMEM;
+	for (struct record *r = store_after(g->store, NULL); r; r = store_after(g->store, r)) {
+		if (authority_concerns(r->type))
+			records[count++] = r;
+	}
+	err = authority_compute(&g->mesh, records, count, gossip_mesh_time(g), ret);
+	free(records);
+	return err;
+}
+
+void gossip_view_refresh(struct gossip *g)
+{
+	const struct authority_member *member;
+	struct authority *authority;
+	uint64_t version = store_authority_version(g->store);
+	size_t members = 0;
+
+	g->view_dirty = false;
+	g->view_next = mtime_add_ms(g->time.now, VIEW_GAP_MS);
+	if (!g->authority || version != g->authority_version) {
+		if (compute(g, &authority) != 0) {
+			g->view_dirty = true; /* no memory: try again */
+			return;
+		}
+		authority_free(g->authority);
+		g->authority = authority;
+		g->authority_version = version;
+		for (size_t i = 0; (member = authority_at(authority, i)); i++) {
+			apply_member(g, member);
+			members += member->standing == AUTHORITY_MEMBER;
+		}
+		spread_set_members(g->spread, members);
+		apply_self(g);
+	}
+	apply_addresses(g);
+	gossip_effect_add(g, EFFECT_CHANGED, NULL, 0);
+}
+
+void gossip_view_descriptor(struct gossip *g, const struct record *record)
+{
+	struct peer *peer = gossip_peer(g, &record->author);
+	struct descriptor *descriptor;
+	struct gossip_event event;
+
+	if (!peer)
+		return;
+	descriptor = calloc(1, sizeof(*descriptor));
+	if (!descriptor)
+		return;
+	if (descriptor_decode(record, descriptor) != 0) {
+		free(descriptor);
+		event = gossip_view_event(g, GOSSIP_EVENT_RECORD_REFUSED, &record->author);
+		strcpy(event.cause, "descriptor without a valid proof of its WireGuard key");
+		gossip_effect_event(g, &event);
+		return;
+	}
+	if (g->started && peer->descriptor &&
+		!id_equal(&peer->descriptor->wireguard, &descriptor->wireguard)) {
+		event = gossip_view_event(g, GOSSIP_EVENT_KEY_ROTATED, &record->author);
+		gossip_effect_event(g, &event);
+	}
+	free(peer->descriptor);
+	peer->descriptor = descriptor;
+	if (descriptor->wireguard_port &&
+		keys_wireguard_public(&descriptor->wireguard, peer->wireguard_public) != 0)
+		descriptor->wireguard_port =
+			0; /* its proof was checked with that key: not to be reached */
+	g->view_dirty = true;
+}
+
+struct record *gossip_view_grant_behind(const struct gossip *g, const struct id *node)
+{
+	const struct authority_member *member = authority_member(g->authority, node);
+	const struct authority_invite *invite =
+		member ? authority_invite(g->authority, &member->invite) : NULL;
+
+	return invite ? store_slot(g->store, &g->mesh, RECORD_GRANT, &invite->author,
+				sizeof(invite->author))
+		      : NULL;
+}
+
+/* ---- own descriptor ---- */
+
+static void add_endpoint(struct descriptor *descriptor, const struct endpoint *endpoint)
+{
+	for (size_t i = 0; i < descriptor->endpoint_count; i++) {
+		if (endpoint_equal(&descriptor->endpoints[i], endpoint))
+			return;
+	}
+	if (descriptor->endpoint_count < DESCRIPTOR_ENDPOINTS_MAX)
+		descriptor->endpoints[descriptor->endpoint_count++] = *endpoint;
+}
+
+/* Where others see this node from outside: believed once two of them agree, or the only one says
+ * so. */
+static void add_seen(const struct gossip *g, struct descriptor *descriptor)
+{
+	size_t others = swim_count(g->swim);
+
+	for (size_t i = 0; i < SEEN_MAX; i++) {
+		size_t agree = 0;
+
+		if (!g->seen[i].endpoint.ip.family || !gossip_peer(g, &g->seen[i].witness))
+			continue;
+		for (size_t j = 0; j < SEEN_MAX; j++)
+			agree += endpoint_equal(&g->seen[i].endpoint, &g->seen[j].endpoint);
+		if (agree >= 2 || others == 1)
+			add_endpoint(descriptor, &g->seen[i].endpoint);
+	}
+}
+
+void gossip_view_own_descriptor(const struct gossip *g, struct descriptor *ret)
+{
+	const struct keys *wireguard = g->config.wireguard;
+
+	*ret = (struct descriptor){.claim = g->claim, .mtu = g->config.mtu};
+	strcpy(ret->version, g->config.version);
+	if (wireguard) {
+		ret->wireguard_port = g->config.wireguard_port;
+		ret->wireguard = wireguard->id;
+		descriptor_prove(wireguard, &g->config.identity->id, &ret->wireguard_proof);
+	}
+	for (size_t i = 0; i < g->endpoint_count; i++) {
+		if (gossip_peer_usable(g, &g->endpoints[i]))
+			add_endpoint(ret, &g->endpoints[i]);
+	}
+	add_seen(g, ret);
+}
+
+void gossip_view_publish_descriptor(struct gossip *g)
+{
+	const struct record *held =
+		store_slot(g->store, &g->config.identity->id, RECORD_DESCRIPTOR, NULL, 0);
+	struct record_draft draft = {.type = RECORD_DESCRIPTOR};
+	struct descriptor descriptor;
+	uint8_t value[1024];
+	struct pack pack;
+
+	g->descriptor_dirty = false;
+	g->descriptor_next = mtime_add_ms(g->time.now, REPUBLISH_GAP_MS);
+	gossip_view_own_descriptor(g, &descriptor);
+	pack_init(&pack, value, sizeof(value));
+	descriptor_encode(&descriptor, &pack);
+	draft.value = value;
+	draft.value_size = pack.size;
+	if (pack_status(&pack) != 0)
+		return;
+	if (held && held->value_size == pack.size && memcmp(held->value, value, pack.size) == 0)
+		return;
+	if (gossip_publish(g, g->config.identity, &draft) != 0)
+		g->descriptor_dirty = true;
+}
