@@ -19,7 +19,7 @@ static const char help[] =
 	"STATE is what this node knows of a member's daemon: alive, suspect (does not answer, "
 	"others\n"
 	"are asked), dead (tunnels stay up: the data plane does not depend on it), left, revoked.\n"
-	"ENDPOINT, HANDSHAKE, RX and TX are WireGuard's own view of the peer.\n"
+	"ENDPOINT, HANDSHAKE, RX and TX are WireGuard's own view of the peer. A * marks admins.\n"
 	"\n"
 	"Example:\n"
 	"  meshctl status\n"
@@ -150,7 +150,7 @@ static void add_member(struct cli *cli, struct table *table, const json_t *membe
 	const json_t *wireguard = json_object_get(member, "wireguard");
 	const char *state = model_text(member, "state", "-");
 	double rtt_ms = model_real(member, "rtt_ms", -1);
-	bool peer = json_is_object(wireguard) && !model_true(member, "self");
+	bool peer = model_text(wireguard, "public_key", NULL) && !model_true(member, "self");
 	char *addresses = describe_addresses(member, brief);
 	char buf[HUMAN_SIZE];
 

@@ -123,6 +123,18 @@ static inline bool ipc_request_has(const struct ipc_request *request, enum ipc_a
 	return request->present & UINT32_C(1) << arg;
 }
 
+/* NULL where it is absent. */
+static inline const char *ipc_request_text(const struct ipc_request *request, enum ipc_arg arg)
+{
+	return ipc_request_has(request, arg) ? request->args[arg].text : NULL;
+}
+
+static inline uint64_t ipc_request_number(
+	const struct ipc_request *request, enum ipc_arg arg, uint64_t otherwise)
+{
+	return ipc_request_has(request, arg) ? request->args[arg].number : otherwise;
+}
+
 void ipc_request_init(struct ipc_request *request, enum ipc_verb verb);
 /* ERR_TOO_BIG: a text or a list beyond its limit. */
 int ipc_request_set_text(
