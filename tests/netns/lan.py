@@ -94,6 +94,7 @@ class Host:
         self.enter = ["nsenter", "-t", str(self.pid), "-n", "-m", "-u", "-i", "-p", "--"]
 
     def close(self):
+        """Pulls the plug: everything inside ends at once. Once more does nothing."""
         self.holder.kill()
         self.holder.wait()
         self.holder.stdout.close()

@@ -14,6 +14,7 @@ BACKEND = os.environ.get("MESHD_TEST_BACKEND", "userspace")
 # A report of a sanitizer in a daemon's log fails the test, whatever else the test looked at.
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|runtime error:")
 LOG_LINES_SHOWN = 60
+INTERFACE = "mesh0"  # the configuration's default
 
 
 class Refused(AssertionError):
@@ -49,10 +50,6 @@ class Node:
             section, key = name.split(".", 1)
             sections.setdefault(section, []).append(f"{key} = {value}\n")
         self.config.write_text("".join(f"[{section}]\n{''.join(lines)}" for section, lines in sections.items()))
-
-    @property
-    def interface(self):
-        return "mesh0"
 
     def command(self, *arguments):
         return [BUILD / "meshd", "--config", self.config, "--state-dir", self.state, "--socket", self.socket, *arguments]
@@ -133,6 +130,23 @@ class Node:
     def join(self, token, *arguments):
         return self.do("join", "-", *arguments, input=token)
 
+    def wg(self, *arguments, **options):
+        return self.host.output("wg", *arguments, **options)
+
+    def wg_peers(self):
+        """public key: (endpoint or None, allowed IPs), as WireGuard itself has them."""
+        lines = self.wg("show", INTERFACE, "dump").splitlines()[1:]
+        rows = [line.split("\t") for line in lines]
+        return {row[0]: (None if row[2] == "(none)" else row[2], sorted(row[3].split(","))) for row in rows}
+
+    def wg_key(self):
+        return self.status()["node"]["wireguard_public_key"]
+
+    def pings(self, other, timeout=5):
+        """Waits until each overlay address of the other answers."""
+        for address in other.addresses():
+            wait_for(lambda: self.host.can_ping(address), timeout, f"{self.name} pings {other.name} at {address}")
+
     def traffic(self, address, rate=50):
         return Traffic(self.host, address, self.folder / f"ping-{address.replace(':', '_')}.log", rate)
 
@@ -144,6 +158,13 @@ class Node:
         text = self.log.read_text(errors="replace")
         found = SANITIZER.search(text)
         return text[found.start():found.start() + 4000] if found else None
+
+
+def all_ping(*nodes):
+    for one in nodes:
+        for other in nodes:
+            if other is not one:
+                one.pings(other)
 
 
 class World:
