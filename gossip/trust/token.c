@@ -7,6 +7,7 @@
 #define STEM	      "mesh" /* then the version's digit and an underscore */
 #define VERSION	      1
 #define FIELDS	      4
+#define ALPHABET      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 #define CHECKSUM_SIZE 4
 #define GRANT_MAX     64  /* bytes of a grant's value */
 #define BINARY_MAX    760 /* what TOKEN_TEXT_MAX can hold */
@@ -243,10 +244,12 @@ int token_decode(const char *text, struct token *ret)
 		memcmp(text, STEM, sizeof(STEM) - 1) != 0 || text[prefix_size - 1] != '_')
 		return ERR_MALFORMED;
 	digit = text[prefix_size - 2];
+	/* libsodium 1.0.18 takes a byte beyond ASCII for another character: it does not get any */
 	if (digit < '0' || digit > '9' ||
-		sodium_base642bin(binary, sizeof(binary), text + prefix_size,
-			text_size - prefix_size, NULL, &size, NULL,
-			sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
+		strspn(text + prefix_size, ALPHABET) < text_size - prefix_size)
+		return ERR_MALFORMED;
+	if (sodium_base642bin(binary, sizeof(binary), text + prefix_size, text_size - prefix_size,
+		    NULL, &size, NULL, sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
 		size <= 1 + CHECKSUM_SIZE) {
 		sodium_memzero(binary, sizeof(binary));
 		return ERR_MALFORMED;

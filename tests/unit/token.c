@@ -170,8 +170,10 @@ static void any_one_character_changed_is_damage(void **state)
 			text[i] = *other;
 			expect_damaged(text);
 		}
-		text[i] = (char)(right ^ 1);
-		expect_damaged(text);
+		for (unsigned bit = 0; bit < 8; bit++) {
+			text[i] = (char)(right ^ 1 << bit);
+			expect_damaged(text);
+		}
 		text[i] = right;
 	}
 }
