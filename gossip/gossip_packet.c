@@ -80,6 +80,23 @@ static size_t add_items(struct gossip *g, struct msg *msg, bool fresh_only)
 	return spread_pick(g->spread, SEAL_PLAIN_MAX - used, fresh_only, take_item, msg);
 }
 
+/* What the peer should see before anything else: our own word, and whoever accuses it. */
+static void add_greeting(
+	struct gossip *g, const struct peer *peer, struct pack *greeting, struct msg *msg)
+{
+	struct pack_reader reader;
+	const uint8_t *item;
+	size_t size, count = 0;
+
+	swim_greet(g->swim, &peer->id, greeting, &count);
+	if (pack_status(greeting) != 0)
+		return;
+	reader = pack_reader(greeting->data, greeting->size);
+	while (count-- &&
+		pack_get_bin(&reader, "greeting", 1, SWIM_STATEMENT_MAX, &item, &size) == 0)
+		take_item(msg, SPREAD_STATEMENT, item, size);
+}
+
 /* To each address where the peer may be; news only to a proven one. */
 static void send_everywhere(struct gossip *g, struct peer *peer, const struct msg *content)
 {
@@ -100,10 +117,15 @@ static void send_everywhere(struct gossip *g, struct peer *peer, const struct ms
 
 static void send_ping(struct gossip *g, struct peer *peer)
 {
+	uint8_t bytes[SWIM_GREETING_MAX];
+	struct pack greeting;
 	struct msg msg = {.ping = peer->ping_sequence};
 
+	pack_init(&greeting, bytes, sizeof(bytes));
 	msg_add(&msg, MSG_PING);
 	add_store(g, &msg);
+	if (peer->has_session)
+		add_greeting(g, peer, &greeting, &msg);
 	send_everywhere(g, peer, &msg);
 }
 
@@ -196,24 +218,13 @@ void gossip_packet_tell(struct gossip *g, struct peer *peer, const struct record
 void gossip_packet_greet(struct gossip *g, struct peer *peer)
 {
 	uint8_t bytes[SWIM_GREETING_MAX];
-	struct msg msg = {0};
 	struct pack greeting;
-	size_t count = 0;
+	struct msg msg = {.ping = peer->ping_sequence};
 
 	pack_init(&greeting, bytes, sizeof(bytes));
-	swim_greet(g->swim, &peer->id, &greeting, &count);
-	if (pack_status(&greeting) == 0) {
-		struct pack_reader reader = pack_reader(bytes, greeting.size);
-		const uint8_t *item;
-		size_t size;
-
-		while (count-- &&
-			pack_get_bin(&reader, "greeting", 1, SWIM_STATEMENT_MAX, &item, &size) == 0)
-			take_item(&msg, SPREAD_STATEMENT, item, size);
-	}
+	add_greeting(g, peer, &greeting, &msg);
 	if (peer->ping_pending) {
 		msg_add(&msg, MSG_PING);
-		msg.ping = peer->ping_sequence;
 		add_store(g, &msg);
 	}
 	add_echo(g, peer, &peer->reached, &msg);

@@ -108,6 +108,8 @@ void suspicion_probe_failed(struct swim *swim, mtime_t now, struct member *membe
 {
 	bool alone = mtime_reached(now, swim->alone_at);
 
+	if (!member->heard && mtime_diff_ms(now, member->since) < SUSPICION_UNHEARD_MS)
+		return;
 	member->failures++;
 	if (mtime_before(sent, member->evidence) && member->failures < SUSPICION_FAILURES_MAX)
 		return;

@@ -21,6 +21,9 @@
 
 /* Recent evidence of another kind (WireGuard's traffic) holds an accusation back, but not for more
  * failed probes in a row than this: then the host lives and its daemon does not. */
+/* A member that was never heard has so long, from when it was added, to be told of us by others:
+ * until then it does not answer us, and silence says nothing. */
+#define SUSPICION_UNHEARD_MS   10000
 #define SUSPICION_FAILURES_MAX 3
 /* Nobody heard for two periods: it is us. */
 #define SUSPICION_ALONE_MS     (2 * SWIM_PERIOD_MS)
