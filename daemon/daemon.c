@@ -12,6 +12,7 @@
 
 #include "daemon/addresses.h"
 #include "daemon/core.h"
+#include "daemon/ctl.h"
 #include "daemon/daemon_mesh.h"
 #include "daemon/events.h"
 #include "daemon/keyfile.h"
@@ -26,6 +27,7 @@
 /* The rooms with a life of their own, started in this order and stopped in the other. */
 static const struct daemon_part *const parts[] = {
 	&recon_part,
+	&ctl_part,
 };
 
 /* ---- time ---- */

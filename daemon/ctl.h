@@ -1,0 +1,18 @@
+/*
+ * The control socket: where meshctl talks to this daemon (daemon/ipc/IPC.md). Whoever can open it
+ * reads; only root and the daemon's own user change anything. No secret is ever read from it but
+ * the token that an invite makes.
+ */
+#ifndef MESHD_DAEMON_CTL_H
+#define MESHD_DAEMON_CTL_H
+
+#include "daemon/daemon.h"
+
+#define CTL_GROUP "meshd" /* owns the socket where there is such a group */
+
+/* Bytes of answers that wait for clients to take them, in all: one full one and small ones. */
+#define CTL_OUTPUT_MAX ((size_t)96 << 20)
+
+extern const struct daemon_part ctl_part;
+
+#endif

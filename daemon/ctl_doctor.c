@@ -1,0 +1,172 @@
+#include "daemon/ctl_doctor.h"
+
+#include <grp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/ctl.h"
+#include "daemon/ctl_overlay.h"
+#include "daemon/ctl_put.h"
+#include "daemon/ctl_status.h"
+#include "daemon/keyfile.h"
+
+#define CHECKS_MAX (8 + DAEMON_WARNINGS + 2) /* those below, and every warning */
+
+enum check_state { OK, WARN, FAIL };
+
+struct check {
+	const char *name;
+	enum check_state state;
+	char finding[512];
+	const char *advice; /* NULL: none needed */
+};
+
+struct checks {
+	struct check list[CHECKS_MAX];
+	size_t count;
+};
+
+static void add(struct checks *checks, const char *name, enum check_state state, const char *advice,
+	const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+static void add(struct checks *checks, const char *name, enum check_state state, const char *advice,
+	const char *format, ...)
+{
+	struct check *check = &checks->list[checks->count];
+	va_list args;
+
+	if (checks->count == ARRAY_SIZE(checks->list))
+		return;
+	checks->count++;
+	*check = (struct check){.name = name, .state = state, .advice = advice};
+	va_start(args, format);
+	vsnprintf(check->finding, sizeof(check->finding), format, args);
+	va_end(args);
+}
+
+static void check_daemon(struct checks *checks, struct daemon *daemon)
+{
+	struct gossip_status status;
+	char since[TEXT_TIME_SIZE];
+
+	gossip_status(daemon->gossip, &status);
+	add(checks, "daemon", OK, NULL, "meshd %s, pid %d, since %s, is %s", MESHD_VERSION,
+		(int)getpid(), text_time(daemon->started, since), gossip_state_label(status.state));
+}
+
+static void check_socket(struct checks *checks, struct daemon *daemon)
+{
+	const struct group *group = getgrnam(CTL_GROUP);
+	struct stat st;
+
+	if (stat(daemon->options.socket, &st) != 0)
+		add(checks, "socket", FAIL, "restart meshd: tunnels stay up", "somebody removed %s",
+			daemon->options.socket);
+	else if (st.st_mode & 0007)
+		add(checks, "socket", WARN, "take the others' rights away (chmod o=)",
+			"everybody may open %s", daemon->options.socket);
+	else
+		add(checks, "socket", OK, NULL, "%s is open to %s%s", daemon->options.socket,
+			group && group->gr_gid == st.st_gid ? "root and the group " : "root only",
+			group && group->gr_gid == st.st_gid ? CTL_GROUP : "");
+}
+
+/* The folder, and the file with the secrets in it. */
+static void check_files(struct checks *checks, struct daemon *daemon)
+{
+	char path[DAEMON_PATH_SIZE + sizeof(KEYFILE_NAME) + 1];
+	const char *dir = daemon->options.state_dir;
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, KEYFILE_NAME);
+	if (stat(dir, &st) != 0 || (st.st_mode & 0077) || st.st_uid != geteuid())
+		add(checks, "files", FAIL, "chown it to meshd's user, and chmod 0700",
+			"%s is not meshd's alone", dir);
+	else if (stat(path, &st) != 0)
+		add(checks, "files", FAIL,
+			"put the file back from a copy before meshd is restarted",
+			"the keys of this node, %s, are gone", path);
+	else if ((st.st_mode & 0077) || st.st_uid != geteuid())
+		add(checks, "files", FAIL, "chown it to meshd's user, and chmod 0600",
+			"%s can be read by others", path);
+	else if (access(dir, W_OK) != 0)
+		add(checks, "files", FAIL, "mount it writable, and let meshd's user write to it",
+			"%s cannot be written to", dir);
+	else
+		add(checks, "files", OK, NULL, "%s is meshd's alone and can be written to", dir);
+}
+
+static void check_ports(
+	struct checks *checks, const struct daemon *daemon, const struct recon_status *overlay)
+{
+	char listen[TEXT_ENDPOINT_SIZE];
+
+	text_endpoint(&daemon->config.listen, listen);
+	if (overlay->listen_port)
+		add(checks, "ports", OK, NULL,
+			"gossip on %s (UDP and TCP), WireGuard on %u (UDP): firewalls have to let "
+			"both in",
+			listen, overlay->listen_port);
+	else
+		add(checks, "ports", OK, NULL,
+			"gossip on %s (UDP and TCP): firewalls have to let it in", listen);
+}
+
+static void check_interface(
+	struct checks *checks, const struct daemon *daemon, const struct recon_status *overlay)
+{
+	struct gossip_status status;
+
+	gossip_status(daemon->gossip, &status);
+	if (daemon->config.backend == CONFIG_BACKEND_NONE)
+		add(checks, "interface", OK, NULL, "none: the configuration wants gossip only");
+	else if (status.state != GOSSIP_RUNNING)
+		add(checks, "interface", OK, NULL, "none: this node is %s",
+			gossip_state_label(status.state));
+	else if (!overlay->up)
+		add(checks, "interface", FAIL, "see meshd's log for how it came to that",
+			"%s is not up: %s", overlay->interface,
+			overlay->problem ? overlay->problem : "it is being set up");
+	else
+		add(checks, "interface", OK, NULL, "%s is up (%s), with %zu peers",
+			overlay->interface, overlay->backend, overlay->peers);
+	if (overlay->mtu && overlay->mtu < CONFIG_MTU_MIN)
+		add(checks, "mtu", WARN, "set `mtu` in [wireguard] to 1280 or more",
+			"%s carries %u bytes at most, too few for IPv6", overlay->interface,
+			overlay->mtu);
+	else if (overlay->mtu)
+		add(checks, "mtu", OK, NULL, "%s carries %u bytes", overlay->interface,
+			overlay->mtu);
+}
+
+static void add_warning(void *arg, const char *text)
+{
+	add(arg, "warning", WARN, NULL, "%s", text);
+}
+
+void ctl_doctor_put(struct pack *out, struct daemon *daemon)
+{
+	static const char *const states[] = {[OK] = "ok", [WARN] = "warn", [FAIL] = "fail"};
+	struct checks checks = {.count = 0};
+	struct recon_status overlay;
+
+	recon_status(daemon->recon, &overlay);
+	check_daemon(&checks, daemon);
+	check_socket(&checks, daemon);
+	check_files(&checks, daemon);
+	check_ports(&checks, daemon, &overlay);
+	check_interface(&checks, daemon, &overlay);
+	ctl_status_each_warning(daemon, add_warning, &checks);
+	pack_put_map(out, 1);
+	pack_put_str(out, "checks");
+	pack_put_array(out, (uint32_t)checks.count);
+	for (size_t i = 0; i < checks.count; i++) {
+		pack_put_map(out, 4);
+		ctl_put_text(out, "check", checks.list[i].name);
+		ctl_put_text(out, "state", states[checks.list[i].state]);
+		ctl_put_text(out, "finding", checks.list[i].finding);
+		ctl_put_text(out, "advice", checks.list[i].advice);
+	}
+}

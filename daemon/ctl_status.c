@@ -1,0 +1,292 @@
+#include "daemon/ctl_status.h"
+
+#include <sodium.h>
+#include <stdio.h>
+
+#include "daemon/ctl_overlay.h"
+#include "daemon/ctl_put.h"
+#include "daemon/keyfile.h"
+#include "gossip/record/hlc.h"
+
+#define CLOCK_OFFSET_MAX_MS (30 * 1000) /* the contract's: beyond it, status warns */
+
+/* ---- warnings ---- */
+
+void ctl_status_each_warning(struct daemon *daemon, ctl_status_warning_cb each, void *arg)
+{
+	struct gossip_status status;
+	int64_t offset_ms;
+	char text[512];
+
+	gossip_status(daemon->gossip, &status);
+	for (unsigned i = 0; i < DAEMON_WARNINGS; i++) {
+		if (daemon->warnings[i])
+			each(arg, daemon->warnings[i]);
+	}
+	offset_ms = status.clock_offset_ms;
+	if (offset_ms > CLOCK_OFFSET_MAX_MS || offset_ms < -CLOCK_OFFSET_MAX_MS) {
+		snprintf(text, sizeof(text),
+			"this host's clock is %lld s %s the mesh's: set it, or run a time daemon",
+			(long long)(offset_ms < 0 ? -offset_ms : offset_ms) / 1000,
+			offset_ms > 0 ? "behind" : "ahead of");
+		each(arg, text);
+	}
+	if (status.has_root && !daemon->keys->root_exported) {
+		snprintf(text, sizeof(text),
+			"the mesh's root key is on this host alone: should it be lost, no admin "
+			"can "
+			"ever be revoked; keep a copy of %.300s/%s in a safe place",
+			daemon->options.state_dir, KEYFILE_NAME);
+		each(arg, text);
+	}
+}
+
+static void count_one(void *arg, const char *text)
+{
+	(void)text;
+	++*(uint32_t *)arg;
+}
+
+static void put_one(void *arg, const char *text)
+{
+	pack_put_str(arg, text);
+}
+
+static void put_warnings(struct pack *out, struct daemon *daemon)
+{
+	uint32_t count = 0;
+
+	ctl_status_each_warning(daemon, count_one, &count);
+	pack_put_str(out, "warnings");
+	pack_put_array(out, count);
+	ctl_status_each_warning(daemon, put_one, out);
+}
+
+/* ---- this node and its mesh ---- */
+
+static void put_own_key(struct pack *out, const char *key, const struct daemon *daemon)
+{
+	char text[TEXT_KEY_SIZE];
+	uint8_t public[32];
+
+	ctl_put_text(out, key,
+		daemon->config.backend != CONFIG_BACKEND_NONE &&
+				keys_wireguard_public(&daemon->keys->wireguard.id, public) == 0
+			? text_key(public, text)
+			: NULL);
+}
+
+static void put_node(
+	struct pack *out, const struct daemon *daemon, const struct gossip_status *status)
+{
+	char name[CONFIG_NAME_SIZE];
+
+	pack_put_str(out, "node");
+	pack_put_map(out, 6);
+	ctl_put_id(out, "id", &status->node);
+	ctl_put_text(out, "name",
+		*status->name ? status->name : config_node_name(&daemon->config, name));
+	ctl_put_addresses(out, "addresses", &status->address6, &status->address4);
+	put_own_key(out, "wireguard_public_key", daemon);
+	ctl_put_flag(out, "admin", status->admin);
+	ctl_put_text(out, "version", MESHD_VERSION);
+}
+
+static void put_mesh(struct pack *out, const struct gossip_status *status)
+{
+	if (!status->has_mesh) {
+		ctl_put_nil(out, "mesh");
+		return;
+	}
+	pack_put_str(out, "mesh");
+	pack_put_map(out, 4);
+	ctl_put_id(out, "id", &status->mesh);
+	ctl_put_text(out, "name", status->charter.name);
+	ctl_put_prefix(out, "prefix4", &status->charter.prefix4);
+	ctl_put_prefix(out, "prefix6", &status->charter.prefix6);
+}
+
+void ctl_status_put_belonging(struct pack *out, struct daemon *daemon)
+{
+	struct gossip_status status;
+
+	gossip_status(daemon->gossip, &status);
+	pack_put_map(out, 3);
+	put_node(out, daemon, &status);
+	put_mesh(out, &status);
+	put_warnings(out, daemon);
+}
+
+/* ---- members ---- */
+
+/* Where gossip reaches it now, then what it says of itself. */
+static void put_endpoints(struct pack *out, const struct gossip_member *member)
+{
+	const struct descriptor *descriptor = &member->descriptor;
+	size_t said = member->has_descriptor ? descriptor->endpoint_count : 0;
+	bool reached = member->reached.ip.family != 0;
+	uint32_t count = reached;
+	char text[TEXT_ENDPOINT_SIZE];
+
+	for (size_t i = 0; i < said; i++)
+		count += !endpoint_equal(&descriptor->endpoints[i], &member->reached);
+	pack_put_str(out, "endpoints");
+	pack_put_array(out, count);
+	if (reached)
+		pack_put_str(out, text_endpoint(&member->reached, text));
+	for (size_t i = 0; i < said; i++) {
+		if (!endpoint_equal(&descriptor->endpoints[i], &member->reached))
+			pack_put_str(out, text_endpoint(&descriptor->endpoints[i], text));
+	}
+}
+
+static void put_tags(struct pack *out, const struct authority_member *standing)
+{
+	pack_put_str(out, "tags");
+	pack_put_array(out, (uint32_t)standing->tag_count);
+	for (size_t i = 0; i < standing->tag_count; i++)
+		pack_put_str(out, standing->tags[i]);
+}
+
+static void put_rtt(struct pack *out, int64_t rtt_us)
+{
+	pack_put_str(out, "rtt_ms");
+	if (rtt_us < 0)
+		pack_put_nil(out);
+	else
+		pack_put_double(out, (double)rtt_us / 1000);
+}
+
+#define MEMBER_FIELDS 11
+
+static void put_member_fields(
+	struct pack *out, struct daemon *daemon, const struct gossip_member *member)
+{
+	const struct authority_member *standing = member->standing;
+	uint8_t own[32];
+
+	ctl_put_id(out, "id", &standing->id);
+	ctl_put_text(out, "name", standing->name);
+	ctl_put_text(out, "state", gossip_member_state_label(member->state));
+	ctl_put_flag(out, "self", member->self);
+	ctl_put_flag(out, "admin", standing->admin);
+	put_tags(out, standing);
+	ctl_put_addresses(out, "addresses", &member->address6, &member->address4);
+	put_endpoints(out, member);
+	put_rtt(out, member->rtt_us);
+	ctl_put_time(out, "since", member->since);
+	pack_put_str(out, "wireguard");
+	if (member->self && keys_wireguard_public(&daemon->keys->wireguard.id, own) == 0 &&
+		daemon->config.backend != CONFIG_BACKEND_NONE)
+		ctl_overlay_put_peer(out, daemon, &standing->id, own);
+	else
+		ctl_overlay_put_peer(out, daemon, &standing->id,
+			member->has_wireguard ? member->wireguard_public : NULL);
+}
+
+void ctl_status_put_person(
+	struct pack *out, const char *key, const struct gossip *gossip, const struct id *id)
+{
+	struct gossip_status status;
+	struct gossip_member member;
+
+	gossip_status(gossip, &status);
+	pack_put_str(out, key);
+	if (id_is_zero(id)) {
+		pack_put_nil(out);
+		return;
+	}
+	pack_put_map(out, 2);
+	ctl_put_id(out, "id", id);
+	if (status.has_mesh && id_equal(id, &status.mesh)) {
+		ctl_put_text(out, "name", "root key");
+	} else if (gossip_member(gossip, id, &member)) {
+		ctl_put_text(out, "name", member.standing->name);
+		sodium_memzero(member.preshared, sizeof(member.preshared));
+	} else {
+		ctl_put_nil(out, "name");
+	}
+}
+
+/* The stamp in a standing is that of the admission only while it is a member. */
+static wtime_t admitted(const struct authority_member *standing)
+{
+	bool member = standing->standing == AUTHORITY_MEMBER;
+
+	return (wtime_t){member ? hlc_stamp_ms(standing->stamp) : 0};
+}
+
+void ctl_status_put_member(struct pack *out, struct daemon *daemon, const struct id *node)
+{
+	const struct authority_member *standing;
+	struct gossip_member member;
+
+	if (!gossip_member(daemon->gossip, node, &member)) {
+		pack_put_nil(out);
+		return;
+	}
+	standing = member.standing;
+	pack_put_map(out, MEMBER_FIELDS + 9);
+	put_member_fields(out, daemon, &member);
+	ctl_put_flag(out, "ephemeral", standing->ephemeral);
+	ctl_put_flag(out, "kept", standing->kept);
+	ctl_put_time(out, "admitted", admitted(standing));
+	ctl_put_id(out, "invite", &standing->invite);
+	ctl_status_put_person(out, "by", daemon->gossip, &standing->by);
+	ctl_put_text(out, "reason", standing->reason);
+	ctl_put_endpoint(out, "reached", &member.reached);
+	ctl_put_text(out, "version", member.has_descriptor ? member.descriptor.version : NULL);
+	ctl_put_number(out, "mtu", member.has_descriptor ? member.descriptor.mtu : 0);
+	sodium_memzero(member.preshared, sizeof(member.preshared));
+}
+
+static void put_members(struct pack *out, struct daemon *daemon)
+{
+	struct gossip_member member;
+	uint32_t count = 0;
+	size_t index = 0;
+
+	while (gossip_member_next(daemon->gossip, &index, &member))
+		count++;
+	pack_put_str(out, "members");
+	pack_put_array(out, count);
+	for (index = 0; gossip_member_next(daemon->gossip, &index, &member);) {
+		pack_put_map(out, MEMBER_FIELDS);
+		put_member_fields(out, daemon, &member);
+	}
+	sodium_memzero(&member, sizeof(member));
+}
+
+/* ---- the whole ---- */
+
+static void put_store(struct pack *out, const struct gossip_status *status)
+{
+	char text[2 * DIGEST_SIZE + 1];
+
+	pack_put_str(out, "store");
+	pack_put_map(out, 3);
+	ctl_put_number(out, "records", status->records);
+	ctl_put_text(out, "digest", text_hex(status->digest, DIGEST_SIZE, text));
+	ctl_put_number(out, "bytes", status->records_size);
+}
+
+void ctl_status_put(struct pack *out, struct daemon *daemon)
+{
+	struct gossip_status status;
+
+	gossip_status(daemon->gossip, &status);
+	pack_put_map(out, 9);
+	ctl_put_text(out, "state", gossip_state_label(status.state));
+	put_node(out, daemon, &status);
+	put_mesh(out, &status);
+	put_members(out, daemon);
+	ctl_overlay_put(out, daemon);
+	pack_put_str(out, "l2");
+	pack_put_array(out, 0);
+	put_store(out, &status);
+	pack_put_str(out, "discovery");
+	pack_put_map(out, 2);
+	ctl_put_text(out, "mdns", daemon->config.mdns ? "unavailable" : "off");
+	ctl_put_number(out, "found", 0);
+	put_warnings(out, daemon);
+}

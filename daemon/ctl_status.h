@@ -1,0 +1,21 @@
+/* What `status` and `show` answer, and the parts of it that other answers have too. */
+#ifndef MESHD_DAEMON_CTL_STATUS_H
+#define MESHD_DAEMON_CTL_STATUS_H
+
+#include "daemon/daemon.h"
+
+void ctl_status_put(struct pack *out, struct daemon *daemon);
+/* The node must be one that gossip_member() finds. */
+void ctl_status_put_member(struct pack *out, struct daemon *daemon, const struct id *node);
+/* What this node is part of: {"node", "mesh", "warnings"}. */
+void ctl_status_put_belonging(struct pack *out, struct daemon *daemon);
+
+/* A member {"id", "name"} of a map: a node, or the root key; null for nobody. */
+void ctl_status_put_person(
+	struct pack *out, const char *key, const struct gossip *gossip, const struct id *id);
+
+/* What the operator should know: everything in `warnings`. */
+typedef void (*ctl_status_warning_cb)(void *arg, const char *text);
+void ctl_status_each_warning(struct daemon *daemon, ctl_status_warning_cb each, void *arg);
+
+#endif

@@ -1,0 +1,161 @@
+#include "daemon/ctl_verb.h"
+
+#include <sodium.h>
+
+#include "daemon/ctl_belong.h"
+#include "daemon/ctl_doctor.h"
+#include "daemon/ctl_events.h"
+#include "daemon/ctl_invite.h"
+#include "daemon/ctl_put.h"
+#include "daemon/ctl_status.h"
+
+void ctl_verb_refuse(struct ctl_client *client, int err)
+{
+	const char *text = gossip_error(client->daemon->gossip);
+
+	ctl_client_refuse(client, err, 1, "%s", *text ? text : err_text(err));
+}
+
+void ctl_verb_await_disk(struct ctl_client *client, uint64_t ticket, daemon_ticket_cb done)
+{
+	int err = daemon_after_ticket(client->daemon, ticket, done, client);
+
+	daemon_wake(client->daemon);
+	if (err != 0)
+		ctl_client_refuse(client, err, 1, "%s", err_text(err));
+}
+
+bool ctl_verb_refused_by_disk(struct ctl_client *client, int err)
+{
+	const char *why = client->daemon->warnings[DAEMON_WARNING_STATE];
+
+	if (err != 0)
+		ctl_client_refuse(client, err, 1, "not done: it cannot be written to disk: %s",
+			why ? why : err_text(err));
+	return err != 0;
+}
+
+void ctl_verb_subject_done(void *arg, int err)
+{
+	struct ctl_client *client = arg;
+	const struct ctl_verb_subject *task = client->task;
+	struct pack *out;
+	size_t frame;
+
+	if (ctl_verb_refused_by_disk(client, err))
+		return;
+	out = ctl_client_begin(client);
+	frame = ipc_reply_begin_ok(out);
+	pack_put_map(out, *task->name ? 2 : 1);
+	ctl_put_id(out, "id", &task->id);
+	if (*task->name)
+		ctl_put_text(out, "name", task->name);
+	ipc_frame_end(out, frame);
+	ctl_client_send(client);
+}
+
+/* Who is meant, or why nobody is: told already. */
+static int resolve_node(
+	struct ctl_client *client, const struct ipc_request *request, struct id *ret)
+{
+	const char *text = ipc_request_text(request, IPC_ARG_NODE);
+	int err = gossip_resolve(client->daemon->gossip, text, ret);
+
+	if (err != 0)
+		ctl_client_refuse(client, err, 1,
+			err == ERR_INVALID
+				? "%s fits more than one node: give its id, or more of it"
+				: "no node %s is known here: `meshctl status` lists them",
+			text);
+	return err;
+}
+
+static void run_revoke(struct ctl_client *client, const struct ipc_request *request)
+{
+	struct daemon *daemon = client->daemon;
+	const char *reason = ipc_request_text(request, IPC_ARG_REASON);
+	struct ctl_verb_subject *task = ctl_client_task(client, sizeof(*task));
+	struct gossip_member member;
+	uint64_t ticket;
+	int err;
+
+	if (!task || resolve_node(client, request, &task->id) != 0)
+		return;
+	if (gossip_member(daemon->gossip, &task->id, &member)) {
+		strcpy(task->name, member.standing->name);
+		sodium_memzero(member.preshared, sizeof(member.preshared));
+	}
+	err = gossip_revoke(
+		daemon->gossip, daemon_time(daemon), &task->id, reason ? reason : "", &ticket);
+	if (err != 0)
+		ctl_verb_refuse(client, err);
+	else
+		ctl_verb_await_disk(client, ticket, ctl_verb_subject_done);
+}
+
+/* ---- looking ---- */
+
+static void run_status(struct ctl_client *client, const struct ipc_request *request)
+{
+	struct pack *out = ctl_client_begin(client);
+	size_t frame = ipc_reply_begin_ok(out);
+
+	(void)request;
+	ctl_status_put(out, client->daemon);
+	ipc_frame_end(out, frame);
+	ctl_client_send(client);
+}
+
+static void run_show(struct ctl_client *client, const struct ipc_request *request)
+{
+	struct gossip_member member;
+	struct pack *out;
+	struct id node;
+	size_t frame;
+
+	if (resolve_node(client, request, &node) != 0)
+		return;
+	if (!gossip_member(client->daemon->gossip, &node, &member)) {
+		ctl_client_refuse(client, ERR_UNKNOWN, 1,
+			"%s is no member any more, for more than a day",
+			ipc_request_text(request, IPC_ARG_NODE));
+		return;
+	}
+	sodium_memzero(member.preshared, sizeof(member.preshared));
+	out = ctl_client_begin(client);
+	frame = ipc_reply_begin_ok(out);
+	ctl_status_put_member(out, client->daemon, &node);
+	ipc_frame_end(out, frame);
+	ctl_client_send(client);
+}
+
+static void run_doctor(struct ctl_client *client, const struct ipc_request *request)
+{
+	struct pack *out = ctl_client_begin(client);
+	size_t frame = ipc_reply_begin_ok(out);
+
+	(void)request;
+	ctl_doctor_put(out, client->daemon);
+	ipc_frame_end(out, frame);
+	ctl_client_send(client);
+}
+
+void ctl_verb_run(struct ctl_client *client, const struct ipc_request *request)
+{
+	static void (*const handlers[IPC_VERBS])(
+		struct ctl_client *, const struct ipc_request *) = {
+		[IPC_VERB_INIT] = ctl_belong_init,
+		[IPC_VERB_INVITE] = ctl_invite_mint,
+		[IPC_VERB_INVITES] = ctl_invite_list,
+		[IPC_VERB_UNINVITE] = ctl_invite_withdraw,
+		[IPC_VERB_JOIN] = ctl_belong_join,
+		[IPC_VERB_LEAVE] = ctl_belong_leave,
+		[IPC_VERB_STATUS] = run_status,
+		[IPC_VERB_SHOW] = run_show,
+		[IPC_VERB_REVOKE] = run_revoke,
+		[IPC_VERB_EVENTS] = ctl_events_run,
+		[IPC_VERB_DOCTOR] = run_doctor,
+	};
+
+	handlers[request->verb](client, request);
+}
