@@ -28,6 +28,9 @@ struct path {
 	bool moved;		 /* gossip has left the address that WireGuard uses */
 	mtime_t moved_at;	 /* of the first look after that; 0: not yet */
 
+	mtime_t wake_until; /* 0: not to be woken */
+	bool woken;	    /* as the last plan has it */
+
 	bool pending; /* wanted is to be put in place of current */
 	struct endpoint wanted;
 };
@@ -39,7 +42,8 @@ struct path_table {
 
 struct paths {
 	struct path_table table, next;
-	size_t at; /* in table, while next is made */
+	size_t at;	/* in table, while next is made */
+	size_t wakeful; /* paths in next that are to be woken */
 };
 
 enum verdict {
@@ -160,7 +164,7 @@ static bool observe(struct path *path, mtime_t now, wtime_t wall, const struct w
 		path->silent_at = now;
 	if (has_session(path, now)) {
 		path->proven_at = path->handshake_at;
-		path->tried_at = MTIME_ZERO;
+		path->tried_at = path->wake_until = MTIME_ZERO;
 	} else if (sent && !path->tried_at.us) {
 		path->tried_at = now;
 	}
@@ -186,11 +190,21 @@ void paths_observe(struct paths *paths, mtime_t now, wtime_t wall, const struct 
 	}
 }
 
-bool paths_due(const struct paths *paths, mtime_t now)
+void paths_wake(struct paths *paths, mtime_t now)
 {
 	for (size_t i = 0; i < paths->table.count; i++)
-		if (judge(&paths->table.items[i], now) != KEEP)
+		paths->table.items[i].wake_until = mtime_add_ms(now, PATHS_WAKE_MS);
+}
+
+bool paths_due(const struct paths *paths, mtime_t now)
+{
+	for (size_t i = 0; i < paths->table.count; i++) {
+		const struct path *path = &paths->table.items[i];
+
+		if (judge(path, now) != KEEP ||
+			(path->woken && mtime_reached(now, path->wake_until)))
 			return true;
+	}
 	return false;
 }
 
@@ -215,7 +229,7 @@ mtime_t paths_look_deadline(const struct paths *paths)
 void paths_begin(struct paths *paths)
 {
 	paths->next.count = 0;
-	paths->at = 0;
+	paths->at = paths->wakeful = 0;
 }
 
 /* The peer's path in the table that is being made: as it was, or new. */
@@ -317,7 +331,9 @@ int paths_choose(struct paths *paths, mtime_t now, const struct paths_belief *be
 		want_next(path, now, belief);
 		break;
 	}
-	*ret = (struct paths_choice){.set = path->pending};
+	path->woken = mtime_before(now, path->wake_until) && paths->wakeful < PATHS_WAKE_MAX;
+	paths->wakeful += path->woken;
+	*ret = (struct paths_choice){.set = path->pending, .wake = path->woken};
 	if (path->pending)
 		ret->endpoint = path->wanted;
 	else if (path->current.ip.family)

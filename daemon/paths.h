@@ -29,6 +29,8 @@
 #define PATHS_TRY_MS	15000 /* three handshake initiations, 5 s apart */
 #define PATHS_MOVED_MS	1000
 #define PATHS_SILENT_MS 5000
+#define PATHS_WAKE_MS	30000 /* six handshake initiations */
+#define PATHS_WAKE_MAX	128   /* peers at once: a node that boots is no flood */
 
 struct paths;
 
@@ -40,6 +42,9 @@ void paths_free(struct paths *paths);
 typedef void (*paths_heard_cb)(void *context, const struct id *node);
 void paths_observe(struct paths *paths, mtime_t now, wtime_t wall, const struct wg_device *have,
 	paths_heard_cb heard, void *context);
+/* The device was made anew and has no sessions, but peers may go on sending in theirs for 15 s
+ * before they notice: it is for us to speak first. */
+void paths_wake(struct paths *paths, mtime_t now);
 /* Some peer needs another endpoint: make a plan. */
 bool paths_due(const struct paths *paths, mtime_t now);
 /* A peer seems to be moving: look at WireGuard at this time at the latest; MTIME_NEVER: no hurry.
@@ -58,6 +63,7 @@ struct paths_belief {
 struct paths_choice {
 	struct endpoint endpoint; /* family 0: none known */
 	bool set;		  /* in place of what WireGuard has */
+	bool wake;		  /* a session is wanted before there is anything to send */
 };
 
 /* Around every plan: begin, each peer once by rising id, end. Whoever was not chosen for is

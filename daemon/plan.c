@@ -108,6 +108,9 @@ static int choose_endpoint(const struct builder *builder, struct paths *paths, m
 		return err;
 	peer->endpoint = choice.endpoint;
 	peer->endpoint_set = choice.set;
+	/* WireGuard sends the first one at once. */
+	if (choice.wake)
+		peer->keepalive_s = PLAN_KEEPALIVE_S;
 	return 0;
 }
 

@@ -15,7 +15,7 @@
 /* What others change of ours is put right within 2 s. A look at n peers costs n times about 5 us,
  * so with more than some 3,000 the interval grows, for looking is to take no more than a hundredth
  * of a core. The kernel tells of links, addresses and routes: they are looked at rarely without. */
-#define LOOK_MS	       1500
+#define LOOK_MS	       1200
 #define LOOK_SHARE     100
 #define NET_LOOK_MS    30000
 #define EVENT_DELAY_MS 25 /* events come in bursts */
@@ -50,7 +50,8 @@ struct recon {
 	struct recon_host host;
 
 	bool plan_due, apply_due, net_done, step_due;
-	bool was_up;		/* as told to others */
+	bool fresh;  /* the device is another one than before and was not looked at yet */
+	bool was_up; /* as told to others */
 	bool addresses_changed; /* the host's, and others are to be told */
 	mtime_t plan_at;	/* not before */
 	mtime_t look_at, net_at, host_at;
@@ -220,14 +221,19 @@ static bool step(struct recon *recon, struct gossip_time time)
 		return false;
 	watch(recon, backend->fd);
 	if (backend->generation != generation) {
-		recon->look_at = recon->net_at = time.now;
-		recon->apply_due = true;
+		recon->look_at = recon->net_at = recon->plan_at = time.now;
+		recon->apply_due = recon->fresh = true;
 		recon_fault_clear(&recon->faults, RECON_DEVICE);
 	}
 	if (backend->state != before || backend->generation != generation)
 		tell_backend(recon, wg_backend_state_name(before),
 			wg_backend_state_name(backend->state), err ? backend->error : NULL);
 	return backend->state == WG_RUNNING;
+}
+
+static bool wg_owned(const struct recon *recon)
+{
+	return recon_wg_known(&recon->wg) && recon->wg.owned == recon->wg.backend->generation;
 }
 
 static void look(struct recon *recon, struct gossip_time time)
@@ -246,6 +252,10 @@ static void look(struct recon *recon, struct gossip_time time)
 		return;
 	}
 	recon->apply_due = true;
+	if (recon->fresh && wg_owned(recon) && recon->wg.sync.have.peer_count == 0)
+		paths_wake(recon->paths, time.now);
+	recon->plan_due |= recon->fresh;
+	recon->fresh = false;
 	paths_observe(recon->paths, time.now, time.wall, &recon->wg.sync.have, heard, recon);
 	if (paths_due(recon->paths, time.now))
 		recon->plan_due = true;
@@ -265,11 +275,6 @@ static void apply(struct recon *recon, struct gossip_time time)
 	paths_applied(recon->paths, time.now);
 	for (uint32_t i = 0; i < recon->plan.device.peer_count; i++)
 		recon->plan.device.peers[i].endpoint_set = false;
-}
-
-static bool wg_owned(const struct recon *recon)
-{
-	return recon_wg_known(&recon->wg) && recon->wg.owned == recon->wg.backend->generation;
 }
 
 static mtime_t next_look(const struct recon *recon)
@@ -310,7 +315,6 @@ static void turn_net(struct recon *recon, struct gossip_time time)
 
 static void turn_host(struct recon *recon, struct gossip_time time)
 {
-	const struct wg_backend *backend = recon->wg.backend;
 	uint32_t mtu = recon->host.underlay_mtu;
 
 	if (!mtime_reached(time.now, recon->host_at))
@@ -319,8 +323,7 @@ static void turn_host(struct recon *recon, struct gossip_time time)
 	if (recon->addresses_changed)
 		daemon_addresses_changed(recon->daemon);
 	recon->addresses_changed = false;
-	recon_net_host(
-		recon->nl, backend ? backend->ifindex : 0, time.now, &recon->faults, &recon->host);
+	recon_net_host(recon->nl, recon->config.interface, time.now, &recon->faults, &recon->host);
 	if (recon->faults.of[RECON_HOST].text[0])
 		recon->host_at = recon->faults.of[RECON_HOST].next;
 	if (recon->host.underlay_mtu != mtu)

@@ -2,12 +2,17 @@
 
 #include "daemon/log.h"
 
-void recon_net_host(struct nl *nl, uint32_t ifindex, mtime_t now, struct recon_faults *faults,
+void recon_net_host(struct nl *nl, const char *interface, mtime_t now, struct recon_faults *faults,
 	struct recon_host *host)
 {
 	struct net_addrs addrs;
+	struct net_link link;
+	uint32_t ifindex = 0;
 	size_t kept = 0;
 
+	/* Also one that an earlier daemon left. */
+	if (net_link_get(nl, interface, &link) == 0)
+		ifindex = link.ifindex;
 	if (net_addr_list(nl, 0, &addrs)) {
 		recon_fault_set(faults, RECON_HOST, now, "cannot read the host's addresses: %s",
 			nl_error(nl));

@@ -16,8 +16,10 @@ struct recon_host {
 	uint32_t underlay_mtu;
 };
 
-/* Looks at the host again; what could not be read stays as it was. */
-void recon_net_host(struct nl *nl, uint32_t ifindex, mtime_t now, struct recon_faults *faults,
+/* Looks at the host again, the overlay's interface left out; what could not be read stays as it
+ * was.
+ */
+void recon_net_host(struct nl *nl, const char *interface, mtime_t now, struct recon_faults *faults,
 	struct recon_host *host);
 void recon_host_done(struct recon_host *host);
 bool recon_host_has(const struct recon_host *host, const struct ip *ip);

@@ -366,6 +366,38 @@ static void a_running_interface_is_taken_over_as_it_is(void **state)
 	scene_end(&scene);
 }
 
+static void a_device_made_anew_speaks_first(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	scene_start(&scene);
+	choose(&scene);
+	assert_false(scene.choice.wake);
+	paths_wake(scene.paths, now(&scene));
+	choose(&scene);
+	assert_true(scene.choice.wake);
+	run(&scene, 1000);
+	assert_true(scene.choice.wake);
+	handshake(&scene);
+	turn(&scene);
+	assert_false(scene.choice.wake);
+	scene_end(&scene);
+}
+
+static void who_cannot_be_woken_is_let_sleep(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	scene_start(&scene);
+	paths_wake(scene.paths, now(&scene));
+	choose(&scene);
+	run(&scene, PATHS_WAKE_MS + 1000);
+	assert_false(scene.choice.wake);
+	scene_end(&scene);
+}
+
 static void who_left_is_forgotten(void **state)
 {
 	struct scene scene;
@@ -397,6 +429,8 @@ int main(void)
 		cmocka_unit_test(silence_turns_to_where_gossip_reaches_it),
 		cmocka_unit_test(keepalives_ask_for_no_answer),
 		cmocka_unit_test(a_running_interface_is_taken_over_as_it_is),
+		cmocka_unit_test(a_device_made_anew_speaks_first),
+		cmocka_unit_test(who_cannot_be_woken_is_let_sleep),
 		cmocka_unit_test(who_left_is_forgotten),
 	};
 
