@@ -68,9 +68,11 @@ bool recon_wg_known(const struct recon_wg *wg)
 
 static int fail(struct recon_wg *wg, int err, mtime_t now, struct recon_faults *faults)
 {
-	recon_fault_set(faults, RECON_DEVICE, now, "%s",
-		wg->backend->error[0] ? wg->backend->error : err_text(err));
 	wg->applied = false;
+	/* It has just gone: the next step tells why, and makes it again. */
+	if (err != ERR_UNKNOWN)
+		recon_fault_set(faults, RECON_DEVICE, now, "%s",
+			wg->backend->error[0] ? wg->backend->error : err_text(err));
 	return err;
 }
 
