@@ -103,8 +103,35 @@ static struct nlmsghdr *begin(union nl_msg *msg, uint16_t type, int family)
 	return nlh;
 }
 
-/* One family after the other: a dump of both cannot be filtered by the kernel. Each keeps what it
- * found in a list of its own, for it may start over. */
+/* Moves what a selection has found behind what was found before. */
+static int gather(struct net_routes *all, struct net_routes *found)
+{
+	struct net_route *grown;
+
+	if (found->count) {
+		grown = array_reserve(
+			all->items, all->count + found->count, sizeof(*grown), &all->capacity);
+		if (!grown)
+			return ERR_NOMEM;
+		memcpy(grown + all->count, found->items, found->count * sizeof(*grown));
+		all->items = grown;
+		all->count += found->count;
+	}
+	net_routes_done(found);
+	return 0;
+}
+
+/* The kernel passes over what is not ours by itself. */
+static void filter_ours(struct nlmsghdr *nlh, uint32_t ifindex)
+{
+	struct rtmsg *info = mnl_nlmsg_get_payload(nlh);
+
+	info->rtm_protocol = NET_ROUTE_PROTOCOL;
+	mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
+}
+
+/* One family after the other: a dump of both cannot be filtered by the kernel. Each has a list of
+ * its own, for its dump may start over. */
 static int dump(struct nl *nl, struct selection *selection, bool ours, struct net_routes *ret)
 {
 	static const int families[] = {AF_INET, AF_INET6};
@@ -114,32 +141,16 @@ static int dump(struct nl *nl, struct selection *selection, bool ours, struct ne
 	for (size_t i = 0; i < ARRAY_SIZE(families) && !err; i++) {
 		union nl_msg msg;
 		struct nlmsghdr *nlh = begin(&msg, RTM_GETROUTE, families[i]);
-		struct net_routes *found = &selection->routes;
-		struct net_route *grown;
 
-		if (ours) {
-			((struct rtmsg *)mnl_nlmsg_get_payload(nlh))->rtm_protocol =
-				NET_ROUTE_PROTOCOL;
-			mnl_attr_put_u32(nlh, RTA_OIF, selection->ifindex);
-		}
-		*found = (struct net_routes){0};
+		if (ours)
+			filter_ours(nlh, selection->ifindex);
 		err = nl_dump(nl, NL_ROUTE, nlh, take, selection);
 		if (err == ERR_UNSUPPORTED || (err == ERR_UNKNOWN && ours))
 			err = 0; /* a host without IPv6; an interface that has just gone */
-		if (!err && found->count) {
-			grown = array_reserve(
-				all.items, all.count + found->count, sizeof(*grown), &all.capacity);
-			if (grown) {
-				memcpy(grown + all.count, found->items,
-					found->count * sizeof(*grown));
-				all.items = grown;
-				all.count += found->count;
-			} else {
-				err = ERR_NOMEM;
-			}
-		}
-		net_routes_done(found);
+		if (!err)
+			err = gather(&all, &selection->routes);
 	}
+	net_routes_done(&selection->routes);
 	if (err)
 		net_routes_done(&all);
 	else

@@ -134,7 +134,7 @@ static int compare(const void *a, const void *b)
 static double median_ms(int64_t *us, size_t count)
 {
 	qsort(us, count, sizeof(*us), compare);
-	return us[count / 2] / 1000.0;
+	return (double)us[count / 2] / 1000;
 }
 
 static void row(

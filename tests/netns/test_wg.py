@@ -276,6 +276,33 @@ def test_auto_takes_what_this_kernel_can(world, tmp_path):
     drive.leave_running()
 
 
+def test_a_host_without_ipv6_has_its_ipv4(world, tmp_path):
+    host = world.host("alpha")
+    host.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1")
+    drive = Drive(host, tmp_path)
+    drive.lines += ["address fd00::1/128", "address 10.9.0.1/32"]
+    drive.want()
+    drive.settled()
+    assert host.addresses(IFACE) == ["10.9.0.1"]
+    drive.leave_running()
+
+
+def test_somebody_elses_route_is_not_replaced(world, tmp_path):
+    host = world.host("alpha")
+    host.run("ip", "link", "add", "other", "type", "veth")
+    host.run("ip", "link", "set", "other", "up")
+    host.run("ip", "route", "add", "10.9.0.0/24", "dev", "other")
+    drive = Drive(host, tmp_path)
+    drive.lines += ["address 10.9.0.1/32", "route 10.9.0.0/24 10.9.0.1"]
+    drive.want()
+    wait_for(lambda: "File exists" in drive.show()["error"], 5, "it is said")
+    assert "10.9.0.0/24 dev other" in host.output("ip", "route")
+    host.run("ip", "route", "delete", "10.9.0.0/24", "dev", "other")
+    drive.settled()
+    assert "10.9.0.0/24 dev mesh0 proto 173 scope link src 10.9.0.1" in host.output("ip", "route")
+    drive.leave_running()
+
+
 def test_something_else_of_that_name_is_left_alone(world, tmp_path):
     host = world.host("alpha")
     host.run("ip", "link", "add", IFACE, "type", "bridge")

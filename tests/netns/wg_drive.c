@@ -150,6 +150,16 @@ static void want(struct drive *drive, const char *path)
 	drive->wanted = true;
 }
 
+static size_t without_ipv6(struct prefix *addresses, size_t count)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (addresses[i].ip.family == 4)
+			addresses[kept++] = addresses[i];
+	return kept;
+}
+
 static int keep_net(struct drive *drive)
 {
 	struct net_addr_ops addr_ops;
@@ -169,6 +179,8 @@ static int keep_net(struct drive *drive)
 		err = net_addr_list(drive->nl, link.ifindex, &addrs);
 	if (err)
 		return err;
+	if (!link.ipv6)
+		drive->address_count = without_ipv6(drive->addresses, drive->address_count);
 	net_addr_diff(drive->addresses, drive->address_count, &addrs, link.ifindex, &addr_ops);
 	net_addrs_done(&addrs);
 	drive->ops += addr_ops.count;

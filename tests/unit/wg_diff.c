@@ -162,6 +162,7 @@ static void expect_wanted(
 		for (uint32_t j = 0; j < want->peer_count; j++)
 			if (want->peers[j].public_key[1] == i)
 				peer = &want->peers[j];
+		assert_non_null(peer);
 		assert_int_equal(wanted.peers[i].psk, after->peers[i].psk);
 		assert_int_equal(wanted.peers[i].keepalive_s, after->peers[i].keepalive_s);
 		if (before->peers[i].there && before->peers[i].endpoint.ip.family &&
