@@ -8,6 +8,7 @@
 #include "gossip/gossip_internal.h"
 
 #define SYNC_CHECK_MS 250  /* how often a difference is looked at while there is one */
+#define SYNC_FRESH_MS 400  /* a digest older than that is asked for again before a sync */
 #define SYNC_YIELD_MS 1000 /* the larger id waits, so that not both begin */
 #define DEAD_DIAL_MS                                                                          \
 	30000 /* a dead member is dialled over TCP this often: it heals partitions, and tells \
@@ -428,8 +429,14 @@ static void sync_tick(struct gossip *g)
 		(age_ms < SYNC_PATIENCE_MS &&
 			mtime_diff_ms(g->time.now, g->store_changed) < SYNC_QUIET_MS))
 		return;
-	g->sync_next = mtime_add_ms(g->time.now, SYNC_GAP_MS);
 	chosen = gossip_peer(g, &peer->id);
+	/* what it told some time ago may have been mended since, by others */
+	if (mtime_diff_ms(g->time.now, peer->compared) > SYNC_FRESH_MS) {
+		chosen->compared = g->time.now;
+		gossip_packet_compare(g, chosen);
+		return;
+	}
+	g->sync_next = mtime_add_ms(g->time.now, SYNC_GAP_MS);
 	chosen->differs_since = g->time.now;
 	(void)gossip_stream_connect(g, STREAM_CLIENT, &chosen->id, &chosen->reached);
 }

@@ -78,6 +78,7 @@ struct peer {
 	/* its store */
 	bool differs;
 	mtime_t differs_since;
+	mtime_t compared; /* when it last told its digest */
 	bool has_clock;
 	int64_t clock_offset_ms;
 	/* what it says of itself */
@@ -254,6 +255,7 @@ bool gossip_peer_usable(const struct gossip *g, const struct endpoint *endpoint)
 /* gossip_packet.c */
 void gossip_packet_action(struct gossip *g, const struct swim_action *action);
 void gossip_packet_push(struct gossip *g);
+void gossip_packet_compare(struct gossip *g, struct peer *peer);
 void gossip_packet_tell(struct gossip *g, struct peer *peer, const struct record *record);
 void gossip_packet_greet(struct gossip *g, struct peer *peer);
 

@@ -183,6 +183,16 @@ void gossip_packet_action(struct gossip *g, const struct swim_action *action)
 	}
 }
 
+/* Asks for its digest anew: an ack that no probe waits for. */
+void gossip_packet_compare(struct gossip *g, struct peer *peer)
+{
+	struct msg msg = {.ping = 0};
+
+	msg_add(&msg, MSG_PING);
+	add_store(g, &msg);
+	send_everywhere(g, peer, &msg);
+}
+
 /* What is fresh goes at once to a few members, each of which does the same with what is news to it.
  */
 void gossip_packet_push(struct gossip *g)
@@ -194,9 +204,12 @@ void gossip_packet_push(struct gossip *g)
 		struct peer *peer = gossip_peer(g, &chosen[i]);
 		struct msg msg = {0};
 
-		if (!peer || !peer->keyed || !is_proven(peer, &peer->reached))
+		if (!peer || !peer->keyed)
 			continue;
-		if (add_items(g, &msg, true))
+		/* without a session it is greeted first; what is news goes along with that */
+		if (!is_proven(peer, &peer->reached))
+			send_everywhere(g, peer, &msg);
+		else if (add_items(g, &msg, true))
 			send_to(g, peer, &peer->reached, &msg);
 	}
 	spread_pushed(g->spread);
@@ -228,6 +241,7 @@ void gossip_packet_greet(struct gossip *g, struct peer *peer)
 		add_store(g, &msg);
 	}
 	add_echo(g, peer, &peer->reached, &msg);
+	add_items(g, &msg, false);
 	send_to(g, peer, &peer->reached, &msg);
 }
 
@@ -309,6 +323,7 @@ static void digest_received(struct gossip *g, struct peer *peer, const struct ms
 
 	store_digest(g->store, own);
 	bool differs = memcmp(own, msg->digest, sizeof(own)) != 0;
+	peer->compared = g->time.now;
 	if (differs && !peer->differs) {
 		peer->differs_since = g->time.now;
 		g->sync_check = mtime_min(g->sync_check, mtime_add_ms(g->time.now, SYNC_SETTLE_MS));

@@ -67,7 +67,7 @@ static struct cluster *calm_mesh(int count)
 	struct cluster *c = cluster_new(&calm);
 
 	cluster_mesh(c, count);
-	assert_true(cluster_wait(c, 5000, cluster_converged, NULL));
+	assert_true(cluster_wait(c, 15000, cluster_converged, NULL));
 	return c;
 }
 
