@@ -14,7 +14,7 @@
 #include "gossip/base/text.h"
 
 #define ACCEPTED (UINT64_C(1) << 63)
-#define LARGE	 (3 << 20) /* more than a socket takes at once */
+#define LARGE	 (16 << 20) /* more than a socket takes at once */
 
 struct end {
 	struct transport *transport;
