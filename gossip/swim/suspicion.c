@@ -167,8 +167,12 @@ int suspicion_received(
 		*ret_news = false;
 		return 0;
 	}
+	/* it is passed on whole, so that its proof must hold even where it tells us nothing */
+	bool proven =
+		order == 0 && memcmp(&statement->alive, &member->alive, sizeof(struct sig)) == 0;
+
 	if (statement_verify_suspect(statement, swim->config.mesh) != 0 ||
-		(order > 0 && statement_verify_alive(statement, swim->config.mesh) != 0))
+		(!proven && statement_verify_alive(statement, swim->config.mesh) != 0))
 		return ERR_BAD_SIGNATURE;
 	if (order > 0)
 		member_adopt(swim, now, member, &statement->incarnation, &statement->alive);
