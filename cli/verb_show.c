@@ -91,7 +91,7 @@ static void put_wireguard(struct cli *cli, struct table *table, const json_t *me
 	const json_t *wireguard = json_object_get(member, "wireguard");
 	char rx[HUMAN_SIZE], tx[HUMAN_SIZE], *text;
 
-	if (!json_is_object(wireguard))
+	if (!model_text(wireguard, "public_key", NULL))
 		return;
 	put_text(table, "wireguard key", wireguard, "public_key");
 	if (model_true(member, "self"))

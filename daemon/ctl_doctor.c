@@ -104,7 +104,7 @@ static void check_ports(
 	char listen[TEXT_ENDPOINT_SIZE];
 
 	text_endpoint(&daemon->config.listen, listen);
-	if (overlay->listen_port)
+	if (daemon->config.backend != CONFIG_BACKEND_NONE)
 		add(checks, "ports", OK, NULL,
 			"gossip on %s (UDP and TCP), WireGuard on %u (UDP): firewalls have to let "
 			"both in",
@@ -114,31 +114,37 @@ static void check_ports(
 			"gossip on %s (UDP and TCP): firewalls have to let it in", listen);
 }
 
+static void check_mtu(struct checks *checks, const struct recon_status *overlay)
+{
+	if (overlay->mtu < CONFIG_MTU_MIN)
+		add(checks, "mtu", WARN, "set `mtu` in [wireguard] to 1280 or more",
+			"%s carries %u bytes at most, too few for IPv6", overlay->interface,
+			overlay->mtu);
+	else
+		add(checks, "mtu", OK, NULL, "%s carries %u bytes", overlay->interface,
+			overlay->mtu);
+}
+
 static void check_interface(
 	struct checks *checks, const struct daemon *daemon, const struct recon_status *overlay)
 {
 	struct gossip_status status;
 
 	gossip_status(daemon->gossip, &status);
-	if (daemon->config.backend == CONFIG_BACKEND_NONE)
+	if (daemon->config.backend == CONFIG_BACKEND_NONE) {
 		add(checks, "interface", OK, NULL, "none: the configuration wants gossip only");
-	else if (status.state != GOSSIP_RUNNING)
+	} else if (status.state != GOSSIP_RUNNING) {
 		add(checks, "interface", OK, NULL, "none: this node is %s",
 			gossip_state_label(status.state));
-	else if (!overlay->up)
+	} else if (!overlay->up) {
 		add(checks, "interface", FAIL, "see meshd's log for how it came to that",
 			"%s is not up: %s", overlay->interface,
 			overlay->problem ? overlay->problem : "it is being set up");
-	else
+	} else {
 		add(checks, "interface", OK, NULL, "%s is up (%s), with %zu peers",
 			overlay->interface, overlay->backend, overlay->peers);
-	if (overlay->mtu && overlay->mtu < CONFIG_MTU_MIN)
-		add(checks, "mtu", WARN, "set `mtu` in [wireguard] to 1280 or more",
-			"%s carries %u bytes at most, too few for IPv6", overlay->interface,
-			overlay->mtu);
-	else if (overlay->mtu)
-		add(checks, "mtu", OK, NULL, "%s carries %u bytes", overlay->interface,
-			overlay->mtu);
+		check_mtu(checks, overlay);
+	}
 }
 
 static void add_warning(void *arg, const char *text)
