@@ -79,12 +79,24 @@ static int set_running(struct wg_userspace *userspace, mtime_t now)
 }
 
 /* Somebody listens at the socket: the process that an earlier daemon left, or one that systemd or
- * an operator started. */
+ * an operator started. Network namespaces may share the socket's folder: whoever has no interface
+ * here is none of ours. */
 static int adopt(struct wg_userspace *userspace, int socket, mtime_t now)
 {
-	wg_child_forget(&userspace->child);
-	wg_child_adopt(&userspace->child, uapi_socket_pid(socket));
+	struct wg_backend *backend = &userspace->base;
+	pid_t pid = uapi_socket_pid(socket);
+	struct net_link link;
+
 	close(socket);
+	if (net_link_get(userspace->nl, backend->name, &link) == ERR_UNKNOWN) {
+		wg_backend_fail(backend, ERR_STATE,
+			"process %d answers at the socket of %s in " UAPI_DIR
+			", but its interface is not in this network namespace",
+			(int)pid, backend->name);
+		return wait_and_retry(userspace, now, ERR_STATE);
+	}
+	wg_child_forget(&userspace->child);
+	wg_child_adopt(&userspace->child, pid);
 	return set_running(userspace, now);
 }
 
@@ -307,9 +319,11 @@ static int remove_link(struct wg_userspace *userspace)
 static int userspace_stop(struct wg_backend *backend)
 {
 	struct wg_userspace *userspace = userspace_of(backend);
+	struct net_link link;
 	int socket, err = 0;
 
-	if (!userspace->child.pid && uapi_socket_open(backend->name, &socket) == 0) {
+	if (!userspace->child.pid && net_link_get(userspace->nl, backend->name, &link) == 0 &&
+		uapi_socket_open(backend->name, &socket) == 0) {
 		wg_child_adopt(&userspace->child, uapi_socket_pid(socket));
 		close(socket);
 	}

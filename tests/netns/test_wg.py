@@ -254,6 +254,22 @@ def test_a_missing_program_is_said_and_tried_again(world, tmp_path):
 
 
 @userspace_only
+def test_a_process_of_another_namespace_is_left_alone(world, tmp_path):
+    host = world.host("alpha")
+    drive = Drive(host, tmp_path)
+    drive.want()
+    drive.settled()
+    drive.leave_running()
+    drive.log = tmp_path / "other.log"
+    host.enter = [*host.enter, "unshare", "--net"]  # the same /run
+    drive.start()
+    drive.want()
+    wait_for(lambda: "not in this network namespace" in drive.show()["error"], 5, "it is said")
+    assert drive.ask("stop") == {"error": ""}
+    assert len(host.pids("wireguard-go")) == 1
+
+
+@userspace_only
 def test_a_process_that_hangs_does_not_stop_the_loop_for_good(pair):
     alpha, _ = pair
     pid, = alpha.host.pids("wireguard-go")
