@@ -131,6 +131,8 @@ static void send_ping(struct gossip *g, struct peer *peer)
 
 static void send_ack(struct gossip *g, struct peer *peer, uint64_t sequence)
 {
+	uint8_t bytes[SWIM_GREETING_MAX];
+	struct pack greeting;
 	struct msg msg = {.ack = sequence};
 	struct endpoint to = g->reply.to;
 
@@ -142,6 +144,8 @@ static void send_ack(struct gossip *g, struct peer *peer, uint64_t sequence)
 		add_store(g, &msg);
 		msg_add(&msg, MSG_SEEN);
 		msg.seen = to;
+		pack_init(&greeting, bytes, sizeof(bytes));
+		add_greeting(g, peer, &greeting, &msg);
 		add_items(g, &msg, false);
 	} else {
 		add_challenge(g, peer, &to, &msg);
