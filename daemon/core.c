@@ -20,7 +20,8 @@ static int make(struct daemon *daemon, const struct id *mesh, uint64_t generatio
 	bool data_plane = daemon->config.backend != CONFIG_BACKEND_NONE;
 	struct gossip_config config = {
 		.identity = &daemon->keys->identity,
-		.wireguard = data_plane ? &daemon->keys->wireguard : NULL,
+		/* Without a data plane the key is told all the same; the port of 0 says it. */
+		.wireguard = &daemon->keys->wireguard,
 		.root = daemon->keys->has_root ? &daemon->keys->root : NULL,
 		.mesh = mesh,
 		.generation = generation,
