@@ -55,9 +55,9 @@
 
 struct peer {
 	struct id id;
-	bool member; /* now; else one whose membership has ended */
-	bool keyed;
-	uint8_t shared[32]; /* X25519 of the identities */
+	bool member;	      /* now; else one whose membership has ended */
+	bool keyed, unusable; /* the pair key is there; cannot be made */
+	uint8_t shared[32];   /* X25519 of the identities */
 	struct keys_pair pair;
 	/* its session with us, proven by an echo of a nonce of ours */
 	bool has_session;

@@ -32,23 +32,27 @@ void gossip_peer_free(struct gossip *g, struct peer *peer)
 	map_del(&g->peers, &peer->id);
 	if (peer->keyed)
 		map_del(&g->tags, peer->pair.receive_tag);
-	else
+	else if (!peer->unusable)
 		g->unkeyed--;
 	free(peer->descriptor);
 	sodium_memzero(peer, sizeof(*peer));
 	free(peer);
 }
 
-/* The store takes no record of a node whose key does not convert, so the agreement cannot fail. */
 void gossip_peer_key(struct gossip *g, struct peer *peer)
 {
-	if (peer->keyed || keys_agree(g->config.identity, &peer->id, peer->shared) != 0)
+	if (peer->keyed || peer->unusable)
 		return;
+	g->unkeyed--;
+	/* no record of such a node gets into the store, but its name may stand on a damaged disk */
+	if (keys_agree(g->config.identity, &peer->id, peer->shared) != 0) {
+		peer->unusable = true;
+		return;
+	}
 	keys_pair(peer->shared, &g->mesh, &g->config.identity->id, &peer->id, &peer->pair);
 	if (map_put(&g->tags, peer->pair.receive_tag, peer) != 0)
-		return;
+		abort(); /* as for effects */
 	peer->keyed = true;
-	g->unkeyed--;
 }
 
 bool gossip_peer_key_some(struct gossip *g)
@@ -60,7 +64,7 @@ bool gossip_peer_key_some(struct gossip *g)
 		return false;
 	for (int members = 1; members >= 0 && left; members--) {
 		map_each (&g->peers, at, peer) {
-			if (peer->keyed || peer->member != members)
+			if (peer->keyed || peer->unusable || peer->member != members)
 				continue;
 			gossip_peer_key(g, peer);
 			if (--left == 0)
