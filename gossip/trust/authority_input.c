@@ -1,8 +1,6 @@
 /* The first step of authority_compute: one record a slot, decoded, in an order of their own. */
 #include "gossip/trust/authority_strata.h"
 
-#include <assert.h>
-
 static int compare_slots(const struct record *a, const struct record *b)
 {
 	size_t shorter = a->key_size < b->key_size ? a->key_size : b->key_size;
@@ -160,15 +158,15 @@ static int read_admissions(struct strata *s, const struct record *const *records
 
 static void add_invite(struct strata *s, const struct record *record)
 {
-	struct strata_invite *invite = &s->invites[s->invite_count++];
-	int err = invite_decode(record, &invite->view.invite);
+	struct strata_invite *invite = &s->invites[s->invite_count];
 
-	assert(err == 0); /* whoever made it a source has tried */
-	(void)err;
+	if (invite_decode(record, &invite->view.invite) != 0)
+		return;
 	invite->view.author = record->author;
 	invite->view.stamp = record->stamp;
 	invite->view.record = record;
 	invite->makes_admins = invite->view.invite.admin && id_equal(&record->author, s->mesh);
+	s->invite_count++;
 }
 
 /* One invite of each, owning its record where need be; the other copies go. */
@@ -212,7 +210,6 @@ static int read_invites(struct strata *s)
 		authority_input_of(s, RECORD_ADMISSION, &admission_count);
 	const struct record *const *invites = authority_input_of(s, RECORD_INVITE, &invite_count);
 	struct source *sources = strata_alloc(admission_count + invite_count, sizeof(*sources));
-	struct invite unused;
 	int err = ERR_NOMEM;
 
 	s->candidates = strata_alloc(admission_count, sizeof(*s->candidates));
@@ -226,10 +223,8 @@ static int read_invites(struct strata *s)
 			record_unref(sources[--count].owned);
 		goto out;
 	}
-	for (size_t i = 0; i < invite_count; i++) {
-		if (invite_decode(invites[i], &unused) == 0)
-			sources[count++] = (struct source){.record = invites[i]};
-	}
+	for (size_t i = 0; i < invite_count; i++)
+		sources[count++] = (struct source){.record = invites[i]};
 	merge_sources(s, sources, count);
 	assign_candidates(s);
 out:
