@@ -68,7 +68,7 @@ static const char *node_name(const json_t *event, const char *key)
 
 static void put_event(const struct screen *screen, const json_t *event)
 {
-	const char *node = node_name(event, "node"), *by = node_name(event, "by");
+	const char *node = node_name(event, "node"), *by = model_text(event, "by", NULL);
 	const char *from = model_text(event, "from", NULL), *to = model_text(event, "to", NULL);
 	const char *cause = model_text(event, "cause", NULL);
 
@@ -80,7 +80,7 @@ static void put_event(const struct screen *screen, const json_t *event)
 	if (from || to)
 		fprintf(screen->out, "  %s -> %s", from ? from : "-", to ? to : "-");
 	if (by)
-		fprintf(screen->out, "  by %.64s", by);
+		fprintf(screen->out, "  by %.8s", by);
 	if (cause && *cause)
 		fprintf(screen->out, "  (%s)", cause);
 	put_fields(screen, event);
