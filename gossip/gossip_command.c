@@ -359,22 +359,46 @@ static uint8_t *admitted_by(
 	return keep;
 }
 
-static int publish_revocation(struct gossip *g, const struct keys *author, enum record_type type,
-	const struct revocation *revocation)
+static int publish_chunk(struct gossip *g, const struct keys *author, enum record_type type,
+	const struct revocation *chunk)
 {
+	uint8_t key[REVOCATION_KEY_MAX];
 	struct record_draft draft = {
-		.type = type, .key = &revocation->subject, .key_size = sizeof(revocation->subject)};
+		.type = type, .key = key, .key_size = revocation_key(chunk, key)};
 	struct pack pack;
 	int err;
 
 	pack_init_growing(&pack, RECORD_VALUE_MAX);
-	revocation_encode(revocation, &pack);
+	revocation_encode(chunk, &pack);
 	err = pack_status(&pack);
 	draft.value = pack.data;
 	draft.value_size = pack.size;
 	if (err == 0)
 		err = gossip_publish(g, author, &draft);
 	pack_done(&pack);
+	return err;
+}
+
+/* A long list of what is kept goes in several records, which count when all of them are there. */
+static int publish_revocation(struct gossip *g, const struct keys *author, enum record_type type,
+	const struct revocation *revocation)
+{
+	size_t chunks = (revocation->keep_count + REVOCATION_KEEP_MAX - 1) / REVOCATION_KEEP_MAX;
+	struct revocation chunk = *revocation;
+	size_t done = 0;
+	int err = 0;
+
+	if (chunks > REVOCATION_CHUNKS_MAX)
+		return ERR_TOO_BIG;
+	chunk.chunk_count = (uint16_t)(chunks ? chunks : 1);
+	for (chunk.chunk = 0; err == 0 && chunk.chunk < chunk.chunk_count; chunk.chunk++) {
+		chunk.keep = revocation->keep + done * sizeof(struct id);
+		chunk.keep_count = revocation->keep_count - done;
+		if (chunk.keep_count > REVOCATION_KEEP_MAX)
+			chunk.keep_count = REVOCATION_KEEP_MAX;
+		done += chunk.keep_count;
+		err = publish_chunk(g, author, type, &chunk);
+	}
 	return err;
 }
 
