@@ -306,6 +306,20 @@ static void revocation_wins_in_any_order(void **state)
 	assert_int_equal(member(2)->ended_by->type, RECORD_REVOCATION);
 }
 
+static void of_several_revocations_the_earliest_is_told(void **state)
+{
+	(void)state;
+	make_admin(2, 5);
+	make_admin(3, 5);
+	admit(FOUNDER, 4, 6);
+	for (unsigned admin = FOUNDER; admin <= 3; admin++)
+		add(records_revoke(admin, 4, records_at(admin == 2 ? 10 : 10 + admin)));
+	look();
+	expect(4, AUTHORITY_REVOKED, 0);
+	assert_true(member(4)->stamp == records_at(10));
+	assert_true(id_equal(&member(4)->by, &member(2)->id));
+}
+
 static void the_word_of_a_member_revokes_nobody(void **state)
 {
 	(void)state;
@@ -421,6 +435,30 @@ static void long_lists_count_when_all_their_chunks_are_there(void **state)
 	assert_false(is_admin(2));
 	expect_member(3);
 	expect_member(4);
+}
+
+static void of_several_whole_lists_of_the_root_the_latest_counts(void **state)
+{
+	(void)state;
+	struct record *one, *other;
+	struct revocation terms = {.subject = records_id(2), .chunk_count = 2};
+
+	make_admin(2, 5);
+	one = invite(2, 200, 1);
+	other = invite(2, 201, 1);
+	use(one, 200, 3, 10);
+	use(other, 201, 4, 10);
+	expel_admin(2, one, 30);
+	for (terms.chunk = 0; terms.chunk < 2; terms.chunk++)
+		add(records_revocation(RECORDS_ROOT, RECORD_ADMIN_REVOCATION,
+			records_at(terms.chunk ? 40 : 20), &terms, &other->hash, terms.chunk == 0));
+	look();
+	expect(3, AUTHORITY_VOID, ERR_NOT_ADMIN);
+	expect_member(4);
+	expel_admin(2, one, 50);
+	look();
+	expect_member(3);
+	expect(4, AUTHORITY_VOID, ERR_NOT_ADMIN);
 }
 
 static void a_chunk_of_a_revocation_revokes_and_the_whole_closes(void **state)
@@ -641,6 +679,7 @@ int main(void)
 		STORY(a_root_signed_invite_makes_one_admin_whatever_is_kept),
 		STORY(an_admin_cannot_mint_admins_nor_close_the_roots_invite),
 		STORY(revocation_wins_in_any_order),
+		STORY(of_several_revocations_the_earliest_is_told),
 		STORY(the_word_of_a_member_revokes_nobody),
 		STORY(only_the_root_expels_admins),
 		STORY(the_roots_own_revocation_takes_an_admin_and_all_it_signed),
@@ -648,6 +687,7 @@ int main(void)
 		STORY(of_an_expelled_admin_what_the_root_names_stands),
 		STORY(kept_revocations_and_keeps_of_an_expelled_admin_stand),
 		STORY(long_lists_count_when_all_their_chunks_are_there),
+		STORY(of_several_whole_lists_of_the_root_the_latest_counts),
 		STORY(a_chunk_of_a_revocation_revokes_and_the_whole_closes),
 		STORY(closings_unite_and_void_who_is_on_no_list),
 		STORY(a_backdated_admission_after_a_closing_takes_nobodys_place),
