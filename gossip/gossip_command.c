@@ -541,6 +541,14 @@ int gossip_leave(struct gossip *g, struct gossip_time time, bool force, uint64_t
 	int err;
 
 	g->time = time;
+	if (g->state == GOSSIP_REVOKED) {
+		/* The mesh has let it go already: there is nobody to tell. */
+		gossip_set_state(g, GOSSIP_LEAVING);
+		g->leave_until = g->time.now;
+		*ret_ticket = g->ticket;
+		gossip_turn(g);
+		return 0;
+	}
 	if (g->state != GOSSIP_RUNNING)
 		return gossip_fail(g, ERR_STATE, "this node is %s: there is no mesh to leave",
 			gossip_state_label(g->state));

@@ -257,6 +257,17 @@ def test_a_revoked_member_is_shown_as_that(pair):
     assert wait_for(lambda: beta.status()["state"] == "revoked", 10, "beta knows")
 
 
+def test_a_revoked_node_forgets_its_mesh_and_joins_anew(pair):
+    alpha, beta = pair
+    beta_id = beta.status()["node"]["id"]
+    alpha.do("revoke", "beta")
+    assert wait_for(lambda: beta.status()["state"] == "revoked", 10, "beta knows")
+    assert "`meshctl leave`" in beta.do("status")
+    assert beta.json("leave") == {"state": "unjoined"}
+    beta.join(alpha.invite())
+    assert beta.status()["node"]["id"] != beta_id and alpha.members()["beta"]["state"] == "alive"
+
+
 def test_colours_are_for_terminals_without_no_color(pair):
     alpha, _ = pair
     status, text = on_a_terminal(alpha, "status")
