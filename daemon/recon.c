@@ -394,6 +394,8 @@ static mtime_t next_turn(const struct recon *recon)
 	const struct wg_backend *backend = recon->wg.backend;
 	mtime_t next = recon->host_at;
 
+	if (recon->config.backend == CONFIG_BACKEND_NONE)
+		return next; /* nothing is planned */
 	if (recon->plan_due)
 		next = mtime_min(next, recon->plan_at);
 	if (!recon->plan.up)
