@@ -25,7 +25,8 @@ struct path {
 	bool reached;
 	struct endpoint target;	 /* where gossip reaches it */
 	struct endpoint offered; /* the target that had its try */
-	bool moved;		 /* gossip has left the address that WireGuard uses */
+	struct ip claimed;	 /* current's address while the member said that it has it */
+	bool moved;		 /* gossip or the member has left that address */
 	mtime_t moved_at;	 /* of the first look after that; 0: not yet */
 
 	mtime_t wake_until; /* 0: not to be woken */
@@ -208,19 +209,28 @@ bool paths_due(const struct paths *paths, mtime_t now)
 	return false;
 }
 
+static mtime_t look_deadline(const struct path *path)
+{
+	mtime_t deadline = MTIME_NEVER;
+
+	if (!path->observed || path->pending || !path->reached ||
+		same_place(&path->target, &path->current) ||
+		same_place(&path->target, &path->offered))
+		return deadline;
+	if (path->moved)
+		deadline = path->moved_at.us ? mtime_add_ms(path->moved_at, PATHS_MOVED_MS)
+					     : MTIME_ZERO;
+	if (path->silent_at.us)
+		deadline = mtime_min(deadline, mtime_add_ms(path->silent_at, PATHS_SILENT_MS));
+	return deadline;
+}
+
 mtime_t paths_look_deadline(const struct paths *paths)
 {
 	mtime_t deadline = MTIME_NEVER;
 
-	for (size_t i = 0; i < paths->table.count; i++) {
-		const struct path *path = &paths->table.items[i];
-
-		if (!path->moved || !path->observed || path->pending)
-			continue;
-		deadline = mtime_min(
-			deadline, path->moved_at.us ? mtime_add_ms(path->moved_at, PATHS_MOVED_MS)
-						    : MTIME_ZERO);
-	}
+	for (size_t i = 0; i < paths->table.count; i++)
+		deadline = mtime_min(deadline, look_deadline(&paths->table.items[i]));
 	return deadline;
 }
 
@@ -263,25 +273,33 @@ static struct path *carry(struct paths *paths, const struct paths_belief *belief
 	return path;
 }
 
+static bool claims(const struct paths_belief *belief, const struct ip *ip)
+{
+	for (size_t i = 0; ip->family && i < belief->claim_count; i++)
+		if (ip_equal(&belief->claims[i].ip, ip))
+			return true;
+	return false;
+}
+
 static void believe(struct path *path, const struct paths_belief *belief)
 {
-	bool reached = belief->reached && belief->candidate_count;
+	bool claimed = claims(belief, &path->current.ip);
+	bool left = path->claimed.family && ip_equal(&path->claimed, &path->current.ip) && !claimed;
 
-	if (!reached) {
-		path->reached = false;
+	path->claimed = claimed ? path->current.ip : (struct ip){0};
+	path->reached = belief->reached && belief->candidate_count;
+	if (!path->reached)
 		return;
-	}
-	if (path->target.ip.family && !ip_equal(&path->target.ip, &belief->candidates[0].ip) &&
-		ip_equal(&path->target.ip, &path->current.ip)) {
+	left |= path->target.ip.family && ip_equal(&path->target.ip, &path->current.ip);
+	if (ip_equal(&belief->candidates[0].ip, &path->current.ip)) {
+		path->moved = false;
+	} else if (left) {
 		path->moved = true;
 		path->moved_at = MTIME_ZERO;
-	} else if (ip_equal(&belief->candidates[0].ip, &path->current.ip)) {
-		path->moved = false;
 	}
 	/* A belief that returns after another is a new one. */
 	if (!same_place(&path->target, &belief->candidates[0]))
 		path->offered = (struct endpoint){0};
-	path->reached = true;
 	path->target = belief->candidates[0];
 }
 
@@ -362,6 +380,7 @@ void paths_applied(struct paths *paths, mtime_t now)
 		path->pending = false;
 		path->current = path->wanted;
 		path->set_at = now;
+		path->claimed = (struct ip){0};
 		path->proven_at = path->tried_at = path->silent_at = MTIME_ZERO;
 	}
 }

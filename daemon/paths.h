@@ -28,7 +28,7 @@
 	275000		      /* WireGuard rejects a session after 180 s and tries for 90 s more */
 #define PATHS_TRY_MS	15000 /* three handshake initiations, 5 s apart */
 #define PATHS_MOVED_MS	1000
-#define PATHS_SILENT_MS 5000
+#define PATHS_SILENT_MS 1500
 #define PATHS_WAKE_MS	30000 /* six handshake initiations */
 #define PATHS_WAKE_MAX	128   /* peers at once: a node that boots is no flood */
 
@@ -58,6 +58,8 @@ struct paths_belief {
 	bool reached;			   /* candidates[0] is where gossip reaches it now */
 	const struct endpoint *candidates; /* likeliest first */
 	size_t candidate_count;
+	const struct endpoint *claims; /* where the member says it is */
+	size_t claim_count;
 };
 
 struct paths_choice {

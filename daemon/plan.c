@@ -93,7 +93,10 @@ static int choose_endpoint(const struct builder *builder, struct paths *paths, m
 	const struct gossip_member *member, struct wg_peer *peer)
 {
 	struct endpoint candidates[GOSSIP_CANDIDATES_MAX];
-	struct paths_belief belief = {.node = member->standing->id, .candidates = candidates};
+	struct paths_belief belief = {.node = member->standing->id,
+		.candidates = candidates,
+		.claims = member->descriptor.endpoints,
+		.claim_count = member->descriptor.endpoint_count};
 	struct paths_choice choice;
 	int err;
 
@@ -119,9 +122,13 @@ static int add_member(struct builder *builder, struct paths *paths, mtime_t now,
 {
 	struct entry *entry;
 
-	if (member->standing->standing != AUTHORITY_MEMBER || member->self ||
-		!member->has_wireguard)
+	if (member->standing->standing != AUTHORITY_MEMBER || member->self)
 		return 0;
+	if (!member->has_wireguard) {
+		builder->plan.unready +=
+			member->has_descriptor && member->descriptor.wireguard_port;
+		return 0;
+	}
 	entry = add_entry(builder);
 	if (!entry)
 		return ERR_NOMEM;

@@ -29,6 +29,9 @@ struct plan {
 	/* Members whose WireGuard key, and addresses that, another member with an older admission
 	 * has: left out. */
 	size_t clashes;
+	/* Members that are to be peers as soon as the keys that gossip shares with them are
+	 * computed: soon after a start. A peer that WireGuard has may be one of them. */
+	size_t unready;
 };
 
 struct plan_input {

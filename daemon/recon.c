@@ -21,9 +21,11 @@
 #define EVENT_DELAY_MS 25 /* events come in bursts */
 #define HOST_DELAY_MS  50 /* so do a host's addresses */
 #define HOST_ROUTES_MS \
-	10000		 /* between looks for other people's routes: a router has many changes */
-#define PLAN_SHARE    10 /* of the loop's time for making plans, as a divisor */
-#define STEP_LEAST_MS 5	 /* no fault makes the loop spin */
+	10000		   /* between looks for other people's routes: a router has many changes */
+#define PLAN_SHARE    10   /* of the loop's time for making plans, as a divisor */
+#define UNREADY_MS    20   /* between plans while keys are computed */
+#define HOLD_MS	      5000 /* that a running interface waits for them at most */
+#define STEP_LEAST_MS 5	   /* no fault makes the loop spin */
 
 /* A descriptor of the backend's that is polled. Closing takes a turn of the loop, so each has its
  * own memory. */
@@ -53,6 +55,7 @@ struct recon {
 	bool fresh;  /* the device is another one than before and was not looked at yet */
 	bool was_up; /* as told to others */
 	bool addresses_changed; /* the host's, and others are to be told */
+	mtime_t hold_until;	/* while the plan lacks keys */
 	mtime_t plan_at;	/* not before */
 	mtime_t look_at, net_at, host_at;
 	uint16_t told_mtu;
@@ -124,6 +127,13 @@ static void make_plan(struct recon *recon, struct gossip_time time)
 		return;
 	}
 	recon_fault_clear(&recon->faults, RECON_PLAN);
+	if (plan.unready) {
+		recon->plan_due = true;
+		if (!recon->plan.unready)
+			recon->hold_until = mtime_add_ms(time.now, HOLD_MS);
+		if (mtime_before(recon->plan_at, mtime_add_ms(time.now, UNREADY_MS)))
+			recon->plan_at = mtime_add_ms(time.now, UNREADY_MS);
+	}
 	if (plan.clashes && plan.clashes != recon->plan.clashes)
 		log_warn("%zu WireGuard keys or addresses are claimed by two members: the one "
 			 "admitted earlier has them",
@@ -283,6 +293,13 @@ static mtime_t next_look(const struct recon *recon)
 			       : recon->look_at;
 }
 
+/* A peer that the plan lacks for want of a key must not be taken away, and its session with it. */
+static bool on_hold(const struct recon *recon, mtime_t now)
+{
+	return recon->plan.unready && recon->wg.sync.have.peer_count &&
+	       !mtime_reached(now, recon->hold_until);
+}
+
 static void turn_wg(struct recon *recon, struct gossip_time time)
 {
 	if (!step(recon, time))
@@ -291,7 +308,7 @@ static void turn_wg(struct recon *recon, struct gossip_time time)
 		look(recon, time);
 	if (recon->plan_due && mtime_reached(time.now, recon->plan_at))
 		make_plan(recon, time);
-	if (recon->apply_due && wg_owned(recon) && recon->plan.up &&
+	if (recon->apply_due && wg_owned(recon) && recon->plan.up && !on_hold(recon, time.now) &&
 		!recon_fault_waits(&recon->faults, RECON_DEVICE, time.now))
 		apply(recon, time);
 }

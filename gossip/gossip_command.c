@@ -254,15 +254,31 @@ static int need_admin(struct gossip *g, const char *what)
 	return 0;
 }
 
+#define INVITE_ENDPOINTS_OTHERS 2 /* of the endpoints in a token, those of other members */
+
+/* This node's, and some of other members', for any member admits and this node may be gone by then.
+ */
 static void default_endpoints(const struct gossip *g, struct invite *invite)
 {
+	size_t others = 0, own_most;
 	struct descriptor own;
+	struct peer *peer;
 
 	if (invite->endpoint_count)
 		return;
+	map_each (&g->peers, at, peer)
+		others += peer->member && peer->reached.ip.family;
+	others = others < INVITE_ENDPOINTS_OTHERS ? others : INVITE_ENDPOINTS_OTHERS;
+	own_most = INVITE_ENDPOINTS_MAX - others;
 	gossip_view_own_descriptor(g, &own);
-	for (size_t i = 0; i < own.endpoint_count && i < INVITE_ENDPOINTS_MAX; i++)
+	for (size_t i = 0; i < own.endpoint_count && i < own_most; i++)
 		invite->endpoints[invite->endpoint_count++] = own.endpoints[i];
+	map_each (&g->peers, at, peer) {
+		if (others && peer->member && peer->reached.ip.family && !peer->reached.scope) {
+			invite->endpoints[invite->endpoint_count++] = peer->reached;
+			others--;
+		}
+	}
 }
 
 static int check_invite(struct gossip *g, const struct invite *invite, int64_t lifetime_ms)

@@ -19,6 +19,7 @@ struct scene {
 	struct wg_peer *peer;
 	struct endpoint candidates[4];
 	size_t candidate_count;
+	struct endpoint claim; /* the address it says it has */
 	bool reached;
 	int64_t ms; /* since the start */
 	struct paths_choice choice;
@@ -59,7 +60,9 @@ static void choose(struct scene *scene)
 		.wireguard_public = {1},
 		.reached = scene->reached,
 		.candidates = scene->candidates,
-		.candidate_count = scene->candidate_count};
+		.candidate_count = scene->candidate_count,
+		.claims = &scene->claim,
+		.claim_count = 1};
 
 	paths_begin(scene->paths);
 	assert_int_equal(paths_choose(scene->paths, now(scene), &belief, &scene->choice), 0);
@@ -206,6 +209,8 @@ static void what_wireguard_learned_is_kept(void **state)
 	scene_start(&scene);
 	handshake(&scene);
 	turn(&scene);
+	scene.claim = at(1); /* what it says of itself is older */
+	choose(&scene);
 	scene.peer->endpoint = at(77); /* real traffic came from there */
 	scene.peer->rx_bytes += DATA_PACKET;
 	for (int i = 0; i < 50; i++) {
@@ -254,6 +259,26 @@ static void a_member_that_moves_is_followed_within_three_seconds(void **state)
 	run(&scene, 2500);
 	expect_endpoint(&scene, 9);
 	assert_int_equal(paths_look_deadline(scene.paths).us, MTIME_NEVER.us);
+	scene_end(&scene);
+}
+
+static void a_member_that_moves_while_gossip_takes_another_way_is_followed(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	scene_start(&scene);
+	scene.peer->endpoint = scene.claim = at(77);
+	handshake(&scene);
+	turn(&scene);
+	choose(&scene);
+	run(&scene, 10000);
+	expect_endpoint(&scene, 77);
+	scene.claim = at(9); /* its descriptor changed */
+	scene.candidates[0] = at(8);
+	choose(&scene);
+	run(&scene, 2500);
+	expect_endpoint(&scene, 8);
 	scene_end(&scene);
 }
 
@@ -423,6 +448,7 @@ int main(void)
 		cmocka_unit_test(what_wireguard_learned_is_kept),
 		cmocka_unit_test(what_wireguard_learned_outlives_its_process),
 		cmocka_unit_test(a_member_that_moves_is_followed_within_three_seconds),
+		cmocka_unit_test(a_member_that_moves_while_gossip_takes_another_way_is_followed),
 		cmocka_unit_test(a_member_that_answers_at_its_old_address_is_left_there),
 		cmocka_unit_test(without_a_session_gossip_is_followed_at_once),
 		cmocka_unit_test(a_belief_gets_one_try),

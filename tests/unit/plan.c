@@ -208,6 +208,21 @@ static void a_member_without_a_data_plane_is_no_peer(void **state)
 	scene_end(&scene);
 }
 
+static void a_member_whose_keys_are_being_computed_is_waited_for(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	scene_start(&scene);
+	make(&scene);
+	assert_int_equal(scene.plan.unready, 0);
+	scene.members[1].has_wireguard = false;
+	scene.members[1].descriptor.wireguard_port = 51820;
+	make(&scene);
+	assert_int_equal(scene.plan.unready, 1);
+	scene_end(&scene);
+}
+
 static void only_a_running_member_has_an_interface(void **state)
 {
 	const enum gossip_state others[] = {
@@ -328,6 +343,7 @@ int main(void)
 		cmocka_unit_test(liveness_never_removes_a_peer),
 		cmocka_unit_test(who_left_or_is_revoked_or_void_is_no_peer),
 		cmocka_unit_test(a_member_without_a_data_plane_is_no_peer),
+		cmocka_unit_test(a_member_whose_keys_are_being_computed_is_waited_for),
 		cmocka_unit_test(only_a_running_member_has_an_interface),
 		cmocka_unit_test(mtu_is_the_underlays_less_the_tunnels_bytes),
 		cmocka_unit_test(of_two_with_one_wireguard_key_the_older_is_the_peer),
