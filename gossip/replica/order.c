@@ -78,6 +78,15 @@ struct order_node *order_first(const struct order *order)
 	return at;
 }
 
+struct order_node *order_last(const struct order *order)
+{
+	struct order_node *at = order->root;
+
+	while (at && at->right)
+		at = at->right;
+	return at;
+}
+
 /* The first that stands to (stamp, hash) so that compare is below most. */
 static struct order_node *first_above(
 	const struct order *order, uint64_t stamp, const struct hash *hash, int most)

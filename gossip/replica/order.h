@@ -22,6 +22,7 @@ struct order {
 void order_add(struct order *order, struct order_node *node);
 void order_remove(struct order *order, struct order_node *node);
 struct order_node *order_first(const struct order *order); /* NULL: empty */
+struct order_node *order_last(const struct order *order);
 /* The first at or after (stamp, hash); the first after it. NULL: none. */
 struct order_node *order_seek(const struct order *order, uint64_t stamp, const struct hash *hash);
 struct order_node *order_after(const struct order *order, uint64_t stamp, const struct hash *hash);

@@ -6,16 +6,26 @@
 #include "gossip/base/map.h"
 #include "gossip/base/rng.h"
 #include "gossip/replica/order.h"
+#include "gossip/replica/uses.h"
 #include "gossip/replica/waiting.h"
 #include "gossip/trust/authority.h"
+
+/* Of an admission: what the store needs to know of its invite. */
+struct facts {
+	struct hash invite; /* its record */
+	struct id inviter;  /* who signed it */
+	bool makes_admin;   /* the root signed it for admins */
+	size_t limit;	    /* of its admissions that are stored */
+};
 
 /* What holds a slot. */
 struct entry {
 	struct record *record;
-	struct hash slot;      /* of author, type and key */
-	bool makes_admin;      /* an admission by an invite for admins that the root signed */
+	struct hash slot; /* of author, type and key */
+	struct facts facts;
 	struct author *author; /* whose quota it counts on; NULL: on nobody's */
 	struct order_node all, own;
+	struct uses_claim claim;
 };
 
 /* Somebody with records that count on its quota, or who is banned. */
@@ -34,6 +44,7 @@ struct store {
 	struct map by_slot; /* entry by its slot */
 	struct map authors; /* author by id */
 	struct order all;
+	struct uses_table uses;
 	size_t size_bytes;
 	struct digest digest;
 	uint64_t authority_version;
@@ -56,6 +67,7 @@ int store_new(const struct id *mesh, struct rng *rng, const struct store_observe
 	map_init(&store->by_hash, sizeof(struct hash), rng);
 	map_init(&store->by_slot, sizeof(struct hash), rng);
 	map_init(&store->authors, sizeof(struct id), rng);
+	uses_init(&store->uses, rng);
 	digest_init(&store->digest);
 	*ret = store;
 	return 0;
@@ -77,6 +89,7 @@ void store_free(struct store *store)
 	map_done(&store->by_hash);
 	map_done(&store->by_slot);
 	map_done(&store->authors);
+	uses_done(&store->uses);
 	waiting_done(&store->waiting);
 	free(store);
 }
@@ -99,11 +112,6 @@ static bool has_quota(uint16_t type)
 	return !authority_concerns(type) && type != RECORD_DESCRIPTOR;
 }
 
-struct facts {
-	bool makes_admin;
-	struct id inviter; /* of an admission: who signed its invite */
-};
-
 static int inspect_admission(
 	const struct store *store, const struct record *record, struct facts *ret)
 {
@@ -112,7 +120,9 @@ static int inspect_admission(
 
 	if (err)
 		return err == ERR_NOMEM ? err : ERR_MALFORMED;
+	ret->invite = admission.invite_record->hash;
 	ret->inviter = admission.invite_record->author;
+	ret->limit = admission.invite.uses + AUTHORITY_OVERSPENT_MAX;
 	ret->makes_admin = admission.invite.admin && id_equal(&ret->inviter, &store->mesh);
 	admission_done(&admission);
 	return 0;
@@ -209,12 +219,13 @@ static bool wins(const struct record *record, const struct facts *facts, const s
 {
 	if (!held)
 		return true;
-	if (facts->makes_admin != held->makes_admin)
+	if (facts->makes_admin != held->facts.makes_admin)
 		return facts->makes_admin;
 	return record_compare(record, held->record) > 0;
 }
 
-/* ---- chains: they only ever grow, since no grant or admission goes without a successor ---- */
+/* ---- chains: a grant or admission only goes for its successor, or beyond its invite's uses ----
+ */
 
 static bool is_admin(const struct store *store, const struct id *id)
 {
@@ -224,7 +235,7 @@ static bool is_admin(const struct store *store, const struct id *id)
 		find_slot(store, &store->mesh, RECORD_GRANT, id, sizeof(*id)))
 		return true;
 	admission = find_slot(store, id, RECORD_ADMISSION, NULL, 0);
-	return admission && admission->makes_admin;
+	return admission && admission->facts.makes_admin;
 }
 
 static bool is_chained(
@@ -295,6 +306,66 @@ static bool is_over_quota(const struct author *author)
 				 author->size_bytes - oldest->record->size >= STORE_QUOTA_SIZE);
 }
 
+/* ---- uses ---- */
+
+/* A successor of one that is counted takes its place. */
+static bool is_beyond_uses(const struct store *store, const struct record *record,
+	const struct facts *facts, const struct entry *held)
+{
+	if (record->type != RECORD_ADMISSION)
+		return false;
+	if (held && held->claim.uses && hash_equal(&held->facts.invite, &facts->invite))
+		return false;
+	return uses_beyond(&store->uses, &facts->invite, record);
+}
+
+/* Counts an admission, unless somebody keeps it. Without memory it is not counted: it stays. */
+static void count_use(struct store *store, struct entry *entry)
+{
+	if (entry->record->type != RECORD_ADMISSION || entry->claim.uses ||
+		uses_kept(&store->uses, &entry->record->author))
+		return;
+	(void)!uses_add(&store->uses, &entry->facts.invite, entry->facts.limit, &entry->claim);
+}
+
+static void keep_one(struct store *store, const struct id *node)
+{
+	struct entry *admission = find_slot(store, node, RECORD_ADMISSION, NULL, 0);
+
+	if (uses_keep(&store->uses, node) == 0 && admission)
+		uses_remove(&store->uses, &admission->claim);
+}
+
+static void unkeep_one(struct store *store, const struct id *node)
+{
+	struct entry *admission = find_slot(store, node, RECORD_ADMISSION, NULL, 0);
+
+	uses_unkeep(&store->uses, node);
+	if (admission)
+		count_use(store, admission);
+}
+
+/* Acts on every node whose admission the record keeps. */
+static void each_kept(struct store *store, const struct record *record,
+	void (*act)(struct store *store, const struct id *node))
+{
+	struct revocation revocation;
+	struct id node;
+
+	if (record->type == RECORD_KEEP) {
+		memcpy(&node, record->key, sizeof(node));
+		act(store, &node);
+		return;
+	}
+	if ((record->type != RECORD_CLOSING && record->type != RECORD_REVOCATION) ||
+		revocation_decode(record, &revocation) != 0)
+		return;
+	for (size_t i = 0; i < revocation.keep_count; i++) {
+		memcpy(&node, revocation.keep + i * sizeof(node), sizeof(node));
+		act(store, &node);
+	}
+}
+
 /* ---- changes ---- */
 
 /* Takes the entry out of everything but the two maps. */
@@ -304,6 +375,8 @@ static void detach(struct store *store, struct entry *entry, bool report)
 	struct author *author = entry->author;
 
 	order_remove(&store->all, &entry->all);
+	uses_remove(&store->uses, &entry->claim);
+	each_kept(store, record, unkeep_one);
 	store->size_bytes -= record->size;
 	digest_remove(&store->digest, &record->hash);
 	if (authority_concerns(record->type))
@@ -325,6 +398,8 @@ static void attach(struct store *store, struct entry *entry, bool report)
 	struct author *author = entry->author;
 
 	order_add(&store->all, &entry->all);
+	count_use(store, entry);
+	each_kept(store, record, keep_one);
 	store->size_bytes += record->size;
 	digest_add(&store->digest, &record->hash);
 	if (authority_concerns(record->type))
@@ -349,6 +424,56 @@ static void remove_entry(struct store *store, struct entry *entry, bool report)
 		forget_idle_author(store, author);
 }
 
+/* What a member says, apart from authority. */
+static void remove_said(struct store *store, const struct id *id)
+{
+	struct entry *descriptor = find_slot(store, id, RECORD_DESCRIPTOR, NULL, 0);
+	struct author *author = map_get(&store->authors, id);
+
+	if (descriptor)
+		remove_entry(store, descriptor, true);
+	for (size_t count = author ? author->count : 0; count; count--)
+		remove_entry(store, entry_of(order_first(&author->own), own), true);
+}
+
+/* An admission beyond its invite's uses goes, and with it all that it was the chain of. */
+static void remove_member(struct store *store, struct entry *admission)
+{
+	bool made_admin = admission->facts.makes_admin;
+	struct id id = admission->record->author;
+	struct entry *leave = find_slot(store, &id, RECORD_LEAVE, NULL, 0);
+	struct record *at = NULL, *next;
+
+	remove_entry(store, admission, true);
+	remove_said(store, &id);
+	if (leave)
+		remove_entry(store, leave, true);
+	if (!made_admin || is_admin(store, &id))
+		return;
+	while ((next = store_after(store, at))) {
+		struct entry *entry = map_get(&store->by_hash, &next->hash);
+
+		record_ref(next);
+		record_unref(at);
+		at = next;
+		if (is_chained(store, next, &entry->facts))
+			continue;
+		if (next->type == RECORD_ADMISSION)
+			remove_member(store, entry);
+		else
+			remove_entry(store, entry, true);
+	}
+	record_unref(at);
+}
+
+static void remove_excess(struct store *store, const struct uses *uses)
+{
+	struct order_node *excess;
+
+	while ((excess = uses_excess(uses)))
+		remove_member(store, entry_of(excess, claim.node));
+}
+
 static int new_entry(
 	struct store *store, struct record *record, const struct facts *facts, struct entry **ret)
 {
@@ -361,10 +486,11 @@ static int new_entry(
 		return ERR_NOMEM;
 	}
 	entry->record = record;
-	entry->makes_admin = facts->makes_admin;
+	entry->facts = *facts;
 	slot_of(&record->author, record->type, record->key, record->key_size, &entry->slot);
 	entry->all = (struct order_node){.priority = rng_u64(store->rng), .record = record};
 	entry->own = (struct order_node){.priority = rng_u64(store->rng), .record = record};
+	entry->claim.node = (struct order_node){.priority = rng_u64(store->rng), .record = record};
 	*ret = entry;
 	return 0;
 }
@@ -419,6 +545,9 @@ static int add(struct store *store, struct record *record, const struct facts *f
 	attach(store, entry, report);
 	while (author && is_over_quota(author))
 		remove_entry(store, entry_of(order_first(&author->own), own), report);
+	/* not of what is restored: the keeps may still be to come */
+	if (report && entry->claim.uses)
+		remove_excess(store, entry->claim.uses);
 	return 0;
 }
 
@@ -452,7 +581,7 @@ static int put_one(struct store *store, struct record *record, enum store_result
 		*ret = STORE_WAITING;
 		return 0;
 	}
-	if (is_beyond_quota(store, record))
+	if (is_beyond_quota(store, record) || is_beyond_uses(store, record, &facts, held))
 		return ERR_LIMIT;
 	err = verify(store, record);
 	if (err)
@@ -520,17 +649,11 @@ int store_restore(struct store *store, struct record *record)
 
 void store_ban(struct store *store, const struct id *id)
 {
-	struct entry *descriptor = find_slot(store, id, RECORD_DESCRIPTOR, NULL, 0);
-	struct order_node *node;
 	struct author *author;
 
-	if (descriptor)
-		remove_entry(store, descriptor, true);
-	if (ensure_author(store, id, &author) != 0)
-		return;	       /* so it had no other records */
-	author->banned = true; /* and is not forgotten with its last one */
-	while ((node = order_first(&author->own)))
-		remove_entry(store, entry_of(node, own), true);
+	if (ensure_author(store, id, &author) == 0)
+		author->banned = true;
+	remove_said(store, id);
 }
 
 void store_unban(struct store *store, const struct id *id)

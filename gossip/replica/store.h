@@ -57,7 +57,7 @@ enum store_result {
 /* A decoded record from anywhere. Verifies its signature (and an admission's inner ones) only when
  * it would be added. Takes its own reference. Errors: ERR_BAD_SIGNATURE, ERR_BAD_KEY, ERR_MALFORMED
  * (an authority record's value), ERR_REVOKED (banned author), ERR_LIMIT (beyond the author's
- * quota). */
+ * quota, or an admission beyond its invite's uses and AUTHORITY_OVERSPENT_MAX: replica/uses.h). */
 int store_put(struct store *store, struct record *record, enum store_result *ret) MUST_CHECK;
 /* A record from this node's own disk, in any order: trusted, so neither its signature nor its chain
  * is looked at again, and not reported. Errors as store_put's. */

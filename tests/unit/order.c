@@ -56,11 +56,21 @@ static struct order_node *first_in(size_t from)
 	return NULL;
 }
 
+static struct order_node *last_in(void)
+{
+	for (size_t i = COUNT; i-- > 0;) {
+		if (items[i].in)
+			return &items[i].node;
+	}
+	return NULL;
+}
+
 static void check_all(const struct order *order)
 {
 	static const struct hash lowest;
 
 	assert_ptr_equal(order_first(order), first_in(0));
+	assert_ptr_equal(order_last(order), last_in());
 	for (size_t i = 0; i < COUNT; i++) {
 		const struct record *record = &items[i].record;
 

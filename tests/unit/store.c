@@ -716,6 +716,121 @@ static void a_quota_is_counted_in_records_too(void **state)
 	store_free(store);
 }
 
+/* ---- uses ---- */
+
+enum {
+	STORED_OF_ONE_USE = 1 + AUTHORITY_OVERSPENT_MAX,
+	FLOOD = STORED_OF_ONE_USE + 6,
+	CROWD = 200
+};
+
+/* Everybody whom a holder of one token lets in, the earliest first, each with a descriptor. */
+static struct record *add_flood(
+	struct records_set *set, unsigned author, const struct invite *terms)
+{
+	struct record *invite =
+		records_add(set, records_invite(author, INVITES, records_at(100), terms));
+
+	for (unsigned i = 0; i < FLOOD; i++) {
+		records_add(set, records_admission(CROWD + i, NULL, INVITES, invite, CROWD + i,
+					 records_at(101 + i)));
+		records_add(set, records_descriptor(CROWD + i, records_at(300), NULL));
+	}
+	return invite;
+}
+
+static bool is_stored(const struct store *store, unsigned node, uint16_t type)
+{
+	struct id id = records_id(node);
+
+	return store_slot(store, &id, type, NULL, 0) != NULL;
+}
+
+static void the_losers_of_an_invite_are_bounded_in_any_order(void **state)
+{
+	(void)state;
+	struct records_set set = {.count = 0};
+
+	add_founders(&set);
+	add_flood(&set, ADMIN, NULL);
+	for (int round = 0; round < 6; round++) {
+		struct store *store = new_store();
+
+		put_within_quota(store, set.records, set.count);
+		for (unsigned i = 0; i < FLOOD; i++) {
+			assert_true(is_stored(store, CROWD + i, RECORD_ADMISSION) ==
+				    (i < STORED_OF_ONE_USE));
+			assert_true(is_stored(store, CROWD + i, RECORD_DESCRIPTOR) ==
+				    (i < STORED_OF_ONE_USE));
+		}
+		(void)snapshot(store);
+		store_free(store);
+		shuffle(set.records, set.count);
+	}
+	records_set_done(&set);
+}
+
+/* Whoever finds an old token dates its own admissions back; that pushes out nobody who is kept. */
+static void whom_an_admin_keeps_is_not_pushed_out(void **state)
+{
+	(void)state;
+	const struct revocation closing = {.subject = records_id(INVITES)};
+	const struct id listed = records_id(CROWD + FLOOD - 2);
+	struct records_set set = {.count = 0};
+
+	add_founders(&set);
+	add_flood(&set, ADMIN, NULL);
+	records_add(&set, records_keep(INVITED_ADMIN, CROWD + FLOOD - 1, records_at(400)));
+	records_add(&set,
+		records_revocation(ADMIN, RECORD_CLOSING, records_at(401), &closing, &listed, 1));
+	for (int round = 0; round < 6; round++) {
+		struct store *store = new_store();
+
+		/* again: what came before its keep comes back by the next sync */
+		for (int time = 0; time < 2; time++)
+			put_within_quota(store, set.records, set.count);
+		for (unsigned i = 0; i < FLOOD; i++)
+			assert_true(is_stored(store, CROWD + i, RECORD_ADMISSION) ==
+				    (i < STORED_OF_ONE_USE || i >= FLOOD - 2));
+		(void)snapshot(store);
+		store_free(store);
+		shuffle(set.records, set.count);
+	}
+	records_set_done(&set);
+}
+
+static void with_an_admin_that_is_pushed_out_goes_what_it_was_the_chain_of(void **state)
+{
+	(void)state;
+	const struct invite for_admins = {.uses = 1, .admin = true};
+	const unsigned last = CROWD + FLOOD - 1, guest = 150;
+	struct records_set set = {.count = 0};
+	struct store *first = NULL;
+
+	add_founders(&set);
+	add_flood(&set, RECORDS_ROOT, &for_admins);
+	add_member(&set, last, guest);
+	records_add(&set, records_revoke(last, MEMBER, records_at(500)));
+	for (int round = 0; round < 6; round++) {
+		struct store *store = new_store();
+
+		put_within_quota(store, set.records, set.count);
+		assert_false(is_stored(store, last, RECORD_ADMISSION));
+		assert_false(is_stored(store, guest, RECORD_ADMISSION));
+		assert_false(is_stored(store, guest, RECORD_DESCRIPTOR));
+		assert_true(is_stored(store, CROWD, RECORD_ADMISSION));
+		if (first) {
+			assert_same(first, store);
+			store_free(store);
+		} else {
+			first = store;
+		}
+		shuffle(set.records, set.count);
+	}
+	store_free(first);
+	records_set_done(&set);
+}
+
 /* ---- bans ---- */
 
 static void a_ban_purges_and_refuses_what_a_member_says_but_not_its_authority(void **state)
@@ -963,6 +1078,9 @@ int main(void)
 		cmocka_unit_test(digests_are_equal_exactly_when_the_sets_are),
 		cmocka_unit_test(an_author_keeps_its_newest_records_in_any_order),
 		cmocka_unit_test(a_quota_is_counted_in_records_too),
+		cmocka_unit_test(the_losers_of_an_invite_are_bounded_in_any_order),
+		cmocka_unit_test(whom_an_admin_keeps_is_not_pushed_out),
+		cmocka_unit_test(with_an_admin_that_is_pushed_out_goes_what_it_was_the_chain_of),
 		cmocka_unit_test(a_ban_purges_and_refuses_what_a_member_says_but_not_its_authority),
 		cmocka_unit_test(a_ban_before_the_records_comes_to_the_same),
 		cmocka_unit_test(what_waits_for_a_banned_author_does_not_enter),
