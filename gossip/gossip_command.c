@@ -468,25 +468,43 @@ static int compare_ids(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct id));
 }
 
-/* Only the root expels an admin, naming what of its acts stands. */
-static int revoke_admin(struct gossip *g, struct revocation *revocation)
+/* Only the root expels an admin: first it takes the office, naming what of the admin's acts stands.
+ */
+static int revoke_office(struct gossip *g, const struct revocation *revocation)
 {
+	struct revocation office = *revocation;
 	uint8_t *keep;
 	int err;
 
 	if (!g->config.root)
 		return gossip_fail(g, ERR_NOT_ADMIN,
 			"%s is an admin: only the mesh's root key revokes admins, and it is not on "
-			"this node: run this on "
-			"the node that holds it",
+			"this node: run "
+			"this on the node that holds it",
 			revocation->name);
-	keep = signed_by(g, &revocation->subject, &revocation->keep_count);
+	keep = signed_by(g, &revocation->subject, &office.keep_count);
 	if (!keep)
 		return ERR_NOMEM;
-	qsort(keep, revocation->keep_count, sizeof(struct hash), compare_ids);
+	qsort(keep, office.keep_count, sizeof(struct hash), compare_ids);
+	office.keep = keep;
+	err = publish_revocation(g, g->config.root, RECORD_ADMIN_REVOCATION, &office);
+	free(keep);
+	return err;
+}
+
+/* The node is expelled and its invite closed, keeping the others that it admitted. */
+static int revoke_node(struct gossip *g, const struct keys *author,
+	const struct authority_member *member, struct revocation *revocation)
+{
+	uint8_t *keep = admitted_by(g, &member->invite, &member->id, &revocation->keep_count);
+	int err;
+
+	if (!keep)
+		return ERR_NOMEM;
+	revocation->has_invite = true;
+	revocation->invite = member->invite;
 	revocation->keep = keep;
-	revocation->has_invite = false;
-	err = publish_revocation(g, g->config.root, RECORD_ADMIN_REVOCATION, revocation);
+	err = publish_revocation(g, author, RECORD_REVOCATION, revocation);
 	free(keep);
 	return err;
 }
@@ -496,7 +514,6 @@ int gossip_revoke(struct gossip *g, struct gossip_time time, const struct id *no
 {
 	const struct authority_member *member;
 	struct revocation revocation = {.subject = *node};
-	uint8_t *keep = NULL;
 	int err;
 
 	g->time = time;
@@ -517,18 +534,10 @@ int gossip_revoke(struct gossip *g, struct gossip_time time, const struct id *no
 			AUTHORITY_REASON_MAX);
 	strcpy(revocation.name, member->name);
 	strcpy(revocation.reason, reason);
-	if (member->admin) {
-		err = revoke_admin(g, &revocation);
-	} else {
-		revocation.has_invite = true;
-		revocation.invite = member->invite;
-		keep = admitted_by(g, &member->invite, node, &revocation.keep_count);
-		revocation.keep = keep;
-		err = keep ? publish_revocation(
-				     g, g->config.identity, RECORD_REVOCATION, &revocation)
-			   : ERR_NOMEM;
-		free(keep);
-	}
+	err = member->admin ? revoke_office(g, &revocation) : 0;
+	if (err == 0)
+		err = revoke_node(g, member->admin ? g->config.root : g->config.identity, member,
+			&revocation);
 	if (err != 0)
 		return g->error[0] ? err
 				   : gossip_fail(g, err, "cannot revoke %s: %s", revocation.name,

@@ -39,6 +39,11 @@ int text_parse_key(const char *text, uint8_t ret_key[32])
 	uint8_t out[32];
 	size_t out_size;
 
+	/* libsodium's decoder takes some bytes beyond ASCII for letters */
+	for (const char *at = text; *at; at++) {
+		if ((unsigned char)*at > 0x7f)
+			return ERR_MALFORMED;
+	}
 	if (strlen(text) != TEXT_KEY_SIZE - 1 ||
 		sodium_base642bin(out, sizeof(out), text, TEXT_KEY_SIZE - 1, NULL, &out_size, NULL,
 			sodium_base64_VARIANT_ORIGINAL) != 0 ||

@@ -284,6 +284,36 @@ static void a_revoked_node_is_out_everywhere_and_knows_it(void **state)
 	cluster_free(c);
 }
 
+static void only_the_root_expels_an_admin_and_its_acts_stand(void **state)
+{
+	(void)state;
+	struct cluster *c = calm_mesh(3);
+	struct invite invite = {.uses = 1, .admin = true};
+	struct view revoked = {3, GOSSIP_MEMBER_REVOKED}, alive = {4, GOSSIP_MEMBER_ALIVE};
+	char token[TOKEN_TEXT_MAX];
+	struct id id;
+	uint64_t ticket;
+
+	assert_int_equal(gossip_invite(cluster_core(c, 0), cluster_time(c), 3600000, &invite, token,
+				 &ticket),
+		0);
+	cluster_drain(c, 0);
+	assert_int_equal(join_now(c, cluster_add(c), token), 0);
+	assert_true(cluster_wait(c, 15000, cluster_converged, NULL));
+	/* the new admin invites another, and may not expel the first */
+	cluster_invite(c, 3, 1, 3600000, token);
+	assert_int_equal(join_now(c, cluster_add(c), token), 0);
+	assert_true(cluster_wait(c, 15000, cluster_converged, NULL));
+	id = cluster_id(c, 0);
+	assert_int_equal(gossip_revoke(cluster_core(c, 3), cluster_time(c), &id, "", &ticket),
+		ERR_NOT_ADMIN);
+	revoke(c, 3, "");
+	assert_true(cluster_wait(c, 3000, all_see, &revoked));
+	cluster_run(c, 5000);
+	assert_true(all_see(c, &alive));
+	cluster_free(c);
+}
+
 static void a_node_revoked_while_it_was_off_learns_of_it(void **state)
 {
 	(void)state;
@@ -449,6 +479,7 @@ int main(void)
 		cmocka_unit_test(a_member_that_moved_is_found),
 		cmocka_unit_test(all_but_one_move_while_a_member_is_down),
 		cmocka_unit_test(a_revoked_node_is_out_everywhere_and_knows_it),
+		cmocka_unit_test(only_the_root_expels_an_admin_and_its_acts_stand),
 		cmocka_unit_test(a_node_revoked_while_it_was_off_learns_of_it),
 		cmocka_unit_test(leaving_is_not_failure),
 		cmocka_unit_test(tokens_are_refused_with_the_reason),

@@ -37,6 +37,27 @@ static void addresses_read_back_as_they_print(void **state)
 	assert_int_equal(text_parse_prefix("/8", false, &p), ERR_MALFORMED);
 }
 
+static void keys_read_back_as_they_print_and_no_other_way(void **state)
+{
+	(void)state;
+	uint8_t key[32], back[32];
+	char text[TEXT_KEY_SIZE], other[TEXT_KEY_SIZE];
+
+	for (int i = 0; i < 32; i++)
+		key[i] = (uint8_t)(i * 37 + 11);
+	text_key(key, text);
+	assert_int_equal(text_parse_key(text, back), 0);
+	assert_memory_equal(key, back, 32);
+	for (size_t at = 0; at < TEXT_KEY_SIZE - 1; at++) {
+		for (int c = 1; c < 256; c++) {
+			memcpy(other, text, sizeof(other));
+			other[at] = (char)c;
+			if (other[at] != text[at] && text_parse_key(other, back) == 0)
+				assert_memory_not_equal(key, back, 32);
+		}
+	}
+}
+
 static void times_and_durations(void **state)
 {
 	(void)state;
@@ -129,6 +150,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses_read_back_as_they_print),
+		cmocka_unit_test(keys_read_back_as_they_print_and_no_other_way),
 		cmocka_unit_test(times_and_durations),
 		cmocka_unit_test(utf8_is_checked),
 		cmocka_unit_test(map_keeps_what_a_plain_list_keeps),
