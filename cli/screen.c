@@ -25,7 +25,10 @@ void screen_init(struct screen *screen, FILE *out)
 	if (!screen->terminal)
 		return;
 	screen->colour = !(no_color && *no_color) && !(term && strcmp(term, "dumb") == 0);
-	screen->width = ioctl(fileno(out), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+	if (ioctl(fileno(out), TIOCGWINSZ, &size) == 0) {
+		screen->width = size.ws_col;
+		screen->height = size.ws_row;
+	}
 }
 
 void screen_put(const struct screen *screen, enum screen_tint tint, const char *text)

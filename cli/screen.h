@@ -13,7 +13,7 @@
 struct screen {
 	FILE *out;
 	bool terminal, colour;
-	unsigned width; /* columns; 0: not a terminal, no limit */
+	unsigned width, height; /* columns and lines; 0: not a terminal, no limit */
 };
 
 enum screen_tint { SCREEN_PLAIN, SCREEN_GOOD, SCREEN_WARN, SCREEN_BAD, SCREEN_DIM, SCREEN_BOLD };

@@ -1,5 +1,6 @@
 #include "cli/verb.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -101,17 +102,18 @@ static void put_wireguard(struct cli *cli, const json_t *status)
 {
 	const json_t *wireguard = json_object_get(status, "wireguard");
 	const char *backend = model_text(wireguard, "backend", "none");
+	int64_t peers = model_number(wireguard, "peers", 0);
 
 	if (!json_is_object(json_object_get(status, "mesh")))
 		return;
 	if (strcmp(backend, "none") == 0)
 		fputs("wireguard  none: gossip only, no tunnels\n", cli->screen.out);
 	else
-		fprintf(cli->screen.out, "wireguard  %s (%s), port %lld, MTU %lld, %lld peers\n",
+		fprintf(cli->screen.out, "wireguard  %s (%s), port %lld, MTU %lld, %lld %s\n",
 			model_text(wireguard, "interface", "-"), backend,
 			(long long)model_number(wireguard, "listen_port", 0),
-			(long long)model_number(wireguard, "mtu", 0),
-			(long long)model_number(wireguard, "peers", 0));
+			(long long)model_number(wireguard, "mtu", 0), (long long)peers,
+			peers == 1 ? "peer" : "peers");
 }
 
 static bool is_past(const json_t *member)
@@ -220,13 +222,23 @@ static void render(struct cli *cli, const json_t *status)
 	put_members(cli, status);
 }
 
-/* Over what stood there before, line by line: clearing the screen first would flicker. */
-static void redraw(struct cli *cli, const char *text)
+/* Over what stood there before, line by line: clearing the screen first would flicker. What does
+ * not fit the screen is left out, as it would scroll the rest away. */
+static void redraw(const struct screen *screen, const char *text)
 {
-	fputs("\033[H", cli->screen.out);
-	for (; *text; text += strcspn(text, "\n") + (text[strcspn(text, "\n")] == '\n'))
-		fprintf(cli->screen.out, "%.*s\033[K\n", (int)strcspn(text, "\n"), text);
-	fputs("\033[J", cli->screen.out);
+	unsigned room = screen->height > 2 ? screen->height - 1 : UINT_MAX;
+
+	fputs("\033[H", screen->out);
+	while (*text && room-- > 0) {
+		size_t size = strcspn(text, "\n");
+
+		if (room == 0 && text[size] && text[size + 1])
+			fputs("...\033[K\n", screen->out);
+		else
+			fprintf(screen->out, "%.*s\033[K\n", (int)size, text);
+		text += size + (text[size] == '\n');
+	}
+	fputs("\033[J", screen->out);
 }
 
 /* One look; a daemon that is away for a while (a restart, an upgrade) is shown as that. */
@@ -254,7 +266,7 @@ static int look(struct cli *cli, struct verb_call *call)
 		cli_fail(status, "%s", error);
 	} else {
 		if (screen.terminal && !cli->json)
-			redraw(cli, text);
+			redraw(&screen, text);
 		else
 			fputs(text, screen.out);
 		status = CLI_DONE;

@@ -115,7 +115,7 @@ static void take_connection(struct ctl *ctl)
 	if (ctl->waiting)
 		return;
 	if (uv_accept((uv_stream_t *)&ctl->listener, (uv_stream_t *)&client->pipe) != 0 ||
-		ctl->clients.count > IPC_CLIENTS_MAX + REFUSED_MAX)
+		ctl->clients.count > IPC_CLIENTS_MAX + CTL_CLIENTS_RESERVED + REFUSED_MAX)
 		ctl_client_close(client);
 	else
 		ctl_client_start(client);

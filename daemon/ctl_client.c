@@ -332,14 +332,17 @@ static bool is_trusted(struct ctl_client *client)
 
 void ctl_client_start(struct ctl_client *client)
 {
+	size_t allowed = IPC_CLIENTS_MAX;
+
 	client->may_change = is_trusted(client);
+	if (client->may_change)
+		allowed += CTL_CLIENTS_RESERVED;
 	limit_idleness(client);
 	if (uv_read_start((uv_stream_t *)&client->pipe, on_alloc, on_read) != 0) {
 		ctl_client_close(client);
-	} else if (client->all->count > IPC_CLIENTS_MAX) {
+	} else if (client->all->count > allowed) {
 		client->busy = client->hang_up = true;
 		ctl_client_refuse(client, ERR_LIMIT, 1,
-			"%d programs are asking meshd something already: try again",
-			IPC_CLIENTS_MAX);
+			"%zu programs are asking meshd something already: try again", allowed);
 	}
 }

@@ -11,6 +11,10 @@
 #include "daemon/events.h"
 #include "daemon/ipc/ipc.h"
 
+/* Connections beyond IPC_CLIENTS_MAX for root and the daemon's own user: whoever may only look
+ * cannot lock them out. */
+#define CTL_CLIENTS_RESERVED 4
+
 struct ctl_client;
 
 /* What all of them share. */

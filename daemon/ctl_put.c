@@ -1,10 +1,12 @@
 #include "daemon/ctl_put.h"
 
+#include "daemon/ipc/ipc.h"
+
 void ctl_put_text(struct pack *out, const char *key, const char *text)
 {
 	pack_put_str(out, key);
 	if (text)
-		pack_put_str(out, text);
+		ipc_put_words(out, text, strlen(text));
 	else
 		pack_put_nil(out);
 }

@@ -5,6 +5,7 @@
 
 #include "daemon/ctl_overlay.h"
 #include "daemon/ctl_put.h"
+#include "daemon/ipc/ipc.h"
 #include "daemon/keyfile.h"
 #include "gossip/record/hlc.h"
 
@@ -49,7 +50,7 @@ static void count_one(void *arg, const char *text)
 
 static void put_one(void *arg, const char *text)
 {
-	pack_put_str(arg, text);
+	ipc_put_words(arg, text, strlen(text));
 }
 
 static void put_warnings(struct pack *out, struct daemon *daemon)

@@ -1,5 +1,7 @@
 #include "daemon/ipc/ipc.h"
 
+#include "gossip/base/text.h"
+
 static const struct {
 	const char *label;
 	enum ipc_right right;
@@ -81,4 +83,19 @@ void ipc_frame_end(struct pack *out, size_t start)
 	size = out->size - start - IPC_HEAD_SIZE;
 	for (int i = 0; i < IPC_HEAD_SIZE; i++)
 		out->data[start + i] = (uint8_t)(size >> (8 * (IPC_HEAD_SIZE - 1 - i)));
+}
+
+void ipc_put_words(struct pack *out, const char *text, size_t size)
+{
+	char fit[IPC_WORDS_MAX];
+
+	if (text_utf8_valid(text, size)) {
+		pack_put_text(out, text, size);
+		return;
+	}
+	if (size > sizeof(fit))
+		size = sizeof(fit);
+	for (size_t i = 0; i < size; i++)
+		fit[i] = text[i] >= ' ' && text[i] < 0x7f ? text[i] : '?';
+	pack_put_text(out, fit, size);
 }

@@ -100,6 +100,12 @@ int ipc_head(const uint8_t head[IPC_HEAD_SIZE], size_t max, size_t *ret_size) MU
 size_t ipc_frame_begin(struct pack *out);
 void ipc_frame_end(struct pack *out, size_t start);
 
+#define IPC_WORDS_MAX 1024 /* bytes of a text that had to be made fit; the rest is cut off */
+
+/* A text for people that may hold anything, such as a file's name: what the protocol does not take
+ * (it wants UTF-8 without control characters) is replaced. */
+void ipc_put_words(struct pack *out, const char *text, size_t size);
+
 /* ---- requests ---- */
 
 /* Texts are borrowed by the encoder; those of a decoded request live in `memory`. */

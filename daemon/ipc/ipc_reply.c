@@ -40,7 +40,7 @@ void ipc_reply_error(struct pack *out, int err, const char *text, unsigned exit_
 	pack_put_str(out, "ok");
 	pack_put_bool(out, false);
 	pack_put_str(out, "error");
-	pack_put_text(out, text, cut(text));
+	ipc_put_words(out, text, cut(text));
 	pack_put_str(out, "name");
 	pack_put_str(out, err_name(err));
 	pack_put_str(out, "exit");

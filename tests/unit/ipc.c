@@ -175,6 +175,20 @@ static void an_errors_text_is_cut_between_characters(void **state)
 	pack_done(&p);
 }
 
+static void an_errors_text_may_hold_anything(void **state)
+{
+	(void)state;
+	struct ipc_reply reply;
+	struct pack p;
+
+	pack_init_growing(&p, IPC_REPLY_MAX);
+	ipc_reply_error(&p, ERR_SYSTEM, "/tmp/\xff\x1b[31m\n: read-only", 1);
+	assert_int_equal(
+		ipc_reply_decode(p.data + IPC_HEAD_SIZE, p.size - IPC_HEAD_SIZE, &reply), 0);
+	assert_string_equal(reply.error, "/tmp/??[31m?: read-only");
+	pack_done(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -183,6 +197,7 @@ int main(void)
 		cmocka_unit_test(a_frame_that_is_too_long_is_refused_by_its_head),
 		cmocka_unit_test(a_request_that_is_not_right_is_refused_and_says_where),
 		cmocka_unit_test(an_errors_text_is_cut_between_characters),
+		cmocka_unit_test(an_errors_text_may_hold_anything),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
