@@ -265,7 +265,9 @@ def test_a_revoked_node_forgets_its_mesh_and_joins_anew(pair):
     assert "`meshctl leave`" in beta.do("status")
     assert beta.json("leave") == {"state": "unjoined"}
     beta.join(alpha.invite())
-    assert beta.status()["node"]["id"] != beta_id and alpha.members()["beta"]["state"] == "alive"
+    states = {member["id"]: member["state"] for member in alpha.status()["members"]}
+    new_id = beta.status()["node"]["id"]
+    assert new_id != beta_id and states[beta_id] == "revoked" and states[new_id] == "alive"
 
 
 def test_colours_are_for_terminals_without_no_color(pair):
