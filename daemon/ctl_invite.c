@@ -121,8 +121,10 @@ void ctl_invite_mint(struct ctl_client *client, const struct ipc_request *reques
 		ctl_verb_await_disk(client, ticket, on_invited);
 }
 
-static const char *invite_state(enum authority_invite_state state)
+/* The view is as old as the last change of authority; an invite expires without one. */
+static const char *invite_state(const struct authority_invite *known, wtime_t now)
 {
+	enum authority_invite_state state = known->state;
 	static const char *const labels[] = {
 		[INVITE_OPEN] = "open",
 		[INVITE_EXPIRED] = "expired",
@@ -131,18 +133,20 @@ static const char *invite_state(enum authority_invite_state state)
 		[INVITE_INVALID] = "invalid",
 	};
 
+	if (state == INVITE_OPEN && now.ms >= known->invite.expires_ms)
+		state = INVITE_EXPIRED;
 	return labels[state];
 }
 
-static void put_invite(
-	struct pack *out, const struct gossip *gossip, const struct authority_invite *known)
+static void put_invite(struct pack *out, const struct gossip *gossip, wtime_t now,
+	const struct authority_invite *known)
 {
 	const struct invite *invite = &known->invite;
 	char text[TEXT_IP_SIZE];
 
 	pack_put_map(out, 12);
 	ctl_put_id(out, "id", &invite->id);
-	ctl_put_text(out, "state", invite_state(known->state));
+	ctl_put_text(out, "state", invite_state(known, now));
 	ctl_put_number(out, "uses", invite->uses);
 	ctl_put_number(out, "used", known->used);
 	ctl_put_time(out, "created", (wtime_t){hlc_stamp_ms(known->stamp)});
@@ -167,16 +171,20 @@ void ctl_invite_list(struct ctl_client *client, const struct ipc_request *reques
 	const struct authority_invite *invite;
 	struct pack *out = ctl_client_begin(client);
 	size_t frame = ipc_reply_begin_ok(out);
+	wtime_t now = daemon_time(client->daemon).wall;
+	struct gossip_status status;
 	uint32_t count = 0;
 
 	(void)request;
+	gossip_status(gossip, &status);
+	now.ms += status.clock_offset_ms;
 	while (gossip_invite_at(gossip, count))
 		count++;
 	pack_put_map(out, 1);
 	pack_put_str(out, "invites");
 	pack_put_array(out, count);
 	for (size_t i = 0; (invite = gossip_invite_at(gossip, i)); i++)
-		put_invite(out, gossip, invite);
+		put_invite(out, gossip, now, invite);
 	ipc_frame_end(out, frame);
 	ctl_client_send(client);
 }
