@@ -161,10 +161,10 @@ void gossip_publish_signed(struct gossip *g, struct record *record)
 int gossip_publish(struct gossip *g, const struct keys *author, struct record_draft *draft)
 {
 	struct record *record;
-	int err = hlc_next(&g->hlc, gossip_mesh_time(g), &draft->stamp);
+	int err;
 
-	if (err == 0)
-		err = record_sign(&g->mesh, author, draft, &record);
+	draft->stamp = hlc_next(&g->hlc, gossip_mesh_time(g));
+	err = record_sign(&g->mesh, author, draft, &record);
 	if (err == 0)
 		gossip_publish_signed(g, record);
 	return err;
@@ -224,7 +224,7 @@ int gossip_open_mesh(struct gossip *g, const struct id *mesh)
 	int err;
 
 	g->mesh = *mesh;
-	g->hlc = (struct hlc){.ceiling = UINT64_MAX};
+	g->hlc = (struct hlc){0};
 	map_init(&g->peers, sizeof(struct id), &g->rng);
 	map_init(&g->tags, SEAL_TAG_SIZE, &g->rng);
 	err = store_new(mesh, &g->rng, &observer, &g->store);
@@ -234,7 +234,7 @@ int gossip_open_mesh(struct gossip *g, const struct id *mesh)
 	if (err == 0)
 		err = swim_new(&swim, g->time.now, &g->swim);
 	if (err == 0)
-		err = authority_compute(mesh, NULL, 0, g->time.wall, &g->authority);
+		err = gossip_view_compute(g);
 	if (err != 0)
 		gossip_close_mesh(g);
 	g->last_heard = g->time.now;
@@ -261,8 +261,7 @@ void gossip_close_mesh(struct gossip *g)
 		free(own);
 	}
 	g->own_last = &g->own_first;
-	authority_free(g->authority);
-	g->authority = NULL;
+	gossip_view_drop(g);
 	swim_free(g->swim);
 	g->swim = NULL;
 	spread_free(g->spread);

@@ -75,8 +75,7 @@ static int publish_invite(struct gossip *g, const struct keys *author, const str
 	invite_encode(invite, &pack);
 	err = pack_status(&pack);
 	draft.value_size = pack.size;
-	if (err == 0)
-		err = hlc_next(&g->hlc, gossip_mesh_time(g), &draft.stamp);
+	draft.stamp = hlc_next(&g->hlc, gossip_mesh_time(g));
 	if (err == 0)
 		err = record_sign(&g->mesh, author, &draft, &record);
 	if (err != 0)
@@ -103,8 +102,7 @@ static int admit_self(struct gossip *g, const char *name)
 		.expires_ms = gossip_mesh_time(g).ms + GOSSIP_JOIN_TIMEOUT_MS};
 	strcpy(admission.name, name);
 	err = publish_invite(g, self, &admission.invite, &admission.invite_record);
-	if (err == 0)
-		err = hlc_next(&g->hlc, gossip_mesh_time(g), &admission.stamp);
+	admission.stamp = hlc_next(&g->hlc, gossip_mesh_time(g));
 	if (err == 0) {
 		admission_sign_invite(&g->mesh, &key, &self->id, name, &admission.invite_sig);
 		admission_sign_witness(&g->mesh, self, &self->id, name, &key.id, admission.stamp,

@@ -170,6 +170,8 @@ struct gossip {
 				   persisted again */
 	struct own_record *own_first, **own_last;
 	struct authority *authority;
+	struct record **authority_records; /* what it was computed from */
+	size_t authority_count;
 	uint64_t authority_version;
 	bool view_dirty;
 	mtime_t view_next;
@@ -274,6 +276,8 @@ void gossip_stream_own(struct gossip *g, const struct record *record);
 /* The root's grant to the admin who invited this node, or NULL: what proves its admission to
  * strangers. */
 struct record *gossip_view_grant_behind(const struct gossip *g, const struct id *node);
+int gossip_view_compute(struct gossip *g) MUST_CHECK;
+void gossip_view_drop(struct gossip *g);
 void gossip_view_refresh(struct gossip *g);
 void gossip_view_descriptor(struct gossip *g, const struct record *record);
 void gossip_view_own_descriptor(const struct gossip *g, struct descriptor *ret);

@@ -461,10 +461,9 @@ static int request_received(struct gossip *g, struct stream *s, const struct fra
 	err = check_request(g, frame, offer);
 	if (err == 0 && !id_equal(&offer->invite.id, channel_peer(s->channel)))
 		err = ERR_AUTH;
-	if (err == 0)
-		err = hlc_next(&g->hlc, gossip_mesh_time(g), &answer.stamp);
 	if (err != 0)
 		return refuse(g, s, err);
+	answer.stamp = hlc_next(&g->hlc, gossip_mesh_time(g));
 	offer->node = frame->node;
 	strcpy(offer->name, frame->name);
 	offer->stamp = answer.stamp;

@@ -214,41 +214,61 @@ static void apply_self(struct gossip *g)
 		gossip_set_state(g, GOSSIP_REVOKED);
 }
 
-static int compute(struct gossip *g, struct authority **ret)
+void gossip_view_drop(struct gossip *g)
+{
+	authority_free(g->authority);
+	g->authority = NULL;
+	while (g->authority_count)
+		record_unref(g->authority_records[--g->authority_count]);
+	free(g->authority_records);
+	g->authority_records = NULL;
+}
+
+/* The authority borrows its records, and the store may replace them before the next computation:
+ * they are held until then. */
+int gossip_view_compute(struct gossip *g)
 {
 	size_t count = 0, capacity = store_count(g->store);
-	const struct record **records = calloc(capacity ? capacity : 1, sizeof(*records));
+	struct record **records = calloc(capacity ? capacity : 1, sizeof(struct record *));
+	struct authority *authority;
 	int err;
 
 	if (!records)
 		return ERR_NOMEM;
 	for (struct record *r = store_after(g->store, NULL); r; r = store_after(g->store, r)) {
 		if (authority_concerns(r->type))
-			records[count++] = r;
+			records[count++] = record_ref(r);
 	}
-	err = authority_compute(&g->mesh, records, count, gossip_mesh_time(g), ret);
-	free(records);
-	return err;
+	err = authority_compute(&g->mesh, (const struct record *const *)records, count,
+		gossip_mesh_time(g), &authority);
+	if (err != 0) {
+		while (count)
+			record_unref(records[--count]);
+		free(records);
+		return err;
+	}
+	gossip_view_drop(g);
+	g->authority = authority;
+	g->authority_records = records;
+	g->authority_count = count;
+	return 0;
 }
 
 void gossip_view_refresh(struct gossip *g)
 {
 	const struct authority_member *member;
-	struct authority *authority;
 	uint64_t version = store_authority_version(g->store);
 	size_t members = 0;
 
 	g->view_dirty = false;
 	g->view_next = mtime_add_ms(g->time.now, VIEW_GAP_MS);
 	if (!g->authority || version != g->authority_version) {
-		if (compute(g, &authority) != 0) {
+		if (gossip_view_compute(g) != 0) {
 			g->view_dirty = true; /* no memory: try again */
 			return;
 		}
-		authority_free(g->authority);
-		g->authority = authority;
 		g->authority_version = version;
-		for (size_t i = 0; (member = authority_at(authority, i)); i++) {
+		for (size_t i = 0; (member = authority_at(g->authority, i)); i++) {
 			apply_member(g, member);
 			members += member->standing == AUTHORITY_MEMBER;
 		}
