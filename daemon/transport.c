@@ -1,7 +1,6 @@
 #include "daemon/transport.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <netinet/in.h>
@@ -482,23 +481,30 @@ static int complain(
 	return ERR_SYSTEM;
 }
 
-/* The host has no IPv6 at all: what was to be both is IPv4 then. */
+/* Switched off by the operator: sockets of that family still work, but lead nowhere. */
+static bool ipv6_switched_off(void)
+{
+	FILE *file = fopen("/proc/sys/net/ipv6/conf/all/disable_ipv6", "re");
+	int c = file ? fgetc(file) : '0';
+
+	if (file)
+		fclose(file);
+	return c == '1';
+}
+
+/* Where the kernel has no IPv6 at all, what was to be both is IPv4. */
 static void choose_family(struct transport *transport)
 {
-	int fd = -1;
+	int fd;
 
 	transport->family = transport->listen.ip.family == 6 ? AF_INET6 : AF_INET;
 	if (transport->family == AF_INET || !unspecified(&transport->listen))
 		return;
 	fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd >= 0) {
-		struct sockaddr_in6 any = {.sin6_family = AF_INET6};
-		bool usable =
-			!bind(fd, (struct sockaddr *)&any, sizeof(any)) || errno != EADDRNOTAVAIL;
-
 		close(fd);
-		if (usable)
-			return;
+		transport->without_ipv6 = ipv6_switched_off();
+		return;
 	}
 	transport->without_ipv6 = true;
 	transport->family = AF_INET;

@@ -44,7 +44,7 @@ int transport_new(uv_loop_t *loop, const struct endpoint *listen,
 void transport_stop(struct transport *transport);
 void transport_free(struct transport *transport);
 
-/* The host has no IPv6 although [::] was asked for: IPv4 only. */
+/* The host has no IPv6, or it is switched off, although [::] was asked for: IPv4 only. */
 bool transport_without_ipv6(const struct transport *transport);
 
 void transport_send(
