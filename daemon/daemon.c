@@ -234,13 +234,14 @@ static void release(struct daemon *daemon)
 /* What needs no loop. Logs what is wrong. */
 static int open_files(struct daemon *daemon)
 {
-	char error[DAEMON_ERROR_SIZE];
+	char error[STATEDIR_ERROR_SIZE], keys_error[KEYFILE_ERROR_SIZE];
 
-	_Static_assert(sizeof(error) >= STATEDIR_ERROR_SIZE && sizeof(error) >= KEYFILE_ERROR_SIZE,
-		"one buffer for both");
-	if (statedir_open(daemon->options.state_dir, &daemon->lock_fd, error) ||
-		keyfile_open(daemon->options.state_dir, &daemon->keys, error)) {
+	if (statedir_open(daemon->options.state_dir, &daemon->lock_fd, error)) {
 		log_error("%s", error);
+		return ERR_SYSTEM;
+	}
+	if (keyfile_open(daemon->options.state_dir, &daemon->keys, keys_error)) {
+		log_error("%s", keys_error);
 		return ERR_SYSTEM;
 	}
 	return events_new(&daemon->events);
