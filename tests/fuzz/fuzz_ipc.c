@@ -1,5 +1,6 @@
-/* A frame of the control protocol, taken as a request by the daemon and as a reply by meshctl. What
- * decodes encodes to something that decodes to the same. */
+/* A frame of the control protocol, taken as a request by the daemon, and as a reply by meshctl,
+ * which makes it a tree. A request that decodes encodes to something that decodes to the same. */
+#include "cli/model.h"
 #include "daemon/ipc/ipc.h"
 
 #include <assert.h>
@@ -36,6 +37,16 @@ static void check_request(const uint8_t *data, size_t size)
 	pack_done(&out);
 }
 
+static void check_model(const struct ipc_reply *reply)
+{
+	json_t *value;
+
+	if (model_decode(reply->value, reply->value_size, &value) != 0)
+		return;
+	model_clean(value);
+	json_decref(value);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct ipc_reply reply;
@@ -45,9 +56,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_request(data, size);
 	if (ipc_reply_decode(data, size, &reply) != 0)
 		return 0;
-	if (reply.kind == IPC_REPLY_ERROR)
+	if (reply.kind == IPC_REPLY_ERROR) {
 		assert(strlen(reply.error) < sizeof(reply.error) && reply.exit_status > 0);
-	else
+	} else {
 		assert(reply.value >= data && reply.value + reply.value_size == data + size);
+		check_model(&reply);
+	}
 	return 0;
 }
