@@ -80,8 +80,9 @@ static char *broken_off(const struct cli *cli, int err, int64_t timeout_ms)
 		return memory_format("no answer from meshd on %s within %lld s", cli->socket,
 			(long long)(timeout_ms / 1000));
 	case ERR_STATE:
-		return memory_format("meshd closed the connection before it had answered: see its "
-				     "log (journalctl -u meshd%s%s)",
+		return memory_format(
+			"meshd has closed the connection: was it stopped? Its log says "
+			"more (journalctl -u meshd%s%s)",
 			cli->instance ? "@" : "", cli->instance ? cli->instance : "");
 	case ERR_MALFORMED:
 		return memory_format("what answers on %s is no meshd of this version", cli->socket);

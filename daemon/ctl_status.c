@@ -102,7 +102,8 @@ static void put_mesh(struct pack *out, const struct gossip_status *status)
 	pack_put_str(out, "mesh");
 	pack_put_map(out, 4);
 	ctl_put_id(out, "id", &status->mesh);
-	ctl_put_text(out, "name", status->charter.name);
+	/* Until the charter has come, at a join, only the id is known. */
+	ctl_put_text(out, "name", *status->charter.name ? status->charter.name : NULL);
 	ctl_put_prefix(out, "prefix4", &status->charter.prefix4);
 	ctl_put_prefix(out, "prefix6", &status->charter.prefix6);
 }

@@ -114,6 +114,24 @@ def test_the_exit_status_says_what_kind_of_failure_it_is(node):
     assert status == 3 and "nobody listens" in one_line(err)
 
 
+def test_a_daemon_is_named_by_socket_instance_or_environment(node):
+    node.start()
+
+    def status(*options, **env):
+        done = node.host.run(BUILD / "meshctl", *options, "status", check=False, env=env)
+        return done.returncode, done.stderr
+
+    assert status(MESHD_SOCKET=str(node.socket)) == (0, "")
+    assert status("--socket", node.socket, MESHD_SOCKET="/nowhere") == (0, "")
+    assert "no /run/meshd/meshd.sock" in status()[1]
+    code, err = status("-i", "blue", MESHD_SOCKET=str(node.socket))
+    assert code == 3 and "no /run/meshd/blue.sock" in one_line(err) and "meshd@blue" in err
+    assert status("-i", "../blue")[0] == 2 and status("-i", "a", "--socket", "b")[0] == 2
+    node.host.run("mkdir", "/run/meshd")
+    node.host.run("ln", "-s", node.socket, "/run/meshd/blue.sock")
+    assert status("-i", "blue") == (0, "")
+
+
 def test_help_and_version_need_no_daemon(node):
     status, out, err = node.meshctl("--help")
     assert status == 0 and err == ""
