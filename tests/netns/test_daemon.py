@@ -1,0 +1,129 @@
+"""The daemon and whoever started it: signals, the service manager, the log, the configuration."""
+import re
+import signal
+import socket
+
+from lan import wait_for
+
+NO_DATA_PLANE = {"wireguard.backend": "none"}
+
+
+class Manager:
+    """What systemd would be told: a datagram socket and what has come over it so far."""
+
+    def __init__(self, path):
+        self.path = path
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(path))
+        self.socket.setblocking(False)
+        self.told = []
+
+    def count(self, what):
+        try:
+            while True:
+                self.told += self.socket.recv(4096).decode().splitlines()
+        except BlockingIOError:
+            pass
+        return sum(line.startswith(what) for line in self.told)
+
+
+def start(node, **environment):
+    """The daemon, without waiting for more than that it answers."""
+    node.process = node.host.start(*node.command(), log=node.log, env=environment)
+    wait_for(lambda: node.meshctl("status")[0] == 0, 10, f"meshd of {node.name} answers")
+
+
+def test_the_service_manager_is_told_of_start_reload_life_and_end(world, tmp_path):
+    node = world.node(world.host("alpha"), NO_DATA_PLANE)
+    manager = Manager(tmp_path / "notify")
+    start(node, NOTIFY_SOCKET=str(manager.path), WATCHDOG_USEC="400000")
+    wait_for(lambda: manager.count("READY=1") == 1, 5, "ready")
+    assert manager.count("STATUS=unjoined")
+    wait_for(lambda: manager.count("WATCHDOG=1") >= 4, 5, "the watchdog is fed")
+    node.signal(signal.SIGHUP)
+    wait_for(lambda: manager.count("READY=1") == 2, 5, "ready again")
+    assert manager.count("RELOADING=1") == 1
+    assert manager.count("MONOTONIC_USEC=") == 1
+    node.init()
+    wait_for(lambda: manager.count("STATUS=running") == 1, 5, "the state is told")
+    node.stop()
+    assert manager.count("STOPPING=1") == 1
+
+
+def test_under_systemd_lines_bear_priorities_else_the_time(world):
+    node = world.node(world.host("alpha"), NO_DATA_PLANE)
+    at = node.log.parent / "journal.log"
+    node.log = at
+    at.touch()
+    stat = at.stat()
+    start(node, JOURNAL_STREAM=f"{stat.st_dev}:{stat.st_ino}")
+    node.stop()
+    lines = at.read_text().splitlines()
+    assert lines and all(re.match(r"<[3-7]>", line) for line in lines)
+    size = len(lines)
+    node.start()
+    node.stop()
+    lines = at.read_text().splitlines()[size:]
+    assert lines and all(re.match(r"\d{4}-\d\d-\d\dT[\d:.]+Z (error|warn |info |debug) ", line) for line in lines)
+
+
+def test_a_reload_takes_what_it_can_and_says_what_needs_a_restart(world):
+    node = world.node(world.host("alpha"), {**NO_DATA_PLANE, "log.level": "info"})
+    node.start()
+    node.init()
+    node.configure({**NO_DATA_PLANE, "log.level": "debug", "gossip.listen": "[::]:9999",
+                    "gossip.advertise": "192.0.2.77:8946"})
+    node.signal(signal.SIGHUP)
+    wait_for(lambda: any("a restart is needed for [gossip] listen" in warning for warning in node.status()["warnings"]),
+             5, "the warning")
+    wait_for(lambda: "192.0.2.77:8946" in node.status()["members"][0]["endpoints"], 5, "the advertised address")
+    node.config.write_text("[gossip]\nlisten = nowhere\n")
+    node.signal(signal.SIGHUP)
+    wait_for(lambda: any("stays as it was" in warning and ":2: " in warning for warning in node.status()["warnings"]),
+             5, "the refusal")
+    node.configure({**NO_DATA_PLANE, "log.level": "info"})
+    node.signal(signal.SIGHUP)
+    wait_for(lambda: not any("restart" in warning or "stays" in warning for warning in node.status()["warnings"]),
+             5, "no warning any more")
+
+
+def test_the_configuration_is_checked_without_starting(world):
+    node = world.node(world.host("alpha"))
+    done = node.host.run(*node.command("--check-config"))
+    assert str(node.config) in done.stdout
+    node.config.write_text("[log]\nlevel = loud\n")
+    done = node.host.run(*node.command("--check-config"), check=False)
+    assert done.returncode == 1
+    assert f"{node.config}:2: [log] level = loud: not allowed; it may be error, warn, info or debug" in done.stderr
+    assert not node.state.exists()
+
+
+def test_a_named_configuration_has_to_be_there(world):
+    node = world.node(world.host("alpha"))
+    node.config.unlink()
+    done = node.host.run(*node.command(), check=False)
+    assert done.returncode == 1
+    assert str(node.config) in done.stderr
+
+
+def test_cleanup_leaves_a_running_daemon_alone(world):
+    node = world.node(world.host("alpha"), NO_DATA_PLANE)
+    node.start()
+    done = node.host.run(*node.command("--cleanup"), check=False)
+    assert done.returncode == 1
+    assert re.search(r"in use by another meshd, pid \d+", done.stderr)
+    assert node.running()
+
+
+def test_what_was_acknowledged_survives_kill_9(world):
+    node = world.node(world.host("alpha"), NO_DATA_PLANE)
+    node.start()
+    node.init()
+    for _ in range(5):
+        before = {invite["id"] for invite in node.json("invites")["invites"]}
+        token = node.json("invite")
+        node.kill()
+        node.start()
+        after = {invite["id"] for invite in node.json("invites")["invites"]}
+        assert after == before | {token["id"]}
+    assert node.status()["state"] == "running"
