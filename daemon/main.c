@@ -45,7 +45,8 @@ static const struct option long_options[] = {
 
 static const char help[] =
 	"Usage: meshd [OPTION]...\n"
-	"One node of a WireGuard mesh that needs no server. Runs in the foreground; meshctl talks to "
+	"One node of a WireGuard mesh that needs no server. Runs in the foreground; meshctl talks "
+	"to "
 	"it.\n\n"
 	"  --config FILE      settings (default " CONFIG_DEFAULT ", which may be absent)\n"
 	"  --state-dir DIR    keys and database (default " STATE_DIR_DEFAULT ")\n"
