@@ -202,7 +202,7 @@ void gossip_packet_compare(struct gossip *g, struct peer *peer)
 void gossip_packet_push(struct gossip *g)
 {
 	struct id chosen[SPREAD_FANOUT];
-	size_t count = swim_sample(g->swim, false, NULL, chosen, SPREAD_FANOUT);
+	size_t count = swim_sample(g->swim, false, NULL, chosen, SPREAD_FANOUT), pushed = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		struct peer *peer = gossip_peer(g, &chosen[i]);
@@ -211,12 +211,14 @@ void gossip_packet_push(struct gossip *g)
 		if (!peer || !peer->keyed)
 			continue;
 		/* without a session it is greeted first; what is news goes along with that */
-		if (!is_proven(peer, &peer->reached))
+		if (!is_proven(peer, &peer->reached)) {
 			send_everywhere(g, peer, &msg);
-		else if (add_items(g, &msg, true))
+		} else if (add_items(g, &msg, true)) {
 			send_to(g, peer, &peer->reached, &msg);
+			pushed++;
+		}
 	}
-	spread_pushed(g->spread);
+	spread_pushed(g->spread, pushed);
 	g->push_next = mtime_add_ms(g->time.now, PUSH_GAP_MS);
 }
 

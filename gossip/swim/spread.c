@@ -252,14 +252,16 @@ size_t spread_pick(
 	return count;
 }
 
-void spread_pushed(struct spread *spread)
+void spread_pushed(struct spread *spread, size_t members)
 {
 	struct item *item;
 
 	if (!spread->fresh_count)
 		return;
-	map_each (&spread->topics, at, item)
-		clear_fresh(spread, item);
+	map_each (&spread->topics, at, item) {
+		if (item->sent >= members)
+			clear_fresh(spread, item);
+	}
 }
 
 size_t spread_count(const struct spread *spread)

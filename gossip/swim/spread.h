@@ -41,8 +41,10 @@ typedef void (*spread_take)(
 	void *context, enum spread_kind kind, const uint8_t *bytes, size_t size);
 size_t spread_pick(
 	struct spread *spread, size_t budget, bool fresh_only, spread_take take, void *context);
-/* One push round has gone out: what was fresh is not any more. */
-void spread_pushed(struct spread *spread);
+/* A push round has gone out to so many members: what each of them could have had is not fresh any
+ * more; what found no room stays so for the next round. With nobody to push to it rides with the
+ * rest. */
+void spread_pushed(struct spread *spread, size_t members);
 size_t spread_count(const struct spread *spread);
 
 #endif

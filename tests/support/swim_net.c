@@ -212,7 +212,7 @@ static void push_news(struct swim_net *net, size_t from)
 		if (spread_pick(node->spread, SWIM_NET_BUDGET, true, take_statement, &packet))
 			send_packet(net, &packet);
 	}
-	spread_pushed(node->spread);
+	spread_pushed(node->spread, count);
 }
 
 static void take_changes(struct swim_net_node *node)

@@ -115,7 +115,7 @@ static void a_later_version_replaces_and_an_older_one_is_dropped(void **state)
 	struct packet packet = pick(&queue, 1000, false);
 	assert_int_equal(packet.count, 1);
 	assert_true(packet.version[0] == 5);
-	spread_pushed(queue.spread);
+	spread_pushed(queue.spread, 1);
 	put(&queue, 1, 6);
 	assert_true(spread_has_fresh(queue.spread));
 	assert_int_equal(spread_count(queue.spread), 1);
@@ -174,6 +174,35 @@ static void fewer_members_end_what_was_sent_enough_for_them(void **state)
 	teardown(&queue);
 }
 
+static void what_found_no_room_in_a_push_is_in_the_next(void **state)
+{
+	(void)state;
+	struct queue queue;
+	bool seen[40] = {false};
+	size_t total = 0;
+
+	setup(&queue);
+	spread_set_members(queue.spread, 1000);
+	for (uint8_t topic = 0; topic < 40; topic++)
+		put(&queue, topic, 1);
+	for (int round = 0; round < 40 && spread_has_fresh(queue.spread); round++) {
+		struct packet packet = pick(&queue, 1000, true);
+
+		for (size_t i = 0; i < packet.count; i++) {
+			total += !seen[packet.topic[i]];
+			seen[packet.topic[i]] = true;
+		}
+		spread_pushed(queue.spread, 1);
+	}
+	assert_false(spread_has_fresh(queue.spread));
+	assert_int_equal(total, 40);
+	/* with nobody to push to, nothing stays fresh for ever */
+	put(&queue, 41, 1);
+	spread_pushed(queue.spread, 0);
+	assert_false(spread_has_fresh(queue.spread));
+	teardown(&queue);
+}
+
 static void a_push_carries_only_what_is_fresh(void **state)
 {
 	(void)state;
@@ -185,7 +214,7 @@ static void a_push_carries_only_what_is_fresh(void **state)
 	put(&queue, 1, 1);
 	for (int i = 0; i < SPREAD_FANOUT; i++)
 		assert_int_equal(pick(&queue, 1000, true).count, 1);
-	spread_pushed(queue.spread);
+	spread_pushed(queue.spread, SPREAD_FANOUT);
 	assert_false(spread_has_fresh(queue.spread));
 	put(&queue, 2, 1);
 	assert_true(spread_has_fresh(queue.spread));
@@ -299,6 +328,7 @@ int main(void)
 		cmocka_unit_test(a_later_version_replaces_and_an_older_one_is_dropped),
 		cmocka_unit_test(news_ends_when_its_budget_is_spent),
 		cmocka_unit_test(fewer_members_end_what_was_sent_enough_for_them),
+		cmocka_unit_test(what_found_no_room_in_a_push_is_in_the_next),
 		cmocka_unit_test(a_push_carries_only_what_is_fresh),
 		cmocka_unit_test(a_full_queue_gives_up_what_was_sent_most),
 		cmocka_unit_test(no_item_starves),
