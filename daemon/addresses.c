@@ -2,10 +2,10 @@
 
 #include <assert.h>
 #include <netdb.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "daemon/sockaddr.h"
 #include "gossip/base/text.h"
 
 /* One advertised host. Numeric ones need no question. */
@@ -23,19 +23,6 @@ struct addresses {
 	bool stopped;
 	struct advertised advertised[CONFIG_ADVERTISE_MAX];
 };
-
-static bool ip_from_sockaddr(const struct sockaddr *from, struct ip *ret)
-{
-	*ret = (struct ip){0};
-	if (from->sa_family == AF_INET) {
-		ret->family = 4;
-		memcpy(ret->b, &((const struct sockaddr_in *)from)->sin_addr, 4);
-	} else if (from->sa_family == AF_INET6) {
-		ret->family = 6;
-		memcpy(ret->b, &((const struct sockaddr_in6 *)from)->sin6_addr, 16);
-	}
-	return ret->family;
-}
 
 static bool ip_is_unspecified(const struct ip *ip)
 {
@@ -63,8 +50,7 @@ static size_t list_host(const struct daemon *daemon, struct endpoint *ret, size_
 
 		if (interfaces[i].is_internal ||
 			!strcmp(interfaces[i].name, daemon->config.interface) ||
-			!ip_from_sockaddr(
-				(struct sockaddr *)&interfaces[i].address, &endpoint.ip) ||
+			!sockaddr_to_ip((struct sockaddr *)&interfaces[i].address, &endpoint.ip) ||
 			(listen->ip.family == 4 && endpoint.ip.family == 6))
 			continue;
 		ret[found++] = endpoint;
@@ -105,7 +91,7 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
 			uv_strerror(status));
 		return;
 	}
-	if (ip_from_sockaddr(result->ai_addr, &advertised->found.ip))
+	if (sockaddr_to_ip(result->ai_addr, &advertised->found.ip))
 		tell_core(addresses);
 	daemon_warn_clear(daemon, DAEMON_WARNING_ADVERTISE);
 	uv_freeaddrinfo(result);
