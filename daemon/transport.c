@@ -1,3 +1,5 @@
+#include "daemon/transport.h"
+
 #include "daemon/transport_internal.h"
 
 #include <assert.h>
