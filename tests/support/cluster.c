@@ -668,7 +668,10 @@ static bool must(struct cluster *c, int node, int err, const char *what)
 void cluster_found(struct cluster *c, int number)
 {
 	struct node *node = &c->nodes[number];
-	struct gossip_found found = {.root = &node->root, .mesh_name = "test", .node_name = "n0"};
+	struct gossip_found found = {.prefix4 = c->options.prefix4,
+		.root = &node->root,
+		.mesh_name = "test",
+		.node_name = "n0"};
 	uint64_t ticket;
 
 	must(c, number, gossip_found(node->core, cluster_time(c), &found, &ticket), "found");

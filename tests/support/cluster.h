@@ -18,6 +18,7 @@ struct cluster_options {
 	double loss; /* of datagrams, 0 to 1 */
 	double duplication;
 	int latency_min_ms, latency_max_ms; /* one way; a range reorders */
+	struct prefix prefix4;		    /* of the mesh; family 0: the default */
 	int disk_ms;			    /* from a write to its being persisted */
 };
 

@@ -1,0 +1,277 @@
+/* Names, addresses and the terms of invites, where nobody is there to hand them out: also when two
+ * halves of a mesh decide apart. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/support/cluster.h"
+
+#define HOUR_MS (3600 * 1000)
+
+static const struct cluster_options crowded = {.seed = 3,
+	.latency_max_ms = 1,
+	.disk_ms = 1,
+	.prefix4 = {.ip = {.family = 4, .b = {10, 99, 7, 0}}, .bits = 24}};
+
+static bool joined(struct cluster *c, void *arg)
+{
+	return cluster_joined(c, *(int *)arg) != 1;
+}
+
+static int join_as(struct cluster *c, int node, const char *token, const char *name)
+{
+	int err = gossip_join(cluster_core(c, node), cluster_time(c), token, name,
+		GOSSIP_JOIN_TIMEOUT_MS, NULL, 0);
+
+	cluster_drain(c, node);
+	if (err != 0)
+		return err;
+	assert_true(cluster_wait(c, 40000, joined, &node));
+	return cluster_joined(c, node);
+}
+
+static void mint(struct cluster *c, struct invite *invite, char token[TOKEN_TEXT_MAX])
+{
+	uint64_t ticket;
+
+	assert_int_equal(
+		gossip_invite(cluster_core(c, 0), cluster_time(c), HOUR_MS, invite, token, &ticket),
+		0);
+	cluster_drain(c, 0);
+	cluster_run(c, 100);
+}
+
+/* Those with a bit in `side` talk to each other only, and so do the others. */
+static void split(struct cluster *c, uint64_t side, int count, bool cut)
+{
+	for (int a = 0; a < count; a++) {
+		for (int b = 0; b < count; b++)
+			cluster_cut(c, a, b, cut && (side >> a & 1) != (side >> b & 1));
+	}
+}
+
+static struct gossip_status status_of(struct cluster *c, int node)
+{
+	struct gossip_status status;
+
+	gossip_status(cluster_core(c, node), &status);
+	return status;
+}
+
+static void assert_addresses_unique_and_agreed(struct cluster *c, int count)
+{
+	for (int a = 0; a < count; a++) {
+		struct gossip_status own = status_of(c, a);
+
+		assert_int_equal(own.address4.family, 4);
+		for (int b = 0; b < count; b++) {
+			struct gossip_member member;
+			struct gossip_status other = status_of(c, b);
+			struct id id = cluster_id(c, a);
+
+			assert_true(gossip_member(cluster_core(c, b), &id, &member));
+			assert_true(ip_equal(&member.address4, &own.address4));
+			assert_true(a == b || !ip_equal(&own.address4, &other.address4));
+		}
+	}
+}
+
+static void a_crowded_prefix_gives_everybody_an_address(void **state)
+{
+	(void)state;
+	struct cluster *c = cluster_new(&crowded);
+
+	cluster_mesh(c, 60);
+	assert_true(cluster_wait(c, 60000, cluster_converged, NULL));
+	cluster_run(c, 5000);
+	assert_true(cluster_wait(c, 60000, cluster_converged, NULL));
+	assert_addresses_unique_and_agreed(c, 60);
+	cluster_free(c);
+}
+
+static void addresses_that_clash_after_a_partition_are_sorted_out(void **state)
+{
+	(void)state;
+	struct cluster *c = cluster_new(&crowded);
+	struct invite invite = {.uses = 40};
+	char token[TOKEN_TEXT_MAX];
+	uint64_t side = 1, moved = 0;
+	int count = 2;
+
+	cluster_mesh(c, 2);
+	invite.endpoint_count = 2;
+	invite.endpoints[0] = cluster_endpoint(c, 0);
+	invite.endpoints[1] = cluster_endpoint(c, 1);
+	mint(c, &invite, token);
+	assert_true(cluster_wait(c, 5000, cluster_digests_equal, NULL));
+	for (; count < 40; count++)
+		side |= (uint64_t)(count % 2 == 0) << count;
+	split(c, side, count, true);
+	for (int i = 2; i < count; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "n%d", i);
+		assert_int_equal(join_as(c, cluster_add(c), token, name), 0);
+	}
+	cluster_run(c, 20000);
+	split(c, side, count, false);
+	assert_true(cluster_wait(c, 300000, cluster_converged, NULL));
+	cluster_run(c, 5000);
+	assert_true(cluster_wait(c, 60000, cluster_converged, NULL));
+	assert_addresses_unique_and_agreed(c, count);
+	for (int i = 0; i < count; i++)
+		moved += cluster_event_count(c, i, GOSSIP_EVENT_ADDRESS_MOVED);
+	assert_true(moved > 0);
+	cluster_free(c);
+}
+
+static void a_name_taken_on_both_sides_of_a_partition_is_shown_apart(void **state)
+{
+	(void)state;
+	struct cluster *c = cluster_new(&crowded);
+	struct invite invite = {.uses = 2, .endpoint_count = 2};
+	char token[TOKEN_TEXT_MAX], names[2][AUTHORITY_NAME_MAX + 1];
+
+	cluster_mesh(c, 2);
+	invite.endpoints[0] = cluster_endpoint(c, 0);
+	invite.endpoints[1] = cluster_endpoint(c, 1);
+	mint(c, &invite, token);
+	assert_true(cluster_wait(c, 5000, cluster_digests_equal, NULL));
+	split(c, 5, 4, true);
+	assert_int_equal(join_as(c, cluster_add(c), token, "twin"), 0);
+	assert_int_equal(join_as(c, cluster_add(c), token, "twin"), 0);
+	split(c, 5, 4, false);
+	assert_true(cluster_wait(c, 200000, cluster_converged, NULL));
+	for (int i = 0; i < 4; i++) {
+		for (int twin = 2; twin < 4; twin++) {
+			struct id id = cluster_id(c, twin);
+			struct gossip_member member;
+
+			assert_true(gossip_member(cluster_core(c, i), &id, &member));
+			if (i == 0)
+				strcpy(names[twin - 2], member.standing->name);
+			assert_string_equal(member.standing->name, names[twin - 2]);
+		}
+	}
+	assert_string_not_equal(names[0], names[1]);
+	assert_true(strchr(names[0], '~') || strchr(names[1], '~'));
+	struct id id;
+	assert_int_equal(gossip_resolve(cluster_core(c, 1), "twin", &id), ERR_INVALID);
+	cluster_free(c);
+}
+
+static bool one_is_out(struct cluster *c, void *unused)
+{
+	(void)unused;
+	return (status_of(c, 2).state == GOSSIP_REVOKED) +
+		       (status_of(c, 3).state == GOSSIP_REVOKED) ==
+	       1;
+}
+
+static void an_overspent_invite_has_one_winner_and_the_loser_is_told(void **state)
+{
+	(void)state;
+	struct cluster *c = cluster_new(&crowded);
+	struct invite invite = {.uses = 1, .endpoint_count = 2};
+	char token[TOKEN_TEXT_MAX];
+	uint64_t told = 0;
+	int loser;
+
+	cluster_mesh(c, 2);
+	invite.endpoints[0] = cluster_endpoint(c, 0);
+	invite.endpoints[1] = cluster_endpoint(c, 1);
+	mint(c, &invite, token);
+	assert_true(cluster_wait(c, 5000, cluster_digests_equal, NULL));
+	split(c, 5, 4, true);
+	assert_int_equal(join_as(c, cluster_add(c), token, "left"), 0);
+	assert_int_equal(join_as(c, cluster_add(c), token, "right"), 0);
+	split(c, 5, 4, false);
+	assert_true(cluster_wait(c, 200000, one_is_out, NULL));
+	cluster_run(c, 5000);
+	assert_true(one_is_out(c, NULL));
+	loser = status_of(c, 2).state == GOSSIP_REVOKED ? 2 : 3;
+	assert_non_null(strstr(status_of(c, loser).revoked_why, "used up"));
+	for (int i = 0; i < 4; i++)
+		told += cluster_event_count(c, i, GOSSIP_EVENT_OVERSPENT);
+	assert_true(told > 0);
+	cluster_free(c);
+}
+
+static void an_invite_fixes_name_address_and_tags(void **state)
+{
+	(void)state;
+	struct cluster *c = cluster_new(&crowded);
+	struct invite invite = {.uses = 1,
+		.node_name = "gateway",
+		.tag_count = 1,
+		.tags = {"edge"},
+		.address_count = 1,
+		.addresses = {{.family = 4, .b = {10, 99, 7, 1}}}};
+	char token[TOKEN_TEXT_MAX];
+	struct gossip_member member;
+	struct id id;
+
+	cluster_mesh(c, 2);
+	mint(c, &invite, token);
+	assert_int_equal(join_as(c, cluster_add(c), token, "other"), 0);
+	assert_true(cluster_wait(c, 15000, cluster_converged, NULL));
+	id = cluster_id(c, 2);
+	assert_true(gossip_member(cluster_core(c, 1), &id, &member));
+	assert_string_equal(member.standing->name, "gateway");
+	assert_string_equal(member.standing->tags[0], "edge");
+	assert_true(ip_equal(&member.address4, &invite.addresses[0]));
+	assert_true(ip_equal(&(struct ip){.family = 4, .b = {10, 99, 7, 1}}, &member.address4));
+	/* terms that make no sense are refused, with what to do */
+	invite.uses = 2;
+	uint64_t ticket;
+	assert_int_equal(gossip_invite(cluster_core(c, 0), cluster_time(c), HOUR_MS, &invite, token,
+				 &ticket),
+		ERR_INVALID);
+	invite.uses = 1;
+	invite.addresses[0].b[0] = 11;
+	assert_int_equal(gossip_invite(cluster_core(c, 0), cluster_time(c), HOUR_MS, &invite, token,
+				 &ticket),
+		ERR_INVALID);
+	cluster_free(c);
+}
+
+static void a_node_is_named_by_name_id_or_prefix(void **state)
+{
+	(void)state;
+	struct cluster *c = cluster_new(&crowded);
+	struct id id, found;
+	char hex[TEXT_ID_SIZE];
+
+	cluster_mesh(c, 3);
+	assert_true(cluster_wait(c, 15000, cluster_converged, NULL));
+	id = cluster_id(c, 1);
+	text_id(&id, hex);
+	assert_int_equal(gossip_resolve(cluster_core(c, 2), "n1", &found), 0);
+	assert_true(id_equal(&id, &found));
+	assert_int_equal(gossip_resolve(cluster_core(c, 2), hex, &found), 0);
+	hex[8] = '\0';
+	assert_int_equal(gossip_resolve(cluster_core(c, 2), hex, &found), 0);
+	assert_true(id_equal(&id, &found));
+	hex[3] = '\0';
+	assert_int_equal(gossip_resolve(cluster_core(c, 2), hex, &found), ERR_UNKNOWN);
+	assert_int_equal(gossip_resolve(cluster_core(c, 2), "nobody", &found), ERR_UNKNOWN);
+	assert_int_equal(gossip_resolve(cluster_core(c, 2), "", &found), ERR_UNKNOWN);
+	cluster_free(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_crowded_prefix_gives_everybody_an_address),
+		cmocka_unit_test(addresses_that_clash_after_a_partition_are_sorted_out),
+		cmocka_unit_test(a_name_taken_on_both_sides_of_a_partition_is_shown_apart),
+		cmocka_unit_test(an_overspent_invite_has_one_winner_and_the_loser_is_told),
+		cmocka_unit_test(an_invite_fixes_name_address_and_tags),
+		cmocka_unit_test(a_node_is_named_by_name_id_or_prefix),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
