@@ -30,6 +30,7 @@ struct path {
 	mtime_t moved_at;	 /* of the first look after that; 0: not yet */
 
 	mtime_t wake_until; /* 0: not to be woken */
+	bool announce;	    /* once */
 	bool woken;	    /* as the last plan has it */
 
 	bool pending; /* wanted is to be put in place of current */
@@ -197,6 +198,12 @@ void paths_wake(struct paths *paths, mtime_t now)
 		paths->table.items[i].wake_until = mtime_add_ms(now, PATHS_WAKE_MS);
 }
 
+void paths_announce(struct paths *paths, mtime_t now)
+{
+	for (size_t i = 0; i < paths->table.count; i++)
+		paths->table.items[i].announce = has_session(&paths->table.items[i], now);
+}
+
 bool paths_due(const struct paths *paths, mtime_t now)
 {
 	for (size_t i = 0; i < paths->table.count; i++) {
@@ -349,7 +356,9 @@ int paths_choose(struct paths *paths, mtime_t now, const struct paths_belief *be
 		want_next(path, now, belief);
 		break;
 	}
-	path->woken = mtime_before(now, path->wake_until) && paths->wakeful < PATHS_WAKE_MAX;
+	path->woken = (path->announce || mtime_before(now, path->wake_until)) &&
+		      paths->wakeful < PATHS_WAKE_MAX;
+	path->announce = false;
 	paths->wakeful += path->woken;
 	*ret = (struct paths_choice){.set = path->pending, .wake = path->woken};
 	if (path->pending)

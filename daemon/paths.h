@@ -45,6 +45,9 @@ void paths_observe(struct paths *paths, mtime_t now, wtime_t wall, const struct 
 /* The device was made anew and has no sessions, but peers may go on sending in theirs for 15 s
  * before they notice: it is for us to speak first. */
 void paths_wake(struct paths *paths, mtime_t now);
+/* This host has moved: the next plan has WireGuard send in each session, so that peers learn where
+ * it is from the best of witnesses. */
+void paths_announce(struct paths *paths, mtime_t now);
 /* Some peer needs another endpoint: make a plan. */
 bool paths_due(const struct paths *paths, mtime_t now);
 /* A peer seems to be moving: look at WireGuard at this time at the latest; MTIME_NEVER: no hurry.
@@ -65,7 +68,7 @@ struct paths_belief {
 struct paths_choice {
 	struct endpoint endpoint; /* family 0: none known */
 	bool set;		  /* in place of what WireGuard has */
-	bool wake;		  /* a session is wanted before there is anything to send */
+	bool wake;		  /* something is to be sent at once */
 };
 
 /* Around every plan: begin, each peer once by rising id, end. Whoever was not chosen for is

@@ -246,6 +246,16 @@ static bool wg_owned(const struct recon *recon)
 	return recon_wg_known(&recon->wg) && recon->wg.owned == recon->wg.backend->generation;
 }
 
+/* What was just observed is what the next plan has: nothing learned is lost. */
+static void follow_host(struct recon *recon, struct gossip_time time)
+{
+	recon->host.moved = false;
+	recon_wg_refresh_endpoints(&recon->wg);
+	paths_announce(recon->paths, time.now);
+	recon->plan_due = true;
+	recon->plan_at = time.now;
+}
+
 static void look(struct recon *recon, struct gossip_time time)
 {
 	uint64_t start_ns = uv_hrtime();
@@ -267,6 +277,8 @@ static void look(struct recon *recon, struct gossip_time time)
 	recon->plan_due |= recon->fresh;
 	recon->fresh = false;
 	paths_observe(recon->paths, time.now, time.wall, &recon->wg.sync.have, heard, recon);
+	if (recon->host.moved && wg_owned(recon))
+		follow_host(recon, time);
 	if (paths_due(recon->paths, time.now))
 		recon->plan_due = true;
 }
@@ -343,6 +355,8 @@ static void turn_host(struct recon *recon, struct gossip_time time)
 	recon_net_host(recon->nl, recon->config.interface, time.now, &recon->faults, &recon->host);
 	if (recon->faults.of[RECON_HOST].text[0])
 		recon->host_at = recon->faults.of[RECON_HOST].next;
+	if (recon->host.moved)
+		recon->look_at = time.now;
 	if (recon->host.underlay_mtu != mtu)
 		log_debug("the underlay's MTU is %u", recon->host.underlay_mtu);
 	recon->plan_due = true;

@@ -1,6 +1,25 @@
 #include "daemon/recon_net.h"
 
+#include <linux/rtnetlink.h>
+
 #include "daemon/log.h"
+
+static bool has(const struct net_addrs *addrs, const struct ip *ip)
+{
+	for (size_t i = 0; i < addrs->count; i++)
+		if (ip_equal(&addrs->items[i].prefix.ip, ip))
+			return true;
+	return false;
+}
+
+static bool lacks_some(const struct net_addrs *after, const struct net_addrs *before)
+{
+	for (size_t i = 0; i < before->count; i++)
+		if (before->items[i].scope == RT_SCOPE_UNIVERSE &&
+			!has(after, &before->items[i].prefix.ip))
+			return true;
+	return false;
+}
 
 void recon_net_host(struct nl *nl, const char *interface, mtime_t now, struct recon_faults *faults,
 	struct recon_host *host)
@@ -22,6 +41,9 @@ void recon_net_host(struct nl *nl, const char *interface, mtime_t now, struct re
 		if (addrs.items[i].ifindex != ifindex)
 			addrs.items[kept++] = addrs.items[i];
 	addrs.count = kept;
+	host->moved |= host->known &&
+		       (lacks_some(&addrs, &host->addrs) || lacks_some(&host->addrs, &addrs));
+	host->known = true;
 	net_addrs_done(&host->addrs);
 	host->addrs = addrs;
 	if (net_route_underlay_mtu(nl, &ifindex, 1, &host->underlay_mtu))
@@ -40,10 +62,7 @@ bool recon_host_has(const struct recon_host *host, const struct ip *ip)
 {
 	if (ip->family == 4 && ip->b[0] == 127)
 		return true; /* all of 127/8 is here, though one address is listed */
-	for (size_t i = 0; i < host->addrs.count; i++)
-		if (ip_equal(&host->addrs.items[i].prefix.ip, ip))
-			return true;
-	return false;
+	return has(&host->addrs, ip);
 }
 
 static int turn_link(struct nl *nl, uint32_t ifindex, const struct plan *plan, mtime_t now,

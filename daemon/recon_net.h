@@ -14,6 +14,8 @@
 struct recon_host {
 	struct net_addrs addrs; /* but those of the overlay's interface */
 	uint32_t underlay_mtu;
+	bool known;
+	bool moved; /* its global addresses changed since this was last set to false */
 };
 
 /* Looks at the host again, the overlay's interface left out; what could not be read stays as it

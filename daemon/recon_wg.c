@@ -66,6 +66,14 @@ bool recon_wg_known(const struct recon_wg *wg)
 	       wg->sync.generation == wg->backend->generation;
 }
 
+void recon_wg_refresh_endpoints(struct recon_wg *wg)
+{
+	if (!recon_wg_known(wg))
+		return;
+	for (uint32_t i = 0; i < wg->sync.have.peer_count; i++)
+		wg->sync.have.peers[i].endpoint = (struct endpoint){0};
+}
+
 static int fail(struct recon_wg *wg, int err, mtime_t now, struct recon_faults *faults)
 {
 	wg->applied = false;

@@ -31,6 +31,11 @@ int recon_wg_look(struct recon_wg *wg, const struct plan *plan, mtime_t now,
 /* Gives WireGuard what differs. ret_ops: how many operations it took. */
 int recon_wg_apply(struct recon_wg *wg, const struct plan *plan, mtime_t now,
 	struct recon_faults *faults, size_t *ret_ops) MUST_CHECK;
+/* The next apply gives every peer its endpoint again, as it is. wireguard-go sends to each from the
+ * address where it was last heard; once that address has gone from the host, it fails to send with
+ * ENETUNREACH until the peer is heard elsewhere, but an endpoint that is set has no such memory.
+ * The kernel looks for itself. */
+void recon_wg_refresh_endpoints(struct recon_wg *wg);
 /* Whether there is an observation of the device as it is now. */
 bool recon_wg_known(const struct recon_wg *wg);
 

@@ -112,6 +112,12 @@ class Node:
         plain = [address.split("/")[0] for address in self.status()["node"]["addresses"]]
         return sorted(plain, key=lambda address: ":" not in address)
 
+    def events(self):
+        return [json.loads(line) for line in self.do("--json", "events").splitlines()]
+
+    def invites(self):
+        return self.json("invites")["invites"]
+
     def members(self):
         """name: member, as `status` lists them."""
         return {member["name"]: member for member in self.status()["members"]}
@@ -208,6 +214,10 @@ class World:
         for node in nodes:
             wait_for(lambda: node.sees(*nodes), 15, f"{node.name} sees everybody alive")
         return (lan, *nodes)
+
+    def kill(self, pid):
+        """kill -9 of a process inside one of these hosts, by its outer pid."""
+        os.kill(pid, signal.SIGKILL)
 
     def close(self):
         """Ends everything, and returns what went wrong at that: unclean ends and sanitizer reports."""

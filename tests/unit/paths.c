@@ -410,6 +410,27 @@ static void a_device_made_anew_speaks_first(void **state)
 	scene_end(&scene);
 }
 
+static void a_host_that_moved_says_so_once_in_every_session(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	scene_start(&scene);
+	paths_announce(scene.paths, now(&scene));
+	choose(&scene);
+	assert_false(scene.choice.wake); /* there is no session */
+	handshake(&scene);
+	look(&scene);
+	paths_announce(scene.paths, now(&scene));
+	choose(&scene);
+	assert_true(scene.choice.wake);
+	assert_true(paths_due(scene.paths, now(&scene)));
+	choose(&scene);
+	assert_false(scene.choice.wake);
+	assert_false(paths_due(scene.paths, now(&scene)));
+	scene_end(&scene);
+}
+
 static void who_cannot_be_woken_is_let_sleep(void **state)
 {
 	struct scene scene;
@@ -456,6 +477,7 @@ int main(void)
 		cmocka_unit_test(keepalives_ask_for_no_answer),
 		cmocka_unit_test(a_running_interface_is_taken_over_as_it_is),
 		cmocka_unit_test(a_device_made_anew_speaks_first),
+		cmocka_unit_test(a_host_that_moved_says_so_once_in_every_session),
 		cmocka_unit_test(who_cannot_be_woken_is_let_sleep),
 		cmocka_unit_test(who_left_is_forgotten),
 	};
