@@ -41,6 +41,7 @@ def test_cleanup_leaves_alone_what_is_not_ours(world):
     assert link(alpha)
 
 
+@pytest.mark.slow
 def test_an_interface_of_another_kind_is_refused_and_named(world):
     _, alpha = world.nodes_on_lan("alpha")
     alpha.host.run("ip", "link", "add", "mesh0", "type", "bridge")
@@ -91,6 +92,7 @@ def test_a_gossip_port_in_use_is_a_clear_error(world):
     assert "8946" in text and "in use" in text
 
 
+@pytest.mark.slow
 def test_a_wireguard_port_in_use_is_told_and_waited_for(world):
     _, alpha = world.nodes_on_lan("alpha")
     other = alpha.host.start("python3", "-c", "import socket, time; s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); "
@@ -105,6 +107,7 @@ def test_a_wireguard_port_in_use_is_told_and_waited_for(world):
 
 
 @userspace_only
+@pytest.mark.slow
 def test_without_a_wireguard_program_gossip_works_and_status_says_why(world):
     settings = {"wireguard.userspace-command": "no-such-wireguard -f %i"}
     _, alpha, beta = world.nodes_on_lan("alpha", "beta", settings=settings)
@@ -118,6 +121,7 @@ def test_without_a_wireguard_program_gossip_works_and_status_says_why(world):
     wait_for(lambda: alpha.sees(beta) and beta.sees(alpha), 10, "they see each other all the same")
 
 
+@pytest.mark.slow
 def test_a_host_without_ipv6_has_an_ipv4_overlay(world):
     lan = world.lan()
     nodes = []

@@ -150,6 +150,7 @@ def test_a_revoked_node_is_nobodys_peer_and_does_not_come_back(world):
     assert not alpha.host.can_ping(address)
 
 
+@pytest.mark.slow
 def test_a_revoked_admin_is_expelled_like_anybody(world):
     _, alpha, beta = world.nodes_on_lan("alpha", "beta")
     alpha.start()
@@ -162,6 +163,7 @@ def test_a_revoked_admin_is_expelled_like_anybody(world):
     wait_for(lambda: beta.status()["state"] == "revoked", 10, "beta is told")
 
 
+@pytest.mark.slow
 def test_a_node_revoked_while_it_was_down_takes_its_overlay_down(world):
     _, alpha, beta = world.mesh("alpha", "beta")
     beta.kill()
@@ -186,6 +188,7 @@ def test_a_host_that_boots_alone_brings_its_overlay_up_from_its_state(world):
     ping_until(alpha, sorted(beta.host.addresses("mesh0"))[0], 5)
 
 
+@pytest.mark.slow
 def test_a_node_rejoins_where_all_others_but_one_have_moved_meanwhile(world):
     _, alpha, beta, gamma, delta = world.mesh("alpha", "beta", "gamma", "delta")
     alpha.stop()
@@ -229,6 +232,7 @@ def test_a_member_that_moves_keeps_its_tunnels(world):
     ping_until(beta, alpha.addresses()[1], 3)
 
 
+@pytest.mark.slow
 def test_what_wireguard_learned_is_kept_over_a_restart(world):
     _, alpha, beta = world.mesh("alpha", "beta")
     address = alpha.addresses()[0]

@@ -75,6 +75,7 @@ def test_a_name_that_is_taken_is_refused(pair):
     assert "taken" in refusal(beta, alpha.invite(), "--name", "alpha")
 
 
+@pytest.mark.slow
 def test_a_token_of_another_mesh_admits_nobody_here(pair, world):
     alpha, beta = pair
     host = world.host("other")
