@@ -280,7 +280,7 @@ void gossip_close_mesh(struct gossip *g)
 int gossip_new(struct gossip_config *config, struct gossip_time time, struct gossip **ret)
 {
 	struct gossip *g = calloc(1, sizeof(*g));
-	int err = 0;
+	int err;
 
 	if (!g)
 		return ERR_NOMEM;
@@ -296,8 +296,7 @@ int gossip_new(struct gossip_config *config, struct gossip_time time, struct gos
 	g->sync_check = MTIME_NEVER;
 	g->leave_until = g->leave_next = MTIME_NEVER;
 	g->descriptor_dirty = true;
-	if (config->wireguard)
-		err = keys_wireguard_public(&config->wireguard->id, g->wireguard_public);
+	err = keys_wireguard_public(&config->wireguard->id, g->wireguard_public);
 	if (err == 0 && config->mesh)
 		err = gossip_open_mesh(g, config->mesh);
 	if (err != 0) {

@@ -39,15 +39,15 @@ struct gossip_time {
 };
 
 struct gossip_config {
-	const struct keys *identity;  /* these three are borrowed for the core's life */
-	const struct keys *wireguard; /* NULL: no data plane */
-	const struct keys *root;      /* NULL unless this node holds the root */
-	const struct id *mesh;	      /* copied; NULL: belongs to none yet */
-	uint8_t seed[32];	      /* of all its randomness; wiped by gossip_new */
-	uint64_t generation;	      /* of this start; on disk, larger than any before */
+	const struct keys *identity; /* these three are borrowed for the core's life */
+	const struct keys *wireguard;
+	const struct keys *root; /* NULL unless this node holds the root */
+	const struct id *mesh;	 /* copied; NULL: belongs to none yet */
+	uint8_t seed[32];	 /* of all its randomness; wiped by gossip_new */
+	uint64_t generation;	 /* of this start; on disk, larger than any before */
 	char version[DESCRIPTOR_VERSION_MAX + 1]; /* of the software, told to members */
-	uint16_t wireguard_port;
-	uint16_t mtu;	     /* of the overlay */
+	uint16_t wireguard_port;		  /* 0: no data plane here */
+	uint16_t mtu;				  /* of the overlay */
 	bool allow_loopback; /* loopback addresses are candidates: all nodes on one machine */
 };
 

@@ -105,8 +105,8 @@ static void fill_wireguard(
 	struct endpoint reachable[GOSSIP_CANDIDATES_MAX];
 	size_t count;
 
-	if (!peer->member || !descriptor || !descriptor->wireguard_port || !g->config.wireguard ||
-		!peer->keyed)
+	if (!peer->member || !descriptor || !descriptor->wireguard_port ||
+		!g->config.wireguard_port || !peer->keyed)
 		return;
 	memcpy(ret->wireguard_public, peer->wireguard_public, sizeof(ret->wireguard_public));
 	keys_preshared(peer->shared, g->wireguard_public, ret->wireguard_public, ret->preshared);

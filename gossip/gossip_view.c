@@ -354,15 +354,12 @@ static void add_seen(const struct gossip *g, struct descriptor *descriptor)
 
 void gossip_view_own_descriptor(const struct gossip *g, struct descriptor *ret)
 {
-	const struct keys *wireguard = g->config.wireguard;
-
-	*ret = (struct descriptor){.claim = g->claim, .mtu = g->config.mtu};
+	*ret = (struct descriptor){.wireguard_port = g->config.wireguard_port,
+		.wireguard = g->config.wireguard->id,
+		.claim = g->claim,
+		.mtu = g->config.mtu};
 	strcpy(ret->version, g->config.version);
-	if (wireguard) {
-		ret->wireguard_port = g->config.wireguard_port;
-		ret->wireguard = wireguard->id;
-		descriptor_prove(wireguard, &g->config.identity->id, &ret->wireguard_proof);
-	}
+	descriptor_prove(g->config.wireguard, &g->config.identity->id, &ret->wireguard_proof);
 	for (size_t i = 0; i < g->endpoint_count; i++) {
 		if (gossip_peer_usable(g, &g->endpoints[i]))
 			add_endpoint(ret, &g->endpoints[i]);
