@@ -13,6 +13,7 @@
 #define DEAD_DIAL_MS                                                                          \
 	30000 /* a dead member is dialled over TCP this often: it heals partitions, and tells \
 	       * a member that it was expelled, or that its database was lost, what it missed */
+#define DEAD_SOON_MS	   1000 /* but soon after it was found dead */
 #define DEAD_DIAL_SAMPLE   8
 #define LEAVE_TELL_MEMBERS 64
 
@@ -239,7 +240,8 @@ int gossip_open_mesh(struct gossip *g, const struct id *mesh)
 		gossip_close_mesh(g);
 	g->last_heard = g->time.now;
 	g->isolated_gap_ms = ISOLATED_AFTER_MS;
-	g->isolated_next = mtime_add_ms(g->time.now, ISOLATED_AFTER_MS);
+	g->isolated_next = g->time.now;
+	g->dead_next = mtime_add_ms(g->time.now, DEAD_DIAL_MS);
 	return err;
 }
 
@@ -449,32 +451,56 @@ static void dial(struct gossip *g, struct peer *peer)
 			g, STREAM_CLIENT, &peer->id, &candidates[rng_below(&g->rng, count)]);
 }
 
-/* Nobody is heard: try members over TCP, where a datagram may not get through, and where one who
- * was expelled is told so. Otherwise a dead member now and then. */
-static void dial_tick(struct gossip *g)
+/* One of some random members that is dead, or just any while nobody is heard. */
+static void dial_one(struct gossip *g, bool any)
 {
-	bool isolated = mtime_diff_ms(g->time.now, g->last_heard) >= ISOLATED_AFTER_MS;
 	struct id chosen[DEAD_DIAL_SAMPLE];
-	size_t count;
+	size_t count = swim_sample(g->swim, true, NULL, chosen, DEAD_DIAL_SAMPLE);
 
-	if (!mtime_reached(g->time.now, g->isolated_next) || g->state != GOSSIP_RUNNING)
-		return;
-	count = swim_sample(g->swim, true, NULL, chosen, DEAD_DIAL_SAMPLE);
 	for (size_t i = 0; i < count; i++) {
 		struct peer *peer = gossip_peer(g, &chosen[i]);
 
-		if (peer && (isolated || peer->state == GOSSIP_MEMBER_DEAD)) {
+		if (peer && (any || peer->state == GOSSIP_MEMBER_DEAD)) {
 			dial(g, peer);
-			break;
+			return;
 		}
 	}
-	g->isolated_gap_ms = isolated ? g->isolated_gap_ms * 2 : ISOLATED_AFTER_MS;
-	if (g->isolated_gap_ms > ISOLATED_RETRY_MAX_MS)
-		g->isolated_gap_ms = ISOLATED_RETRY_MAX_MS;
-	int64_t gap_ms = isolated ? g->isolated_gap_ms : DEAD_DIAL_MS;
-	/* jittered: nodes that lost each other at once shall not dial in step */
-	g->isolated_next = mtime_add_ms(
+}
+
+/* Half of it to one and a half times: nodes that lost each other at once shall not dial in step. */
+static mtime_t jittered(struct gossip *g, int64_t gap_ms)
+{
+	return mtime_add_ms(
 		g->time.now, gap_ms / 2 + (int64_t)rng_below(&g->rng, (uint64_t)gap_ms));
+}
+
+static mtime_t isolated_at(const struct gossip *g)
+{
+	mtime_t silent = mtime_add_ms(g->last_heard, ISOLATED_AFTER_MS);
+
+	return mtime_before(silent, g->isolated_next) ? g->isolated_next : silent;
+}
+
+/* Streams reach where datagrams may not, and whoever was expelled, or lost its database, hears of
+ * it on one: members are dialled while nobody is heard at all, and otherwise a dead one now and
+ * then. */
+static void dial_tick(struct gossip *g)
+{
+	if (g->state != GOSSIP_RUNNING)
+		return;
+	if (mtime_reached(g->time.now, isolated_at(g))) {
+		if (mtime_before(g->isolated_next, g->last_heard))
+			g->isolated_gap_ms = ISOLATED_AFTER_MS;
+		dial_one(g, true);
+		g->isolated_next = jittered(g, g->isolated_gap_ms);
+		g->isolated_gap_ms *= 2;
+		if (g->isolated_gap_ms > ISOLATED_RETRY_MAX_MS)
+			g->isolated_gap_ms = ISOLATED_RETRY_MAX_MS;
+	}
+	if (mtime_reached(g->time.now, g->dead_next)) {
+		dial_one(g, false);
+		g->dead_next = jittered(g, DEAD_DIAL_MS);
+	}
 }
 
 static void leave_tick(struct gossip *g)
@@ -518,7 +544,7 @@ mtime_t gossip_deadline(const struct gossip *g)
 	if (spread_has_fresh(g->spread))
 		next = mtime_min(next, g->push_next);
 	if (g->state == GOSSIP_RUNNING) {
-		next = mtime_min(next, g->isolated_next);
+		next = mtime_min(next, mtime_min(isolated_at(g), g->dead_next));
 		if (g->descriptor_dirty)
 			next = mtime_min(next, g->descriptor_next);
 	}
@@ -555,6 +581,9 @@ static void state_changed(struct gossip *g, const struct swim_change *change)
 	if (!peer || !peer->member)
 		return;
 	peer->state = states[change->to];
+	/* it may live without our datagrams: look soon, whoever else died with it */
+	if (change->to == SWIM_DEAD)
+		g->dead_next = mtime_min(g->dead_next, jittered(g, DEAD_SOON_MS));
 	peer->since = g->time.wall;
 	strcpy(event.from, swim_state_label(change->from));
 	strcpy(event.to, swim_state_label(change->to));

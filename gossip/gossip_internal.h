@@ -185,7 +185,7 @@ struct gossip {
 	struct spread *spread;
 	mtime_t push_next;
 	mtime_t last_heard; /* anybody */
-	mtime_t isolated_next;
+	mtime_t isolated_next, dead_next;
 	int64_t isolated_gap_ms;
 	/* own */
 	struct endpoint endpoints[DESCRIPTOR_ENDPOINTS_MAX];
