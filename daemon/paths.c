@@ -29,6 +29,7 @@ struct path {
 	bool moved;		 /* gossip or the member has left that address */
 	mtime_t moved_at;	 /* of the first look after that; 0: not yet */
 
+	mtime_t wake_at;    /* 0: not to be woken later */
 	mtime_t wake_until; /* 0: not to be woken */
 	bool announce;	    /* once */
 	bool woken;	    /* as the last plan has it */
@@ -81,6 +82,11 @@ static bool same_place(const struct endpoint *a, const struct endpoint *b)
 static bool passed_ms(mtime_t since, mtime_t now, int64_t ms)
 {
 	return since.us && mtime_diff_ms(now, since) >= ms;
+}
+
+static bool to_be_woken(const struct path *path, mtime_t now)
+{
+	return path->wake_at.us && mtime_reached(now, path->wake_at);
 }
 
 static bool has_session(const struct path *path, mtime_t now)
@@ -166,7 +172,7 @@ static bool observe(struct path *path, mtime_t now, wtime_t wall, const struct w
 		path->silent_at = now;
 	if (has_session(path, now)) {
 		path->proven_at = path->handshake_at;
-		path->tried_at = path->wake_until = MTIME_ZERO;
+		path->tried_at = path->wake_at = path->wake_until = MTIME_ZERO;
 	} else if (sent && !path->tried_at.us) {
 		path->tried_at = now;
 	}
@@ -209,7 +215,7 @@ bool paths_due(const struct paths *paths, mtime_t now)
 	for (size_t i = 0; i < paths->table.count; i++) {
 		const struct path *path = &paths->table.items[i];
 
-		if (judge(path, now) != KEEP ||
+		if (judge(path, now) != KEEP || to_be_woken(path, now) ||
 			(path->woken && mtime_reached(now, path->wake_until)))
 			return true;
 	}
@@ -218,15 +224,16 @@ bool paths_due(const struct paths *paths, mtime_t now)
 
 static mtime_t look_deadline(const struct path *path)
 {
-	mtime_t deadline = MTIME_NEVER;
+	mtime_t deadline = path->wake_at.us ? path->wake_at : MTIME_NEVER;
 
 	if (!path->observed || path->pending || !path->reached ||
 		same_place(&path->target, &path->current) ||
 		same_place(&path->target, &path->offered))
 		return deadline;
 	if (path->moved)
-		deadline = path->moved_at.us ? mtime_add_ms(path->moved_at, PATHS_MOVED_MS)
-					     : MTIME_ZERO;
+		deadline = mtime_min(
+			deadline, path->moved_at.us ? mtime_add_ms(path->moved_at, PATHS_MOVED_MS)
+						    : MTIME_ZERO);
 	if (path->silent_at.us)
 		deadline = mtime_min(deadline, mtime_add_ms(path->silent_at, PATHS_SILENT_MS));
 	return deadline;
@@ -250,7 +257,7 @@ void paths_begin(struct paths *paths)
 }
 
 /* The peer's path in the table that is being made: as it was, or new. */
-static struct path *carry(struct paths *paths, const struct paths_belief *belief)
+static struct path *carry(struct paths *paths, mtime_t now, const struct paths_belief *belief)
 {
 	struct path_table *next = &paths->next;
 	struct path *items =
@@ -275,6 +282,8 @@ static struct path *carry(struct paths *paths, const struct paths_belief *belief
 	} else {
 		*path = (struct path){0};
 	}
+	if (belief->added)
+		path->wake_at = mtime_add_ms(now, PATHS_ADDED_MS);
 	path->node = belief->node;
 	memcpy(path->key, belief->wireguard_public, WG_KEY_SIZE);
 	return path;
@@ -341,7 +350,7 @@ static void want_next(struct path *path, mtime_t now, const struct paths_belief 
 int paths_choose(struct paths *paths, mtime_t now, const struct paths_belief *belief,
 	struct paths_choice *ret)
 {
-	struct path *path = carry(paths, belief);
+	struct path *path = carry(paths, now, belief);
 
 	if (!path)
 		return ERR_NOMEM;
@@ -355,6 +364,10 @@ int paths_choose(struct paths *paths, mtime_t now, const struct paths_belief *be
 	case USE_NEXT:
 		want_next(path, now, belief);
 		break;
+	}
+	if (to_be_woken(path, now)) {
+		path->wake_at = MTIME_ZERO;
+		path->wake_until = mtime_add_ms(now, PATHS_WAKE_MS);
 	}
 	path->woken = (path->announce || mtime_before(now, path->wake_until)) &&
 		      paths->wakeful < PATHS_WAKE_MAX;

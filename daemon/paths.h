@@ -29,6 +29,7 @@
 #define PATHS_TRY_MS	15000 /* three handshake initiations, 5 s apart */
 #define PATHS_MOVED_MS	1000
 #define PATHS_SILENT_MS 1500
+#define PATHS_ADDED_MS	250   /* most round trips, and setting up the peer over there */
 #define PATHS_WAKE_MS	30000 /* six handshake initiations */
 #define PATHS_WAKE_MAX	128   /* peers at once: a node that boots is no flood */
 
@@ -61,6 +62,10 @@ struct paths_belief {
 	bool reached;			   /* candidates[0] is where gossip reaches it now */
 	const struct endpoint *candidates; /* likeliest first */
 	size_t candidate_count;
+	/* WireGuard is to have it now. The peer may have asked for a session before that, in vain,
+	 * and asks again only after 5 s: so we ask it after PATHS_ADDED_MS without one. Not at
+	 * once: of two initiations that cross neither succeeds. */
+	bool added;
 	const struct endpoint *claims; /* where the member says it is */
 	size_t claim_count;
 };

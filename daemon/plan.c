@@ -106,6 +106,8 @@ static int choose_endpoint(const struct builder *builder, struct paths *paths, m
 			candidates[belief.candidate_count++] = member->candidates[i];
 	belief.reached = member->reached.ip.family && belief.candidate_count &&
 			 ip_equal(&candidates[0].ip, &member->reached.ip);
+	belief.added = builder->input->have &&
+		       !wg_device_peer(builder->input->have, member->wireguard_public);
 	err = paths_choose(paths, now, &belief, &choice);
 	if (err)
 		return err;

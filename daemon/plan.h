@@ -42,9 +42,10 @@ struct plan_input {
 	const char *interface;
 	const uint8_t *private_key, *public_key; /* WireGuard's, WG_KEY_SIZE each */
 	uint16_t listen_port;
-	uint16_t mtu;	       /* 0: by the underlay */
-	uint32_t underlay_mtu; /* of the host's own links */
-	bool behind_nat;       /* others see this node at an address that it does not have */
+	uint16_t mtu;		      /* 0: by the underlay */
+	uint32_t underlay_mtu;	      /* of the host's own links */
+	const struct wg_device *have; /* as WireGuard is; NULL: not known yet */
+	bool behind_nat;	      /* others see this node at an address that it does not have */
 };
 
 /* ERR_NOMEM, ERR_LIMIT: paths are as they were. */

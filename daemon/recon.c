@@ -92,6 +92,11 @@ static void tell_mtu(struct recon *recon, struct gossip_time time)
 	gossip_set_mtu(recon->daemon->gossip, time, recon->plan.mtu);
 }
 
+static bool wg_owned(const struct recon *recon)
+{
+	return recon_wg_known(&recon->wg) && recon->wg.owned == recon->wg.backend->generation;
+}
+
 static void make_plan(struct recon *recon, struct gossip_time time)
 {
 	const struct daemon *daemon = recon->daemon;
@@ -112,6 +117,7 @@ static void make_plan(struct recon *recon, struct gossip_time time)
 		.listen_port = config->wireguard_port,
 		.mtu = config->mtu,
 		.underlay_mtu = recon->host.underlay_mtu,
+		.have = wg_owned(recon) ? &recon->wg.sync.have : NULL,
 		.behind_nat = behind_nat(recon, &status)};
 	keys_wireguard_private(&daemon->keys->wireguard, private_key);
 	err = keys_wireguard_public(&daemon->keys->wireguard.id, public_key);
@@ -239,11 +245,6 @@ static bool step(struct recon *recon, struct gossip_time time)
 		tell_backend(recon, wg_backend_state_name(before),
 			wg_backend_state_name(backend->state), err ? backend->error : NULL);
 	return backend->state == WG_RUNNING;
-}
-
-static bool wg_owned(const struct recon *recon)
-{
-	return recon_wg_known(&recon->wg) && recon->wg.owned == recon->wg.backend->generation;
 }
 
 /* What was just observed is what the next plan has: nothing learned is lost. */

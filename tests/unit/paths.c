@@ -20,7 +20,7 @@ struct scene {
 	struct endpoint candidates[4];
 	size_t candidate_count;
 	struct endpoint claim; /* the address it says it has */
-	bool reached;
+	bool reached, added;
 	int64_t ms; /* since the start */
 	struct paths_choice choice;
 	int heard;
@@ -59,6 +59,7 @@ static void choose(struct scene *scene)
 	struct paths_belief belief = {.node = {{1}},
 		.wireguard_public = {1},
 		.reached = scene->reached,
+		.added = scene->added,
 		.candidates = scene->candidates,
 		.candidate_count = scene->candidate_count,
 		.claims = &scene->claim,
@@ -410,6 +411,39 @@ static void a_device_made_anew_speaks_first(void **state)
 	scene_end(&scene);
 }
 
+static void start_added(struct scene *scene)
+{
+	scene_start(scene);
+	paths_free(scene->paths); /* as the plan finds a member that it has not seen before */
+	assert_int_equal(paths_new(&scene->paths), 0);
+	scene->added = true;
+	choose(scene);
+	scene->added = false;
+	assert_false(scene->choice.wake);
+}
+
+static void whoever_added_a_peer_speaks_to_it_when_it_has_not_spoken(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	start_added(&scene);
+	assert_int_equal(
+		mtime_diff_ms(paths_look_deadline(scene.paths), now(&scene)), PATHS_ADDED_MS);
+	run(&scene, PATHS_ADDED_MS + 500);
+	assert_true(scene.choice.wake);
+	handshake(&scene);
+	turn(&scene);
+	assert_false(scene.choice.wake);
+	scene_end(&scene);
+
+	start_added(&scene);
+	handshake(&scene);
+	run(&scene, PATHS_ADDED_MS + 500);
+	assert_false(scene.choice.wake);
+	scene_end(&scene);
+}
+
 static void a_host_that_moved_says_so_once_in_every_session(void **state)
 {
 	struct scene scene;
@@ -477,6 +511,7 @@ int main(void)
 		cmocka_unit_test(keepalives_ask_for_no_answer),
 		cmocka_unit_test(a_running_interface_is_taken_over_as_it_is),
 		cmocka_unit_test(a_device_made_anew_speaks_first),
+		cmocka_unit_test(whoever_added_a_peer_speaks_to_it_when_it_has_not_spoken),
 		cmocka_unit_test(a_host_that_moved_says_so_once_in_every_session),
 		cmocka_unit_test(who_cannot_be_woken_is_let_sleep),
 		cmocka_unit_test(who_left_is_forgotten),
