@@ -16,6 +16,9 @@ typedef struct {
 	int64_t ms; /* milliseconds since 1970-01-01 UTC; may step */
 } wtime_t;
 
+/* The largest that others may claim: the 48 bits of a stamp, the year 10889. */
+#define WTIME_MAX_MS ((INT64_C(1) << 48) - 1)
+
 #define MTIME_NEVER ((mtime_t){INT64_MAX})
 #define MTIME_ZERO  ((mtime_t){0})
 

@@ -78,7 +78,7 @@ static int get_time(struct pack_reader *r, wtime_t *ret)
 {
 	uint64_t ms;
 
-	if (pack_get_uint(r, "time", INT64_MAX, &ms) != 0)
+	if (pack_get_uint(r, "time", WTIME_MAX_MS, &ms) != 0)
 		return ERR_MALFORMED;
 	*ret = (wtime_t){(int64_t)ms};
 	return 0;

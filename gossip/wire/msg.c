@@ -53,7 +53,7 @@ static int get_time(struct pack_reader *r, struct msg *msg)
 {
 	uint64_t ms;
 
-	if (pack_get_uint(r, "time", INT64_MAX, &ms) != 0)
+	if (pack_get_uint(r, "time", WTIME_MAX_MS, &ms) != 0)
 		return ERR_MALFORMED;
 	msg->time.ms = (int64_t)ms;
 	return 0;

@@ -289,7 +289,7 @@ static struct msg any_msg(struct rng *rng, const uint8_t *memory, size_t memory_
 	msg.ping_req = any_number(rng);
 	msg.relay = any_number(rng);
 	msg.cutoff_hour = any_number(rng);
-	msg.time.ms = (int64_t)(any_number(rng) >> 1);
+	msg.time.ms = (int64_t)(any_number(rng) >> 16);
 	msg.record_count = 1 + rng_below(rng, MSG_ITEMS_MAX);
 	for (size_t i = 0; i < msg.record_count; i++)
 		msg.records[i] = (struct msg_item){
