@@ -13,9 +13,10 @@
 #define DEAD_DIAL_MS                                                                          \
 	30000 /* a dead member is dialled over TCP this often: it heals partitions, and tells \
 	       * a member that it was expelled, or that its database was lost, what it missed */
-#define DEAD_SOON_MS	   1000 /* but soon after it was found dead */
-#define DEAD_DIAL_SAMPLE   8
-#define LEAVE_TELL_MEMBERS 64
+#define DEAD_SOON_MS	    1000 /* but soon after it was found dead */
+#define DEAD_DIAL_SAMPLE    8
+#define LEAVE_TELL_MEMBERS  64
+#define DESCRIPTOR_RETRY_MS 60000
 
 int gossip_fail(struct gossip *g, int err, const char *format, ...)
 {
@@ -119,14 +120,18 @@ static void record_removed(void *context, struct record *record)
 }
 
 /* What members say may not lie in the future; what authority says counts whatever its clock. */
+static int record_admit(void *context, const struct record *record)
+{
+	struct gossip *g = context;
+	int err = hlc_observe(&g->hlc, gossip_mesh_time(g), record->stamp);
+
+	return authority_concerns(record->type) ? 0 : err;
+}
+
 int gossip_put_record(struct gossip *g, struct record *record, bool *ret_fresh)
 {
 	enum store_result result;
-	int err = hlc_observe(&g->hlc, gossip_mesh_time(g), record->stamp);
-
-	if (err != 0 && !authority_concerns(record->type))
-		return err;
-	err = store_put(g->store, record, &result);
+	int err = store_put(g->store, record, &result);
 	if (err == 0)
 		*ret_fresh = result == STORE_ADDED;
 	return err;
@@ -185,6 +190,10 @@ static void own_persisted(struct gossip *g, struct record *record)
 		snprintf(event.cause, sizeof(event.cause), "own %s: %s",
 			record_type_label(record->type), err_text(err));
 		gossip_effect_event(g, &event);
+		if (record->type == RECORD_DESCRIPTOR) { /* its stamp's time may come */
+			g->descriptor_dirty = true;
+			g->descriptor_next = mtime_add_ms(g->time.now, DESCRIPTOR_RETRY_MS);
+		}
 		return;
 	}
 	if (record->type == RECORD_DESCRIPTOR)
@@ -217,7 +226,10 @@ void gossip_persisted(struct gossip *g, struct gossip_time time, uint64_t ticket
 
 int gossip_open_mesh(struct gossip *g, const struct id *mesh)
 {
-	struct store_observer observer = {record_added, record_removed, g};
+	struct store_observer observer = {.added = record_added,
+		.removed = record_removed,
+		.admit = record_admit,
+		.context = g};
 	struct swim_config swim = {.self = g->config.identity,
 		.mesh = &g->mesh,
 		.rng = &g->rng,
@@ -387,39 +399,66 @@ int gossip_start(struct gossip *g, struct gossip_time time)
 
 /* ---- work by the clock ---- */
 
-static const struct peer *worst_difference(const struct gossip *g)
+static bool is_syncing_with(const struct gossip *g, const struct id *peer)
 {
-	const struct peer *worst = NULL;
-	struct peer *peer;
+	for (const struct stream *s = g->streams; s; s = s->next) {
+		if (s->role == STREAM_CLIENT && id_equal(&s->peer, peer))
+			return true;
+	}
+	return false;
+}
 
+static bool is_syncing(const struct gossip *g)
+{
+	for (const struct stream *s = g->streams; s; s = s->next) {
+		if (s->role == STREAM_CLIENT &&
+			mtime_diff_ms(g->time.now, s->began) < SYNC_PATIENT_MS)
+			return true;
+	}
+	return false;
+}
+
+/* Of those whose turn it is; ret_any: whether there is any difference at all. */
+static struct peer *worst_difference(const struct gossip *g, bool *ret_any)
+{
+	struct peer *worst = NULL, *peer;
+
+	*ret_any = false;
 	map_each (&g->peers, at, peer) {
-		if (peer->differs && peer->member && peer->reached.ip.family && peer->has_session &&
+		if (!peer->differs || !peer->member || !peer->reached.ip.family ||
+			!peer->has_session)
+			continue;
+		*ret_any = true;
+		if (mtime_reached(g->time.now, peer->sync_next) && !is_syncing_with(g, &peer->id) &&
 			(!worst || mtime_before(peer->differs_since, worst->differs_since)))
 			worst = peer;
 	}
 	return worst;
 }
 
-static bool is_syncing(const struct gossip *g)
+/* Whoever goes on to differ, by a fault or by its will, costs a sync a minute. */
+static void sync_with(struct gossip *g, struct peer *peer)
 {
-	for (const struct stream *s = g->streams; s; s = s->next) {
-		if (s->role == STREAM_CLIENT)
-			return true;
-	}
-	return false;
+	g->sync_next = mtime_add_ms(g->time.now, SYNC_GAP_MS);
+	peer->differs_since = g->time.now;
+	peer->sync_gap_ms = peer->sync_gap_ms ? peer->sync_gap_ms * 2 : SYNC_GAP_MS;
+	if (peer->sync_gap_ms > SYNC_RETRY_MAX_MS)
+		peer->sync_gap_ms = SYNC_RETRY_MAX_MS;
+	peer->sync_next = mtime_add_ms(g->time.now, peer->sync_gap_ms);
+	(void)gossip_stream_connect(g, STREAM_CLIENT, &peer->id, &peer->reached);
 }
 
 /* A difference that news under way will not mend by itself is mended by a sync. */
 static void sync_tick(struct gossip *g)
 {
-	const struct peer *peer;
-	struct peer *chosen;
+	struct peer *peer;
 	int64_t age_ms, settle_ms = SYNC_SETTLE_MS;
+	bool any;
 
 	if (!mtime_reached(g->time.now, g->sync_check))
 		return;
-	peer = worst_difference(g);
-	g->sync_check = peer ? mtime_add_ms(g->time.now, SYNC_CHECK_MS) : MTIME_NEVER;
+	peer = worst_difference(g, &any);
+	g->sync_check = any ? mtime_add_ms(g->time.now, SYNC_CHECK_MS) : MTIME_NEVER;
 	if (!peer || is_syncing(g) || !mtime_reached(g->time.now, g->sync_next))
 		return;
 	age_ms = mtime_diff_ms(g->time.now, peer->differs_since);
@@ -429,16 +468,13 @@ static void sync_tick(struct gossip *g)
 		(age_ms < SYNC_PATIENCE_MS &&
 			mtime_diff_ms(g->time.now, g->store_changed) < SYNC_QUIET_MS))
 		return;
-	chosen = gossip_peer(g, &peer->id);
 	/* what it told some time ago may have been mended since, by others */
 	if (mtime_diff_ms(g->time.now, peer->compared) > SYNC_FRESH_MS) {
-		chosen->compared = g->time.now;
-		gossip_packet_compare(g, chosen);
+		peer->compared = g->time.now;
+		gossip_packet_compare(g, peer);
 		return;
 	}
-	g->sync_next = mtime_add_ms(g->time.now, SYNC_GAP_MS);
-	chosen->differs_since = g->time.now;
-	(void)gossip_stream_connect(g, STREAM_CLIENT, &chosen->id, &chosen->reached);
+	sync_with(g, peer);
 }
 
 static void dial(struct gossip *g, struct peer *peer)

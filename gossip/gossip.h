@@ -22,7 +22,8 @@
 #include "gossip/trust/token.h"
 
 #define GOSSIP_STREAMS_MAX	   64 /* open at once, in and out: joins and syncs */
-#define GOSSIP_STREAMS_PER_ADDRESS 8  /* of them from one address */
+#define GOSSIP_STREAMS_OWN	   16 /* of them kept for those that this node opens */
+#define GOSSIP_STREAMS_PER_ADDRESS 8  /* of them from one IPv4 address or IPv6 /64 */
 #define GOSSIP_STREAM_QUEUE_MAX                                          \
 	(256 * 1024) /* bytes handed out and not yet sent: then it waits \
 		      */
@@ -141,16 +142,17 @@ const char *gossip_error(const struct gossip *gossip);
 /* ---- effects ---- */
 
 /* name, label */
-#define GOSSIP_EVENT_LIST(X)                                   \
-	X(MEMBER_STATE, "member_state") /* from, to, cause */  \
-	X(JOINED, "joined")                                    \
-	X(LEFT, "left")                                        \
-	X(REVOKED, "revoked") /* by, cause: the reason */      \
-	X(KEY_ROTATED, "key_rotated")                          \
-	X(RECORD_REFUSED, "record_refused")	/* cause */    \
-	X(ADDRESS_MOVED, "address_moved")	/* from, to */ \
-	X(ENDPOINT_CHANGED, "endpoint_changed") /* from, to */ \
-	X(OVERSPENT, "overspent")		/* cause: the invite */
+#define GOSSIP_EVENT_LIST(X)                                            \
+	X(MEMBER_STATE, "member_state") /* from, to, cause */           \
+	X(JOINED, "joined")                                             \
+	X(LEFT, "left")                                                 \
+	X(REVOKED, "revoked") /* by, cause: the reason */               \
+	X(KEY_ROTATED, "key_rotated")                                   \
+	X(RECORD_REFUSED, "record_refused")	/* cause */             \
+	X(ADDRESS_MOVED, "address_moved")	/* from, to */          \
+	X(ENDPOINT_CHANGED, "endpoint_changed") /* from, to */          \
+	X(OVERSPENT, "overspent")		/* cause: the invite */ \
+	X(EQUIVOCATION, "equivocation")		/* cause; of this node: its key lives twice */
 
 enum gossip_event_kind {
 #define X(name, label) GOSSIP_EVENT_##name,

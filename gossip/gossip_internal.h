@@ -40,6 +40,8 @@
 #define SYNC_SETTLE_MS	      500 /* a difference this old */
 #define SYNC_PATIENCE_MS      10000 /* or this old under steady writes */
 #define SYNC_GAP_MS	      500   /* between two syncs that this node starts */
+#define SYNC_RETRY_MAX_MS     60000 /* between two with one member, while it goes on to differ */
+#define SYNC_PATIENT_MS	      10000 /* one that takes longer does not hold up those with others */
 #define ISOLATED_AFTER_MS     4000  /* nobody heard for this long: dial members over TCP */
 #define ISOLATED_RETRY_MAX_MS 60000
 #define STREAM_HANDSHAKE_MS   5000  /* until the other end has proven itself */
@@ -49,8 +51,9 @@
 #define LEAVE_TELL_GAP_MS     250
 #define CANDIDATE_PROBES      2 /* addresses tried at once for a peer that is not reached */
 #define LEARNED_MAX	      2 /* unproven addresses that authentic packets came from, kept per peer */
-#define SEEN_MAX	      16   /* members whose word on our own address is remembered */
-#define REPUBLISH_GAP_MS      2000 /* between two descriptors because of changed addresses */
+#define SEEN_MAX	      16    /* members whose word on our own address is remembered */
+#define REPUBLISH_GAP_MS      2000  /* between two descriptors because of changed addresses */
+#define TWICE_GAP_MS	      60000 /* between two events that this node's key lives twice */
 #define PAST_SHOWN_MS	      (24 * 3600 * INT64_C(1000)) /* how long members that ended are listed */
 
 struct peer {
@@ -79,6 +82,9 @@ struct peer {
 	bool differs;
 	mtime_t differs_since;
 	mtime_t compared; /* when it last told its digest */
+	/* a sync is not begun before that: each one that leaves a difference doubles the gap */
+	mtime_t sync_next;
+	int64_t sync_gap_ms; /* 0: none was in vain */
 	bool has_clock;
 	int64_t clock_offset_ms;
 	/* what it says of itself */
@@ -114,7 +120,7 @@ struct stream {
 	struct sync *sync;
 	struct id peer; /* client: whom it was meant for */
 	size_t queued;	/* bytes handed out and not yet sent */
-	mtime_t deadline;
+	mtime_t began, deadline;
 	/* server side of a join */
 	struct admission offer; /* invite_record NULL: none */
 	uint64_t commit_ticket; /* 0: none; until then the joiner waits */
@@ -132,6 +138,8 @@ struct join {
 	struct record *admission; /* ours, once signed */
 	uint64_t ticket;	  /* of it */
 	bool admitted;		  /* a member said that it is on its disk */
+	bool synced;		  /* and this node is a member by all that it was told */
+	struct endpoint avoid;	  /* not in the next round: it began to let us in, and did not */
 	int refused;		  /* the last refusal, told if nothing else works */
 	char refused_by[TEXT_ENDPOINT_SIZE];
 };
@@ -184,6 +192,7 @@ struct gossip {
 	struct swim *swim;
 	struct spread *spread;
 	mtime_t push_next;
+	mtime_t twice_next; /* TWICE_GAP_MS */
 	mtime_t last_heard; /* anybody */
 	mtime_t isolated_next, dead_next;
 	int64_t isolated_gap_ms;

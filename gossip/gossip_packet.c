@@ -33,6 +33,17 @@ static void add_challenge(
 	msg->challenge = gossip_peer_nonce(g, peer, at);
 }
 
+/* What the sender of the current datagram gets back at an address that it has not proven: no more
+ * than it sent, or nothing. */
+static void send_back(
+	struct gossip *g, struct peer *peer, const struct endpoint *to, struct msg *msg)
+{
+	msg->session = g->session;
+	msg->counter = peer->counter;
+	if (is_proven(peer, to) || msg_size(msg) + SEAL_OVERHEAD <= g->reply.most)
+		send_to(g, peer, to, msg);
+}
+
 /* The echo that the sender of the current datagram asked for, on the way back to it. */
 static void add_echo(
 	struct gossip *g, const struct peer *peer, const struct endpoint *at, struct msg *msg)
@@ -150,7 +161,7 @@ static void send_ack(struct gossip *g, struct peer *peer, uint64_t sequence)
 	} else {
 		add_challenge(g, peer, &to, &msg);
 	}
-	send_to(g, peer, &to, &msg);
+	send_back(g, peer, &to, &msg);
 }
 
 void gossip_packet_action(struct gossip *g, const struct swim_action *action)
@@ -334,6 +345,10 @@ static void digest_received(struct gossip *g, struct peer *peer, const struct ms
 		peer->differs_since = g->time.now;
 		g->sync_check = mtime_min(g->sync_check, mtime_add_ms(g->time.now, SYNC_SETTLE_MS));
 	}
+	if (!differs) {
+		peer->sync_gap_ms = 0;
+		peer->sync_next = MTIME_ZERO;
+	}
 	peer->differs = differs;
 }
 
@@ -357,14 +372,30 @@ static void seen_received(
 	g->descriptor_dirty = true;
 }
 
+/* Somebody signs with this node's key, in a life that is none of its own. */
+static void key_lives_twice(struct gossip *g)
+{
+	struct gossip_event event =
+		gossip_view_event(g, GOSSIP_EVENT_EQUIVOCATION, &g->config.identity->id);
+
+	if (!mtime_reached(g->time.now, g->twice_next))
+		return;
+	g->twice_next = mtime_add_ms(g->time.now, TWICE_GAP_MS);
+	strcpy(event.cause, "this node's key is in use elsewhere too (a copied machine or state?)");
+	gossip_effect_event(g, &event);
+}
+
 static void items_received(struct gossip *g, const struct msg *msg)
 {
 	for (size_t i = 0; i < msg->statement_count; i++) {
 		bool news;
 
-		if (swim_statement_received(g->swim, g->time.now, msg->statements[i].bytes,
-			    msg->statements[i].size, &news) != 0)
-			g->counters[GOSSIP_COUNT_STATEMENTS_REFUSED]++;
+		int err = swim_statement_received(g->swim, g->time.now, msg->statements[i].bytes,
+			msg->statements[i].size, &news);
+
+		g->counters[GOSSIP_COUNT_STATEMENTS_REFUSED] += err != 0;
+		if (err == ERR_STATE)
+			key_lives_twice(g);
 	}
 	for (size_t i = 0; i < msg->record_count; i++) {
 		bool fresh;
@@ -424,7 +455,7 @@ static void packet_opened(struct gossip *g, struct peer *peer, const struct msg 
 		add_echo(g, peer, &g->reply.to, &echo);
 		if (!is_proven(peer, &g->reply.to))
 			add_challenge(g, peer, &g->reply.to, &echo);
-		send_to(g, peer, &g->reply.to, &echo);
+		send_back(g, peer, &g->reply.to, &echo);
 	}
 }
 

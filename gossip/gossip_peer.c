@@ -97,12 +97,13 @@ uint64_t gossip_peer_nonce(
 
 static bool is_special(const struct ip *ip)
 {
-	static const uint8_t zero[16];
+	static const uint8_t zero[12], mapped[12] = {[10] = 0xff, [11] = 0xff};
 
 	if (ip->family == 4)
 		return ip->b[0] == 0 ||
 		       ip->b[0] >= 224; /* this network; multicast, reserved, broadcast */
-	return memcmp(ip->b, zero, 16) == 0 || ip->b[0] == 0xff || memcmp(ip->b, zero, 12) == 0;
+	/* multicast; unspecified, loopback and other IPv4 in disguise, whatever it stands for */
+	return ip->b[0] == 0xff || memcmp(ip->b, zero, 12) == 0 || memcmp(ip->b, mapped, 12) == 0;
 }
 
 static bool is_loopback(const struct ip *ip)

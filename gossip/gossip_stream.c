@@ -25,6 +25,7 @@ static struct stream *add(
 	s->number = number;
 	s->role = role;
 	s->endpoint = *endpoint;
+	s->began = g->time.now;
 	s->deadline = mtime_add_ms(g->time.now, STREAM_HANDSHAKE_MS);
 	s->next = g->streams;
 	g->streams = s;
@@ -40,6 +41,28 @@ static void stream_free(struct stream *s)
 	free(s);
 }
 
+/* Whether the other end has shown what entitles it to more than the handshake's time. */
+static bool is_settled(const struct stream *s)
+{
+	return s->sync || s->offer.invite_record;
+}
+
+static void extend(struct gossip *g, struct stream *s)
+{
+	s->deadline =
+		mtime_add_ms(g->time.now, is_settled(s) ? STREAM_IDLE_MS : STREAM_HANDSHAKE_MS);
+}
+
+/* The member that was to let this node in did not: others are tried before it is again. */
+static void join_lost(struct gossip *g, const struct stream *s)
+{
+	struct join *join = &g->join;
+
+	join->stream = join->ticket = 0;
+	join->admitted = false;
+	join->avoid = s->endpoint;
+}
+
 /* Nothing more happens on it; it is taken off the list by reap(). */
 static void doom(struct gossip *g, struct stream *s)
 {
@@ -48,7 +71,7 @@ static void doom(struct gossip *g, struct stream *s)
 	s->ended = true;
 	gossip_effect_add(g, EFFECT_CLOSE, NULL, 0)->stream = s->number;
 	if (g->join.stream == s->number)
-		g->join.stream = 0;
+		join_lost(g, s);
 }
 
 static void reap(struct gossip *g)
@@ -79,7 +102,7 @@ static void send_bytes(struct gossip *g, struct stream *s, const struct pack *by
 		return;
 	gossip_effect_add(g, EFFECT_STREAM_SEND, bytes->data, bytes->size)->stream = s->number;
 	s->queued += bytes->size;
-	s->deadline = mtime_add_ms(g->time.now, STREAM_IDLE_MS);
+	extend(g, s);
 }
 
 static int send_frame(struct gossip *g, struct stream *s, const struct frame *frame)
@@ -159,6 +182,24 @@ static int sync_begin(struct gossip *g, struct stream *s, bool initiator)
 	return err;
 }
 
+static const struct id *client_of(const struct stream *s)
+{
+	return channel_peer_kind(s->channel) == CHANNEL_JOIN ? &s->offer.node
+							     : channel_peer(s->channel);
+}
+
+/* The server's side. A client whose connection broke comes again before this node knows: its latest
+ * sync is the one that counts, and nobody gets more memory by asking twice. */
+static int sync_serve(struct gossip *g, struct stream *s)
+{
+	for (struct stream *other = g->streams; other; other = other->next) {
+		if (other != s && other->role == STREAM_SERVER && other->sync &&
+			id_equal(client_of(other), client_of(s)))
+			doom(g, other);
+	}
+	return sync_begin(g, s, false);
+}
+
 /* ---- the joiner's side ---- */
 
 static int join_request(struct gossip *g, struct stream *s)
@@ -220,23 +261,34 @@ static int offer_received(struct gossip *g, struct stream *s, const struct frame
 
 static int done_received(struct gossip *g, struct stream *s)
 {
-	struct gossip_effect *effect;
 	int err;
 
-	if (g->join.stream != s->number || !g->join.admission || g->join.admitted)
+	if (g->join.stream != s->number || !g->join.admission || g->join.ticket || g->join.admitted)
 		return ERR_MALFORMED;
 	g->join.admitted = true;
-	effect = gossip_effect_add(g, EFFECT_PERSIST_MESH, NULL, 0);
-	effect->ticket = ++g->ticket;
-	effect->id = g->mesh;
 	err = sync_begin(g, s, true);
 	return err ? err : sync_pump(g, s);
 }
 
+/* Anybody who knows the mesh id may have answered, with a part of the mesh's records or none: a
+ * mesh without a charter, or where the one who let us in is no member, is not believed. */
+static int join_check_server(const struct gossip *g, const struct stream *s)
+{
+	const struct authority_member *server =
+		authority_member(g->authority, channel_peer(s->channel));
+	struct charter charter;
+
+	return authority_has_charter(g->authority, &charter) && server &&
+			       server->standing == AUTHORITY_MEMBER
+		       ? 0
+		       : ERR_NO_CHAIN;
+}
+
 /* All that the member knows is here: this node can see whether it is one. */
-static int join_synced(struct gossip *g)
+static int join_synced(struct gossip *g, const struct stream *s)
 {
 	const struct authority_member *self;
+	struct gossip_effect *effect;
 	bool fresh;
 
 	g->storing = g->join.admission;
@@ -244,8 +296,16 @@ static int join_synced(struct gossip *g)
 	g->storing = NULL;
 	gossip_view_refresh(g);
 	self = authority_member(g->authority, &g->config.identity->id);
-	if (err == 0 && self && self->standing == AUTHORITY_MEMBER)
+	if (err == 0)
+		err = join_check_server(g, s);
+	if (err == 0 && self && self->standing == AUTHORITY_MEMBER) {
+		effect = gossip_effect_add(g, EFFECT_PERSIST_MESH, NULL, 0);
+		effect->ticket = ++g->ticket;
+		effect->id = g->mesh;
+		g->join.synced = true;
+		gossip_view_refresh(g);
 		return 0; /* running; done once its descriptor has gone along this stream */
+	}
 	if (err == 0)
 		err = !self				 ? ERR_NO_CHAIN
 		      : self->standing == AUTHORITY_VOID ? self->why
@@ -260,7 +320,7 @@ void gossip_stream_own(struct gossip *g, const struct record *record)
 	struct frame frame = {
 		.type = FRAME_RECORDS, .record_count = 1, .records = {item_of(record)}};
 
-	if (!g->join.active || !g->join.admitted || g->state != GOSSIP_RUNNING)
+	if (!g->join.active || !g->join.synced || g->state != GOSSIP_RUNNING)
 		return;
 	if (s && send_frame(g, s, &frame) == 0)
 		end(g, s);
@@ -302,6 +362,11 @@ static void join_fail(struct gossip *g)
 		(void)gossip_fail(g, join->refused,
 			"this node's identity left the mesh before: `meshctl leave` makes a new "
 			"one");
+	else if (join->refused == ERR_NO_CHAIN)
+		(void)gossip_fail(g, join->refused,
+			"%s answered, but it is no member that could let this node in, and nobody "
+			"else did",
+			join->refused_by);
 	else if (join->refused)
 		(void)gossip_fail(g, join->refused,
 			"token refused by %s: it %s: ask an admin for a new one", join->refused_by,
@@ -330,8 +395,11 @@ static void join_connect(struct gossip *g)
 {
 	struct join *join = &g->join;
 
-	for (size_t i = 0; i < join->endpoint_count; i++)
-		(void)gossip_stream_connect(g, STREAM_JOINER, NULL, &join->endpoints[i]);
+	for (size_t i = 0; i < join->endpoint_count; i++) {
+		if (join->endpoint_count == 1 || !endpoint_equal(&join->endpoints[i], &join->avoid))
+			(void)gossip_stream_connect(g, STREAM_JOINER, NULL, &join->endpoints[i]);
+	}
+	join->avoid = (struct endpoint){.port = 0}; /* for one round */
 	join->retry = mtime_add_ms(g->time.now, JOIN_RETRY_MS);
 }
 
@@ -346,7 +414,8 @@ static size_t join_attempts(const struct gossip *g)
 
 static bool join_refused_for_good(const struct join *join)
 {
-	return join->refused && join->refused != ERR_LIMIT && join->refused != ERR_NOT_READY;
+	return join->refused && join->refused != ERR_LIMIT && join->refused != ERR_NOT_READY &&
+	       join->refused != ERR_NO_CHAIN;
 }
 
 static void join_tick(struct gossip *g)
@@ -545,7 +614,7 @@ static int introduce_received(struct gossip *g, struct stream *s, const struct f
 			end(g, s);
 		return member->ended_by ? 0 : ERR_REVOKED;
 	}
-	return sync_begin(g, s, false);
+	return sync_serve(g, s);
 }
 
 static int records_received(struct gossip *g, const struct frame *frame)
@@ -565,7 +634,7 @@ static int sync_received(struct gossip *g, struct stream *s, const struct frame 
 	/* the joiner's first message after JOIN_DONE opens the member's side */
 	if (!s->sync && s->role == STREAM_SERVER && s->commit_ticket &&
 		s->commit_ticket <= g->persisted) {
-		err = sync_begin(g, s, false);
+		err = sync_serve(g, s);
 		if (err != 0)
 			return err;
 	}
@@ -578,7 +647,7 @@ static int sync_received(struct gossip *g, struct stream *s, const struct frame 
 		return err;
 	if (s->role == STREAM_JOINER) {
 		text_endpoint(&s->endpoint, g->join.refused_by);
-		return join_synced(g);
+		return join_synced(g, s);
 	}
 	if (s->role == STREAM_CLIENT)
 		end(g, s);
@@ -624,7 +693,6 @@ static int peer_proven(struct gossip *g, struct stream *s)
 	struct pack out;
 	int err;
 
-	s->deadline = mtime_add_ms(g->time.now, STREAM_IDLE_MS);
 	if (s->role == STREAM_SERVER) {
 		pack_init_growing(&out, STREAM_OUT_MAX);
 		err = channel_allow(s->channel, &out);
@@ -684,20 +752,47 @@ int gossip_stream_connect(struct gossip *g, enum stream_role role, const struct 
 	return 0;
 }
 
+/* A host with IPv6 has a /64 to itself. */
+static bool same_host(const struct ip *a, const struct ip *b)
+{
+	return a->family == b->family && memcmp(a->b, b->b, a->family == 4 ? 4 : 8) == 0;
+}
+
+/* Room for one more from there. Where all slots are taken, the oldest that has shown nothing yet
+ * makes way: whoever means it needs a slot for a round trip or two. */
+static bool make_room(struct gossip *g, const struct endpoint *from)
+{
+	struct stream *oldest = NULL;
+	size_t servers = 0, same = 0;
+
+	for (struct stream *s = g->streams; s; s = s->next) { /* the newest first */
+		if (s->role != STREAM_SERVER || s->ended)
+			continue;
+		servers++;
+		same += same_host(&s->endpoint.ip, &from->ip);
+		if (!is_settled(s))
+			oldest = s;
+	}
+	if (same >= GOSSIP_STREAMS_PER_ADDRESS)
+		return false;
+	if (servers < GOSSIP_STREAMS_MAX - GOSSIP_STREAMS_OWN)
+		return true;
+	if (oldest)
+		doom(g, oldest);
+	reap(g);
+	return oldest != NULL;
+}
+
 void gossip_stream_accepted(
 	struct gossip *g, struct gossip_time time, uint64_t stream, const struct endpoint *from)
 {
-	size_t same = 0;
-	struct stream *s;
+	struct stream *s = NULL;
 
 	g->time = time;
-	for (s = g->streams; s; s = s->next)
-		same += ip_equal(&s->endpoint.ip, &from->ip) && s->role == STREAM_SERVER;
-	s = NULL;
 	/* also while this node's own records are lost and its peers bring them back */
 	if (g->store &&
 		(g->state == GOSSIP_RUNNING || (g->state == GOSSIP_JOINING && !g->join.active)) &&
-		g->stream_count < GOSSIP_STREAMS_MAX && same < GOSSIP_STREAMS_PER_ADDRESS)
+		make_room(g, from))
 		s = add(g, stream, STREAM_SERVER, from);
 	if (!s) {
 		g->counters[GOSSIP_COUNT_STREAMS_REFUSED]++;
@@ -741,8 +836,9 @@ void gossip_stream_received(
 	g->time = time;
 	if (!s || !s->channel)
 		return;
-	if (s->up)
-		s->deadline = mtime_add_ms(g->time.now, STREAM_IDLE_MS);
+	/* until there is a sync no byte buys time: slots are few, and anybody may trickle */
+	if (s->sync)
+		extend(g, s);
 	if (received(g, s, data, size) != 0)
 		doom(g, s);
 	turn(g);
@@ -756,7 +852,8 @@ void gossip_stream_sent(struct gossip *g, struct gossip_time time, uint64_t stre
 	if (!s)
 		return;
 	s->queued -= size < s->queued ? size : s->queued;
-	s->deadline = mtime_add_ms(g->time.now, s->up ? STREAM_IDLE_MS : STREAM_HANDSHAKE_MS);
+	if (s->sync)
+		extend(g, s);
 	if (s->sync && sync_pump(g, s) != 0)
 		doom(g, s);
 	turn(g);

@@ -188,14 +188,38 @@ static void apply_member(struct gossip *g, const struct authority_member *member
 		peer_joined(g, peer, member);
 }
 
+/* Those whose admissions were found to be beyond an invite's uses are not even listed as void. */
+static void end_unlisted(struct gossip *g)
+{
+	struct peer *peer;
+
+	map_each (&g->peers, at, peer) {
+		if (!peer->member || authority_member(g->authority, &peer->id))
+			continue;
+		peer->member = false;
+		peer->address4 = (struct ip){0};
+		swim_remove(g->swim, &peer->id);
+	}
+}
+
 static void apply_self(struct gossip *g)
 {
 	const struct authority_member *self =
 		authority_member(g->authority, &g->config.identity->id);
 
-	if (!self || g->state == GOSSIP_LEAVING)
+	if (g->state == GOSSIP_LEAVING)
 		return;
+	if (!self) {
+		if (g->state == GOSSIP_RUNNING) { /* not even listed: see end_unlisted */
+			snprintf(g->revoked_why, sizeof(g->revoked_why), "its invite %s",
+				err_text(ERR_USED_UP));
+			gossip_set_state(g, GOSSIP_REVOKED);
+		}
+		return;
+	}
 	if (self->standing == AUTHORITY_MEMBER) {
+		if (g->join.active && !g->join.synced)
+			return; /* by a part of what there is to know */
 		if (g->state == GOSSIP_JOINING || g->state == GOSSIP_REVOKED || !g->started) {
 			g->descriptor_dirty = true;
 			gossip_set_state(g, GOSSIP_RUNNING);
@@ -210,7 +234,8 @@ static void apply_self(struct gossip *g)
 	else
 		snprintf(g->revoked_why, sizeof(g->revoked_why), "its invite %s",
 			err_text(self->why));
-	if (g->state == GOSSIP_RUNNING || !g->started)
+	if (g->state == GOSSIP_RUNNING || (g->state == GOSSIP_JOINING && !g->join.active) ||
+		!g->started)
 		gossip_set_state(g, GOSSIP_REVOKED);
 }
 
@@ -272,9 +297,10 @@ void gossip_view_refresh(struct gossip *g)
 			apply_member(g, member);
 			members += member->standing == AUTHORITY_MEMBER;
 		}
+		end_unlisted(g);
 		spread_set_members(g->spread, members);
-		apply_self(g);
 	}
+	apply_self(g);
 	apply_addresses(g);
 	gossip_effect_add(g, EFFECT_CHANGED, NULL, 0);
 }

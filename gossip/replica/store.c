@@ -128,14 +128,16 @@ static int inspect_admission(
 	return 0;
 }
 
-/* A statement about the id that is its key. */
-static int check_about_id(const struct record *record)
+/* A statement about what its key names, and nothing more. */
+static int check_empty(const struct record *record, size_t key_size)
 {
-	return record->key_size == sizeof(struct id) && record->expiry_ms == 0 ? 0 : ERR_MALFORMED;
+	return record->key_size == key_size && record->value_size == 0 && record->expiry_ms == 0
+		       ? 0
+		       : ERR_MALFORMED;
 }
 
-/* Refuses what no view could read. The one slot that descriptors and leaves have by their empty
- * key is what bounds them: they are outside the quota. */
+/* Refuses what no view could read. Descriptors and leaves are outside the quota: the one slot that
+ * they have by their empty key bounds them, and their size. */
 static int inspect(const struct store *store, const struct record *record, struct facts *ret)
 {
 	struct revocation revocation;
@@ -155,13 +157,15 @@ static int inspect(const struct store *store, const struct record *record, struc
 	case RECORD_GRANT:
 	case RECORD_KEEP:
 	case RECORD_WRITER:
-		return check_about_id(record);
+		return check_empty(record, sizeof(struct id));
 	case RECORD_ADMISSION:
 		return inspect_admission(store, record, ret);
 	case RECORD_LEAVE:
-		return record->key_size == 0 && record->expiry_ms == 0 ? 0 : ERR_MALFORMED;
+		return check_empty(record, 0);
 	case RECORD_DESCRIPTOR:
-		return record->key_size == 0 ? 0 : ERR_MALFORMED;
+		return record->key_size == 0 && record->value_size <= STORE_DESCRIPTOR_MAX
+			       ? 0
+			       : ERR_MALFORMED;
 	default:
 		return 0;
 	}
@@ -584,6 +588,8 @@ static int put_one(struct store *store, struct record *record, enum store_result
 	if (is_beyond_quota(store, record) || is_beyond_uses(store, record, &facts, held))
 		return ERR_LIMIT;
 	err = verify(store, record);
+	if (!err && store->observer.admit)
+		err = store->observer.admit(store->observer.context, record);
 	if (err)
 		return err;
 	err = add(store, record, &facts, held, true);

@@ -34,11 +34,16 @@ struct store;
 #define STORE_QUOTA_RECORDS 4096
 #define STORE_QUOTA_SIZE    (1024 * 1024)
 
+#define STORE_DESCRIPTOR_MAX 4096 /* bytes of value: several times what this version says */
+
 /* What happened to the set. Called in the midst of a change: take note, do not call the store. A
  * replaced record is reported removed, then its successor added. Restored ones are not reported. */
 struct store_observer {
 	void (*added)(void *context, struct record *record);
 	void (*removed)(void *context, struct record *record);
+	/* Asked last, of a record that would be added and is verified; what it answers but 0 is
+	 * store_put's error. NULL: yes. */
+	int (*admit)(void *context, const struct record *record);
 	void *context;
 };
 

@@ -72,6 +72,8 @@ struct cluster {
 	struct event **heap;
 	size_t heap_count, heap_capacity;
 	struct cluster_counts counts;
+	cluster_watcher watcher;
+	void *watcher_arg;
 	crypto_generichash_state trace;
 };
 
@@ -156,6 +158,23 @@ struct endpoint cluster_endpoint(const struct cluster *c, int node)
 struct id cluster_id(const struct cluster *c, int node)
 {
 	return c->nodes[node].identity.id;
+}
+
+const struct keys *cluster_keys(const struct cluster *c, int node)
+{
+	return &c->nodes[node].identity;
+}
+
+void cluster_records(const struct cluster *c, int node, cluster_record take, void *arg)
+{
+	for (const struct disk_record *r = c->nodes[node].records; r; r = r->next)
+		take(arg, r->bytes, r->size);
+}
+
+void cluster_watch(struct cluster *c, cluster_watcher watcher, void *arg)
+{
+	c->watcher = watcher;
+	c->watcher_arg = arg;
 }
 
 struct gossip *cluster_core(struct cluster *c, int node)
@@ -451,6 +470,8 @@ static void take_effect(struct cluster *c, int number, const struct gossip_effec
 	struct node *node = &c->nodes[number];
 
 	trace(c, number, effect);
+	if (c->watcher && c->watcher(c->watcher_arg, number, effect))
+		return;
 	switch (effect->kind) {
 	case EFFECT_SEND:
 		send_datagram(c, number, effect);

@@ -35,6 +35,15 @@ struct id cluster_id(const struct cluster *cluster, int node);
 /* To be called after calling the core directly: takes its effects. */
 void cluster_drain(struct cluster *cluster, int node);
 
+/* Its identity, for whoever acts in its place. */
+const struct keys *cluster_keys(const struct cluster *cluster, int node);
+/* What is on its disk. */
+typedef void (*cluster_record)(void *arg, const uint8_t *bytes, size_t size);
+void cluster_records(const struct cluster *cluster, int node, cluster_record take, void *arg);
+/* Shows every effect before it is carried out; what the watcher answers true to is not. */
+typedef bool (*cluster_watcher)(void *arg, int node, const struct gossip_effect *effect);
+void cluster_watch(struct cluster *cluster, cluster_watcher watcher, void *arg);
+
 void cluster_found(struct cluster *cluster, int node);
 /* uses and lifetime_ms as in an invite; the token goes to text. */
 void cluster_invite(struct cluster *cluster, int node, unsigned uses, int64_t lifetime_ms,

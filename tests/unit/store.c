@@ -940,7 +940,8 @@ static void an_observer_is_told_of_every_change(void **state)
 {
 	(void)state;
 	struct told told = {.added = 0};
-	const struct store_observer observer = {note_added, note_removed, &told};
+	const struct store_observer observer = {
+		.added = note_added, .removed = note_removed, .context = &told};
 	struct records_set set = {.count = 0};
 	struct id member = records_id(MEMBER);
 	uint8_t by_observer[DIGEST_SIZE], by_store[DIGEST_SIZE];
@@ -967,7 +968,8 @@ static void what_is_restored_in_any_order_is_what_was_stored(void **state)
 {
 	(void)state;
 	struct told told = {.added = 0};
-	const struct store_observer observer = {note_added, note_removed, &told};
+	const struct store_observer observer = {
+		.added = note_added, .removed = note_removed, .context = &told};
 	struct records_set set = {.count = 0}, stored = {.count = 0};
 	struct store *before = new_store(), *after;
 
