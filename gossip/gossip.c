@@ -123,9 +123,16 @@ static void record_removed(void *context, struct record *record)
 static int record_admit(void *context, const struct record *record)
 {
 	struct gossip *g = context;
+	struct peer *peer;
 	int err = hlc_observe(&g->hlc, gossip_mesh_time(g), record->stamp);
 
-	return authority_concerns(record->type) ? 0 : err;
+	if (authority_concerns(record->type))
+		return 0;
+	peer = record->type == RECORD_DESCRIPTOR ? gossip_peer(g, &record->author) : NULL;
+	if (err == 0 && peer &&
+		!mtime_allows(&peer->described, g->time.now, DESCRIBE_GAP_MS, DESCRIBE_BURST))
+		return ERR_LIMIT; /* it comes again by a sync, if it is the last */
+	return err;
 }
 
 int gossip_put_record(struct gossip *g, struct record *record, bool *ret_fresh)

@@ -54,6 +54,8 @@
 #define SEEN_MAX	      16    /* members whose word on our own address is remembered */
 #define REPUBLISH_GAP_MS      2000  /* between two descriptors because of changed addresses */
 #define TWICE_GAP_MS	      60000 /* between two events that this node's key lives twice */
+#define DESCRIBE_BURST	      8	    /* descriptors taken of one member at once ... */
+#define DESCRIBE_GAP_MS	      1000  /* ... and in the long run: each is on every node's disk */
 #define PAST_SHOWN_MS	      (24 * 3600 * INT64_C(1000)) /* how long members that ended are listed */
 
 struct peer {
@@ -89,6 +91,7 @@ struct peer {
 	int64_t clock_offset_ms;
 	/* what it says of itself */
 	struct descriptor *descriptor; /* NULL: unknown or refused */
+	mtime_t described;	       /* of the rate at which new ones are taken */
 	uint8_t wireguard_public[32];
 	struct ip address4; /* family 0: none, or lost in a clash */
 	enum gossip_member_state state;

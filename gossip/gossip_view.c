@@ -164,7 +164,7 @@ static void peer_ended(struct gossip *g, struct peer *peer, const struct authori
 		member->standing == AUTHORITY_LEFT ? GOSSIP_MEMBER_LEFT : GOSSIP_MEMBER_REVOKED;
 	peer->since = (wtime_t){hlc_stamp_ms(member->stamp)};
 	peer->address4 = (struct ip){0};
-	swim_remove(g->swim, &member->id);
+	swim_remove(g->swim, g->time.now, &member->id);
 	if (was_member && g->started)
 		tell_ended(g, member);
 }
@@ -198,7 +198,7 @@ static void end_unlisted(struct gossip *g)
 			continue;
 		peer->member = false;
 		peer->address4 = (struct ip){0};
-		swim_remove(g->swim, &peer->id);
+		swim_remove(g->swim, g->time.now, &peer->id);
 	}
 }
 

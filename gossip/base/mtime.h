@@ -52,6 +52,18 @@ static inline bool mtime_reached(mtime_t now, mtime_t deadline)
 	return now.us >= deadline.us;
 }
 
+/* A rate: `burst` at once, and one each gap_ms in the long run. due is its memory, at first
+ * MTIME_ZERO: when the next would come if all kept to the gap. */
+static inline bool mtime_allows(mtime_t *due, mtime_t now, int64_t gap_ms, int64_t burst)
+{
+	if (mtime_before(*due, now))
+		*due = now;
+	if (mtime_diff_ms(*due, now) > gap_ms * (burst - 1))
+		return false;
+	*due = mtime_add_ms(*due, gap_ms);
+	return true;
+}
+
 static inline mtime_t mtime_min(mtime_t a, mtime_t b)
 {
 	return a.us < b.us ? a : b;

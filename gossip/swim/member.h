@@ -49,6 +49,7 @@ struct member {
 
 	struct swim_incarnation incarnation; /* generation 0: none known */
 	struct sig alive;		     /* its own, over the incarnation */
+	mtime_t renew;			     /* of the rate at which they are news */
 
 	int64_t rtt_us, rtt_var_us; /* RFC 6298's SRTT and RTTVAR; rtt_us -1: not measured */
 	unsigned failures;	    /* probes in a row that nobody answered */

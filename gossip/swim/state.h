@@ -16,6 +16,7 @@ struct swim {
 	struct members members;
 	struct prober prober;
 	mtime_t next_expiry; /* of suspicions: not after the first */
+	mtime_t refute;	     /* of the rate at which we refute */
 	mtime_t alone_at;    /* when nobody will have been heard for too long */
 	struct queue_actions actions;
 	struct queue_changes changes;

@@ -37,19 +37,50 @@ static struct statement about(const struct member *member)
 		.alive = member->alive};
 }
 
+static void drop_news(struct swim *swim, const struct member *member, const struct id *accuser)
+{
+	struct statement accusation = about(member);
+	struct hash topic;
+
+	accusation.accuser = *accuser;
+	statement_topic(&accusation, &topic);
+	spread_drop(swim->config.spread, &topic);
+}
+
 void suspicion_forget(struct swim *swim, struct member *member)
 {
-	for (size_t i = 0; i < member->accusation_count; i++) {
-		struct statement accusation = about(member);
-		struct hash topic;
-
-		accusation.accuser = member->accusations[i].accuser;
-		statement_topic(&accusation, &topic);
-		spread_drop(swim->config.spread, &topic);
-	}
+	for (size_t i = 0; i < member->accusation_count; i++)
+		drop_news(swim, member, &member->accusations[i].accuser);
 	free(member->accusations);
 	member->accusations = NULL;
 	member->accusation_count = 0;
+}
+
+/* Whoever was suspected by it alone is not; whoever is held dead is so until it is heard. */
+static void void_one(struct swim *swim, mtime_t now, struct member *member, size_t index)
+{
+	drop_news(swim, member, &member->accusations[index].accuser);
+	member->accusations[index] = member->accusations[--member->accusation_count];
+	if (member->state != SWIM_SUSPECT)
+		return;
+	if (member->accusation_count)
+		suspicion_schedule(swim, member);
+	else
+		member_event(swim, now, member, MEMBER_HEARD);
+}
+
+void suspicion_void(struct swim *swim, mtime_t now, const struct id *accuser)
+{
+	struct member *member;
+
+	map_each (&swim->members.by_id, at, member) {
+		for (size_t i = 0; i < member->accusation_count; i++) {
+			if (!id_equal(&member->accusations[i].accuser, accuser))
+				continue;
+			void_one(swim, now, member, i);
+			break; /* an accuser counts once */
+		}
+	}
 }
 
 bool suspicion_statement(const struct member *member, struct statement *ret)
@@ -171,6 +202,10 @@ int suspicion_received(
 	bool proven =
 		order == 0 && memcmp(&statement->alive, &member->alive, sizeof(struct sig)) == 0;
 
+	if (order > 0 && !mtime_allows(&member->renew, now, SWIM_RENEW_MS, SWIM_RENEW_BURST)) {
+		*ret_news = false;
+		return 0;
+	}
 	if (statement_verify_suspect(statement, swim->config.mesh) != 0 ||
 		(!proven && statement_verify_alive(statement, swim->config.mesh) != 0))
 		return ERR_BAD_SIGNATURE;
@@ -182,13 +217,18 @@ int suspicion_received(
 	return 0;
 }
 
-int suspicion_of_self(struct swim *swim, const struct statement *statement, bool *ret_news)
+int suspicion_of_self(
+	struct swim *swim, mtime_t now, const struct statement *statement, bool *ret_news)
 {
 	struct member *accuser = member_find(swim, &statement->accuser);
 	int order = state_compare(&statement->incarnation, &swim->self.incarnation);
 
 	if (!accuser)
 		return ERR_UNKNOWN;
+	if (!mtime_allows(&swim->refute, now, SWIM_RENEW_MS, SWIM_RENEW_BURST)) {
+		*ret_news = false;
+		return 0;
+	}
 	if (statement_verify_suspect(statement, swim->config.mesh) != 0 ||
 		statement_verify_alive(statement, swim->config.mesh) != 0)
 		return ERR_BAD_SIGNATURE;

@@ -11,8 +11,10 @@
  *
  * Who is accused. An accusation of our own current incarnation is refuted at once, by the next
  * version. One of an earlier incarnation changes nothing, but whoever repeats it has missed our
- * last statement: that is told again. A later one than ours bears our own signature, so our key
- * runs elsewhere, or the disk was restored: no version of ours can answer that (ERR_STATE).
+ * last statement: that is told again. Both at a rate, or one accuser could keep the whole mesh
+ * busy; what comes faster stands until its next repetition. A later one than ours bears our own
+ * signature, so our key runs elsewhere, or the disk was restored: no version of ours can answer
+ * that (ERR_STATE).
  */
 #ifndef MESHD_GOSSIP_SWIM_SUSPICION_H
 #define MESHD_GOSSIP_SWIM_SUSPICION_H
@@ -38,6 +40,8 @@ void suspicion_probe_failed(struct swim *swim, mtime_t now, struct member *membe
 void suspicion_schedule(struct swim *swim, struct member *member);
 /* No accusation stands against the member any more. */
 void suspicion_forget(struct swim *swim, struct member *member);
+/* The accuser is no member any more: its word counts against nobody. */
+void suspicion_void(struct swim *swim, mtime_t now, const struct id *accuser);
 
 /* Ends those that have run out. */
 void suspicion_tick(struct swim *swim, mtime_t now);
@@ -47,8 +51,8 @@ void suspicion_paused(struct swim *swim, int64_t gap_us);
 /* Statements. Errors and ret_news as of swim_statement_received. */
 int suspicion_received(struct swim *swim, mtime_t now, const struct statement *statement,
 	bool *ret_news) MUST_CHECK;
-int suspicion_of_self(
-	struct swim *swim, const struct statement *statement, bool *ret_news) MUST_CHECK;
+int suspicion_of_self(struct swim *swim, mtime_t now, const struct statement *statement,
+	bool *ret_news) MUST_CHECK;
 /* The first accusation that stands against the member, if there is one. */
 bool suspicion_statement(const struct member *member, struct statement *ret);
 

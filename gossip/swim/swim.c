@@ -92,7 +92,7 @@ int swim_add(struct swim *swim, mtime_t now, const struct id *id)
 	return 0;
 }
 
-void swim_remove(struct swim *swim, const struct id *id)
+void swim_remove(struct swim *swim, mtime_t now, const struct id *id)
 {
 	struct member *member = member_find(swim, id);
 	struct statement alive = {.kind = STATEMENT_ALIVE, .subject = *id};
@@ -103,6 +103,7 @@ void swim_remove(struct swim *swim, const struct id *id)
 	statement_topic(&alive, &topic);
 	spread_drop(swim->config.spread, &topic);
 	member_remove(swim, member);
+	suspicion_void(swim, now, id);
 	spread_set_members(swim->config.spread, member_count(swim));
 }
 
@@ -203,7 +204,8 @@ static int alive_received(
 		return ERR_UNKNOWN;
 	bool news = member->incarnation.generation || member->state != SWIM_ALIVE;
 
-	if (state_compare(&statement->incarnation, &member->incarnation) <= 0) {
+	if (state_compare(&statement->incarnation, &member->incarnation) <= 0 ||
+		!mtime_allows(&member->renew, now, SWIM_RENEW_MS, SWIM_RENEW_BURST)) {
 		*ret_news = false;
 		return 0;
 	}
@@ -241,7 +243,7 @@ int swim_statement_received(
 		return of_self ? alive_of_self(swim, &statement, ret_news)
 			       : alive_received(swim, now, &statement, ret_news);
 	case STATEMENT_SUSPECT:
-		return of_self ? suspicion_of_self(swim, &statement, ret_news)
+		return of_self ? suspicion_of_self(swim, now, &statement, ret_news)
 			       : suspicion_received(swim, now, &statement, ret_news);
 	}
 	return ERR_MALFORMED;

@@ -25,7 +25,9 @@ struct swim;
 #define SWIM_INDIRECT	     3	  /* members asked to probe in our place */
 #define SWIM_SUSPICION_ALPHA 4
 #define SWIM_SUSPICION_BETA  6
-#define SWIM_CONFIRMATIONS   3 /* independent accusers that shorten a suspicion to its minimum */
+#define SWIM_CONFIRMATIONS   3	 /* independent accusers that shorten a suspicion to its minimum */
+#define SWIM_RENEW_BURST     4	 /* incarnations of one member that are news at once ... */
+#define SWIM_RENEW_MS	     500 /* ... and how often in the long run: more is a flood */
 #define SWIM_MEMBERS_MAX     65536 /* WireGuard's own limit of peers (wireguard-go) */
 #define SWIM_STATEMENT_MAX   220   /* bytes of a signed statement: statement.h */
 #define SWIM_GREETING_MAX    (2 * (SWIM_STATEMENT_MAX + 2)) /* of what a peer is greeted with */
@@ -66,7 +68,8 @@ void swim_free(struct swim *swim);
  * within this round (ERR_LIMIT beyond SWIM_MEMBERS_MAX, ERR_NOMEM). Adding one that is there
  * changes nothing. Self is never added. The spread is told how many there are. */
 int swim_add(struct swim *swim, mtime_t now, const struct id *id) MUST_CHECK;
-void swim_remove(struct swim *swim, const struct id *id);
+/* What it accused others of is void from now on. */
+void swim_remove(struct swim *swim, mtime_t now, const struct id *id);
 
 /* When swim_tick has something to do. */
 mtime_t swim_deadline(const struct swim *swim);

@@ -404,6 +404,35 @@ static void a_member_has_one_sync_at_a_time(void **state)
 	cluster_free(c);
 }
 
+static void a_member_cannot_wear_out_everybodys_disk(void **state)
+{
+	(void)state;
+	struct cluster *c = mesh_of(2);
+	struct actor actor;
+	struct rng rng;
+
+	impersonate(&actor, c, &rng);
+	actor_begin(&actor);
+	uint64_t before = cluster_counts(c)->writes;
+	for (int i = 0; i < 1000; i++) {
+		struct record_draft draft = {
+			.type = RECORD_DESCRIPTOR, .stamp = hlc_from_ms(cluster_time(c).wall.ms)};
+		struct record *record;
+		struct msg msg = {.record_count = 1};
+
+		assert_int_equal(record_sign(&actor.mesh, actor.keys, &draft, &record), 0);
+		msg_add(&msg, MSG_RECORDS);
+		msg.records[0] = (struct msg_item){record->bytes, record->size};
+		actor_send(&actor, &actor.at, &msg);
+		record_unref(record);
+		cluster_run(c, 10);
+	}
+	/* each is written and the one before it removed; 10 s have passed */
+	assert_in_range(cluster_counts(c)->writes - before, 10, 2 * (10 + 8 + 1));
+	actor_done(&actor);
+	cluster_free(c);
+}
+
 /* By the token, witnessed by itself, so many stamps after the invite. */
 static struct record *backdated(
 	const struct actor *actor, const struct token *token, const struct keys *keys, unsigned at)
@@ -735,6 +764,7 @@ int main(void)
 		cmocka_unit_test(who_proves_a_key_but_no_membership_is_cut_off),
 		cmocka_unit_test(a_sync_brings_nothing_from_the_future),
 		cmocka_unit_test(a_member_has_one_sync_at_a_time),
+		cmocka_unit_test(a_member_cannot_wear_out_everybodys_disk),
 		cmocka_unit_test(a_leaked_token_lets_in_no_more_than_its_uses),
 		cmocka_unit_test(who_is_no_member_captures_no_joiner),
 		cmocka_unit_test(who_offers_first_and_stalls_holds_no_joiner),

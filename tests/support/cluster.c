@@ -451,6 +451,7 @@ static void persist(struct cluster *c, int number, const struct gossip_effect *e
 {
 	struct node *node = &c->nodes[number];
 
+	c->counts.writes++;
 	if (effect->kind == EFFECT_PERSIST_RECORD)
 		disk_add(node, effect);
 	else if (effect->kind == EFFECT_PERSIST_REMOVE)

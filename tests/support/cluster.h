@@ -80,7 +80,7 @@ bool cluster_converged(struct cluster *cluster, void *unused);
 
 struct cluster_counts {
 	uint64_t datagrams, lost, bytes, events;
-	uint64_t stream_bytes;
+	uint64_t stream_bytes, writes;
 };
 const struct cluster_counts *cluster_counts(const struct cluster *cluster);
 uint64_t cluster_event_count(const struct cluster *cluster, int node, enum gossip_event_kind kind);

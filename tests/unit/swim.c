@@ -635,6 +635,56 @@ static void an_accusation_of_us_is_refuted_at_once(void **state)
 	teardown(&w);
 }
 
+static void an_accuser_cannot_keep_the_mesh_busy(void **state)
+{
+	(void)state;
+	struct world w;
+	bool news;
+
+	setup(&w, 3);
+	introduce(&w, 3);
+	run(&w, 10000, EVERYBODY);
+	/* each accusation of what we said last, for ten seconds: a refutation to all each time */
+	uint64_t first = swim_incarnation(w.swim).version;
+	for (int i = 0; i < 1000; i++) {
+		struct statement s = suspect(
+			&w, &w.self, GENERATION, swim_incarnation(w.swim).version, &w.peers[1]);
+
+		assert_int_equal(receive(&w, s, &news), 0);
+		w.now = mtime_add_ms(w.now, 10);
+	}
+	uint64_t refuted = swim_incarnation(w.swim).version - first;
+	assert_in_range(refuted, 10000 / SWIM_RENEW_MS, 10000 / SWIM_RENEW_MS + SWIM_RENEW_BURST);
+	/* nor by what it says of itself */
+	size_t told = 0;
+	for (uint64_t version = 1; version <= 1000; version++) {
+		assert_int_equal(
+			receive(&w, alive(&w, &w.peers[2], GENERATION, version), &news), 0);
+		told += news;
+	}
+	assert_in_range(told, 1, SWIM_RENEW_BURST);
+	teardown(&w);
+}
+
+static void who_is_expelled_accuses_nobody_any_more(void **state)
+{
+	(void)state;
+	struct world w;
+
+	setup(&w, 4);
+	introduce(&w, 4);
+	expect_news(&w, suspect(&w, &w.peers[0], GENERATION, 0, &w.peers[1]), true);
+	expect_news(&w, suspect(&w, &w.peers[2], GENERATION, 0, &w.peers[1]), true);
+	expect_news(&w, suspect(&w, &w.peers[2], GENERATION, 0, &w.peers[3]), true);
+	expect_state(&w, 0, SWIM_SUSPECT);
+	swim_remove(w.swim, w.now, &w.peers[1].id);
+	expect_state(&w, 0, SWIM_ALIVE);
+	expect_state(&w, 2, SWIM_SUSPECT);
+	swim_remove(w.swim, w.now, &w.peers[3].id);
+	expect_state(&w, 2, SWIM_ALIVE);
+	teardown(&w);
+}
+
 static void a_later_life_of_ours_is_somebody_else_with_our_key(void **state)
 {
 	(void)state;
@@ -1062,8 +1112,8 @@ static void removal_in_mid_probe_is_safe(void **state)
 	}
 	forget_news(&w);
 	for (size_t i = 0; i < 3; i++)
-		swim_remove(w.swim, &w.peers[i].id);
-	swim_remove(w.swim, &w.peers[0].id);
+		swim_remove(w.swim, w.now, &w.peers[i].id);
+	swim_remove(w.swim, w.now, &w.peers[0].id);
 	assert_int_equal(swim_count(w.swim), 0);
 	assert_false(swim_next_action(w.swim, &action));
 	assert_true(swim_deadline(w.swim).us == MTIME_NEVER.us);
@@ -1143,6 +1193,8 @@ int main(void)
 		cmocka_unit_test(an_old_statement_changes_nothing_and_is_not_passed_on),
 		cmocka_unit_test(a_later_accusation_brings_the_incarnation_that_was_missed),
 		cmocka_unit_test(an_accusation_of_us_is_refuted_at_once),
+		cmocka_unit_test(an_accuser_cannot_keep_the_mesh_busy),
+		cmocka_unit_test(who_is_expelled_accuses_nobody_any_more),
 		cmocka_unit_test(a_later_life_of_ours_is_somebody_else_with_our_key),
 		cmocka_unit_test(a_ping_to_a_suspect_carries_the_suspicion),
 		cmocka_unit_test(idle_is_one_ping_a_second),
