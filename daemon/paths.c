@@ -354,6 +354,8 @@ int paths_choose(struct paths *paths, mtime_t now, const struct paths_belief *be
 
 	if (!path)
 		return ERR_NOMEM;
+	if (!path->current.ip.family && belief->candidate_count)
+		path->current = belief->candidates[0]; /* WireGuard gets it, if it has none */
 	believe(path, belief);
 	switch (judge(path, now)) {
 	case KEEP:
@@ -376,10 +378,8 @@ int paths_choose(struct paths *paths, mtime_t now, const struct paths_belief *be
 	*ret = (struct paths_choice){.set = path->pending, .wake = path->woken};
 	if (path->pending)
 		ret->endpoint = path->wanted;
-	else if (path->current.ip.family)
+	else
 		ret->endpoint = path->current;
-	else if (belief->candidate_count)
-		ret->endpoint = belief->candidates[0];
 	return 0;
 }
 

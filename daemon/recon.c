@@ -13,19 +13,21 @@
 #include "daemon/recon_wg.h"
 
 /* What others change of ours is put right within 2 s. A look at n peers costs n times about 5 us,
- * so with more than some 3,000 the interval grows, for looking is to take no more than a hundredth
+ * so with more than some 2,000 the interval grows, for looking is to take no more than a hundredth
  * of a core. The kernel tells of links, addresses and routes: they are looked at rarely without. */
-#define LOOK_MS	       1200
-#define LOOK_SHARE     100
-#define NET_LOOK_MS    30000
-#define EVENT_DELAY_MS 25 /* events come in bursts */
-#define HOST_DELAY_MS  50 /* so do a host's addresses */
-#define HOST_ROUTES_MS \
-	10000		   /* between looks for other people's routes: a router has many changes */
-#define PLAN_SHARE    10   /* of the loop's time for making plans, as a divisor */
-#define UNREADY_MS    20   /* between plans while keys are computed */
-#define HOLD_MS	      5000 /* that a running interface waits for them at most */
-#define STEP_LEAST_MS 5	   /* no fault makes the loop spin */
+#define LOOK_MS	    1200
+#define LOOK_SHARE  100
+#define NET_LOOK_MS 30000
+
+#define EVENT_DELAY_MS 25    /* events come in bursts */
+#define HOST_DELAY_MS  50    /* so do a host's addresses */
+#define HOST_ROUTES_MS 10000 /* between looks at others' routes: a router has many changes */
+
+#define PLAN_SHARE	 10   /* of the loop's time for making plans, as a divisor */
+#define UNREADY_MS	 20   /* between plans while keys are computed */
+#define HOLD_MS		 5000 /* that a running interface waits for them at most */
+#define UNREADY_LATER_MS 1000 /* between plans when they take longer than that */
+#define STEP_LEAST_MS	 5    /* no fault makes the loop spin */
 
 /* A descriptor of the backend's that is polled. Closing takes a turn of the loop, so each has its
  * own memory. */
@@ -52,12 +54,14 @@ struct recon {
 	struct recon_host host;
 
 	bool plan_due, apply_due, net_done, step_due;
-	bool fresh;  /* the device is another one than before and was not looked at yet */
-	bool was_up; /* as told to others */
+	bool wake_due; /* the device is new; everybody's keys are to be known first */
+	bool fresh;    /* the device is another one than before and was not looked at yet */
+	bool was_up;   /* as told to others */
 	bool addresses_changed; /* the host's, and others are to be told */
 	mtime_t hold_until;	/* while the plan lacks keys */
 	mtime_t plan_at;	/* not before */
 	mtime_t look_at, net_at, host_at;
+	mtime_t host_routes_at; /* not before, for other people's routes alone */
 	uint16_t told_mtu;
 };
 
@@ -97,6 +101,27 @@ static bool wg_owned(const struct recon *recon)
 	return recon_wg_known(&recon->wg) && recon->wg.owned == recon->wg.backend->generation;
 }
 
+/* The one that was just made lacks keys. */
+static void plan_again(struct recon *recon, mtime_t now)
+{
+	mtime_t soon;
+
+	if (!recon->plan.unready)
+		recon->hold_until = mtime_add_ms(now, HOLD_MS);
+	soon = mtime_add_ms(
+		now, mtime_before(now, recon->hold_until) ? UNREADY_MS : UNREADY_LATER_MS);
+	recon->plan_due = true;
+	if (mtime_before(recon->plan_at, soon))
+		recon->plan_at = soon;
+}
+
+static bool same_net(const struct plan *a, const struct plan *b)
+{
+	return a->up == b->up && a->mtu == b->mtu &&
+	       memcmp(a->addresses, b->addresses, sizeof(a->addresses)) == 0 &&
+	       memcmp(a->routes, b->routes, sizeof(a->routes)) == 0;
+}
+
 static void make_plan(struct recon *recon, struct gossip_time time)
 {
 	const struct daemon *daemon = recon->daemon;
@@ -133,21 +158,17 @@ static void make_plan(struct recon *recon, struct gossip_time time)
 		return;
 	}
 	recon_fault_clear(&recon->faults, RECON_PLAN);
-	if (plan.unready) {
-		recon->plan_due = true;
-		if (!recon->plan.unready)
-			recon->hold_until = mtime_add_ms(time.now, HOLD_MS);
-		if (mtime_before(recon->plan_at, mtime_add_ms(time.now, UNREADY_MS)))
-			recon->plan_at = mtime_add_ms(time.now, UNREADY_MS);
-	}
+	if (plan.unready)
+		plan_again(recon, time.now);
 	if (plan.clashes && plan.clashes != recon->plan.clashes)
 		log_warn("%zu WireGuard keys or addresses are claimed by two members: the one "
 			 "admitted earlier has them",
 			plan.clashes);
+	if (!same_net(&plan, &recon->plan))
+		recon->net_at = time.now;
 	plan_done(&recon->plan);
 	recon->plan = plan;
 	recon->apply_due = true;
-	recon->net_at = time.now;
 	tell_mtu(recon, time);
 }
 
@@ -273,8 +294,7 @@ static void look(struct recon *recon, struct gossip_time time)
 		return;
 	}
 	recon->apply_due = true;
-	if (recon->fresh && wg_owned(recon) && recon->wg.sync.have.peer_count == 0)
-		paths_wake(recon->paths, time.now);
+	recon->wake_due |= recon->fresh && recon->wg.sync.have.peer_count == 0;
 	recon->plan_due |= recon->fresh;
 	recon->fresh = false;
 	paths_observe(recon->paths, time.now, time.wall, &recon->wg.sync.have, heard, recon);
@@ -319,6 +339,12 @@ static void turn_wg(struct recon *recon, struct gossip_time time)
 		return;
 	if (mtime_reached(time.now, next_look(recon)))
 		look(recon, time);
+	if (recon->wake_due && wg_owned(recon) && !recon->plan.unready) {
+		paths_wake(recon->paths, time.now);
+		recon->wake_due = false;
+		recon->plan_due = true;
+		recon->plan_at = time.now;
+	}
 	if (recon->plan_due && mtime_reached(time.now, recon->plan_at))
 		make_plan(recon, time);
 	if (recon->apply_due && wg_owned(recon) && recon->plan.up && !on_hold(recon, time.now) &&
@@ -346,6 +372,8 @@ static void turn_net(struct recon *recon, struct gossip_time time)
 static void turn_host(struct recon *recon, struct gossip_time time)
 {
 	uint32_t mtu = recon->host.underlay_mtu;
+	uint64_t start_ns = uv_hrtime();
+	int64_t cost_ms;
 
 	if (!mtime_reached(time.now, recon->host_at))
 		return;
@@ -356,6 +384,9 @@ static void turn_host(struct recon *recon, struct gossip_time time)
 	recon_net_host(recon->nl, recon->config.interface, time.now, &recon->faults, &recon->host);
 	if (recon->faults.of[RECON_HOST].text[0])
 		recon->host_at = recon->faults.of[RECON_HOST].next;
+	cost_ms = (uv_hrtime() - start_ns) / 1000000;
+	recon->host_routes_at = mtime_add_ms(time.now,
+		cost_ms * LOOK_SHARE > HOST_ROUTES_MS ? cost_ms * LOOK_SHARE : HOST_ROUTES_MS);
 	if (recon->host.moved)
 		recon->look_at = time.now;
 	if (recon->host.underlay_mtu != mtu)
@@ -383,7 +414,7 @@ static void drain_monitor(struct recon *recon, struct gossip_time time)
 	if (others && (changes.any || changes.link || changes.addr))
 		recon->host_at = mtime_min(recon->host_at, mtime_add_ms(time.now, HOST_DELAY_MS));
 	else if (others)
-		recon->host_at = mtime_min(recon->host_at, mtime_add_ms(time.now, HOST_ROUTES_MS));
+		recon->host_at = mtime_min(recon->host_at, recon->host_routes_at);
 	recon->addresses_changed |= others && (changes.any || changes.addr);
 }
 
@@ -391,9 +422,9 @@ static void drain_monitor(struct recon *recon, struct gossip_time time)
 
 static void take_down(struct recon *recon)
 {
+	unwatch(recon);
 	if (recon->wg.backend)
 		recon_wg_take_down(&recon->wg, &recon->faults);
-	unwatch(recon);
 	for (size_t i = RECON_LINK; i < RECON_OBJECTS; i++)
 		recon_fault_clear(&recon->faults, i);
 	recon->net_done = false;

@@ -1,6 +1,5 @@
 """What goes wrong on a host: a clear error or a degraded mode that status tells of, never a crash or a lost record."""
 import pathlib
-import shutil
 import signal
 
 import pytest

@@ -1,5 +1,4 @@
 """The overlay: it is there, it outlives whatever controls it, and it is put right."""
-import signal
 import time
 
 import pytest
