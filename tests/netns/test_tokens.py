@@ -2,7 +2,9 @@
 import pytest
 
 from lan import wait_for
-from mesh import Refused
+from mesh import BACKEND, Refused
+
+pytestmark = pytest.mark.skipif(BACKEND != "userspace", reason="no data plane has a part in it")
 
 
 @pytest.fixture
