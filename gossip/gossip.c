@@ -127,8 +127,13 @@ static int record_admit(void *context, const struct record *record)
 	int err = hlc_observe(&g->hlc, gossip_mesh_time(g), record->stamp);
 
 	if (authority_concerns(record->type))
-		return 0;
-	peer = record->type == RECORD_DESCRIPTOR ? gossip_peer(g, &record->author) : NULL;
+		err = 0;
+	/* what a member may say again and again, and what each time costs every node a write, or a
+	 * look at all there is of authority */
+	peer = record->type == RECORD_DESCRIPTOR || record->type == RECORD_ADMISSION ||
+			       record->type == RECORD_LEAVE
+		       ? gossip_peer(g, &record->author)
+		       : NULL;
 	if (err == 0 && peer &&
 		!mtime_allows(&peer->described, g->time.now, DESCRIBE_GAP_MS, DESCRIBE_BURST))
 		return ERR_LIMIT; /* it comes again by a sync, if it is the last */

@@ -507,6 +507,15 @@ static int revoke_node(struct gossip *g, const struct keys *author,
 	return err;
 }
 
+static size_t revocations_of(const struct gossip *g, const struct id *author)
+{
+	size_t count = 0;
+
+	for (const struct record *r = store_after(g->store, NULL); r; r = store_after(g->store, r))
+		count += r->type == RECORD_REVOCATION && id_equal(&r->author, author);
+	return count;
+}
+
 int gossip_revoke(struct gossip *g, struct gossip_time time, const struct id *node,
 	const char *reason, uint64_t *ret_ticket)
 {
@@ -530,6 +539,11 @@ int gossip_revoke(struct gossip *g, struct gossip_time time, const struct id *no
 		return gossip_fail(g, ERR_INVALID,
 			"a reason is at most %d bytes of text without control characters",
 			AUTHORITY_REASON_MAX);
+	if (revocations_of(g, &g->config.identity->id) >= AUTHORITY_REVOCATIONS_MAX)
+		return gossip_fail(g, ERR_LIMIT,
+			"this admin has revoked %d nodes, and no mesh keeps more of one: withdraw "
+			"invites as a whole (`meshctl uninvite`), or let another admin revoke",
+			AUTHORITY_REVOCATIONS_MAX);
 	strcpy(revocation.name, member->name);
 	strcpy(revocation.reason, reason);
 	err = member->admin ? revoke_office(g, &revocation) : 0;

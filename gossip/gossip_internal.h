@@ -54,6 +54,8 @@
 #define SEEN_MAX	      16    /* members whose word on our own address is remembered */
 #define REPUBLISH_GAP_MS      2000  /* between two descriptors because of changed addresses */
 #define TWICE_GAP_MS	      60000 /* between two events that this node's key lives twice */
+#define MOVE_BURST	      4	    /* moves of one member that are told and written at once ... */
+#define MOVE_GAP_MS	      10000 /* ... and in the long run */
 #define DESCRIBE_BURST	      8	    /* descriptors taken of one member at once ... */
 #define DESCRIBE_GAP_MS	      1000  /* ... and in the long run: each is on every node's disk */
 #define PAST_SHOWN_MS	      (24 * 3600 * INT64_C(1000)) /* how long members that ended are listed */
@@ -74,6 +76,7 @@ struct peer {
 	/* where it is */
 	struct endpoint reached; /* proven by a round trip; family 0: none */
 	mtime_t reached_heard;
+	mtime_t moved;		/* of the rate at which its moves are told and written */
 	struct endpoint stored; /* as this node's disk remembers */
 	struct endpoint learned[LEARNED_MAX];
 	unsigned candidate; /* the next to be tried */

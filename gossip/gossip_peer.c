@@ -203,18 +203,20 @@ void gossip_peer_reached(struct gossip *g, struct peer *peer, const struct endpo
 {
 	struct gossip_event event = gossip_view_event(g, GOSSIP_EVENT_ENDPOINT_CHANGED, &peer->id);
 	struct gossip_effect *effect;
+	bool told;
 
 	peer->reached_heard = g->time.now;
 	if (endpoint_equal(&peer->reached, at))
 		return;
-	if (peer->reached.ip.family) {
+	told = mtime_allows(&peer->moved, g->time.now, MOVE_GAP_MS, MOVE_BURST);
+	if (told && peer->reached.ip.family) {
 		text_endpoint(&peer->reached, event.from);
 		text_endpoint(at, event.to);
 		gossip_effect_event(g, &event);
 	}
 	peer->reached = *at;
 	gossip_effect_add(g, EFFECT_CHANGED, NULL, 0);
-	if (endpoint_equal(&peer->stored, at))
+	if (!told || endpoint_equal(&peer->stored, at))
 		return;
 	peer->stored = *at;
 	effect = gossip_effect_add(g, EFFECT_PERSIST_ENDPOINT, NULL, 0);

@@ -724,7 +724,7 @@ static void one_campaign(uint64_t seed)
 	cluster_invite(m.c, 0, 2, HOUR_MS, token);
 	int joiners[2] = {cluster_add(m.c), cluster_add(m.c)};
 	cluster_watch(m.c, overhear, &m);
-	cluster_run(m.c, 100);
+	cluster_run(m.c, 2000); /* there is something to play with */
 	for (int step = 0; step < 400; step++) {
 		if (step % 50 == 0)
 			join_again(m.c, joiners[step / 50 % 2], token);
