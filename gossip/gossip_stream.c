@@ -253,6 +253,7 @@ static int offer_received(struct gossip *g, struct stream *s, const struct frame
 	record_unref(join->admission);
 	join->admission = record;
 	join->stream = s->number;
+	extend(g, s); /* our own disk comes first */
 	effect = gossip_effect_add(g, EFFECT_PERSIST_RECORD, record->bytes, record->size);
 	effect->hash = record->hash;
 	effect->ticket = join->ticket = ++g->ticket;
