@@ -654,6 +654,9 @@ void gossip_turn(struct gossip *g)
 	if (g->state == GOSSIP_RUNNING && g->descriptor_dirty &&
 		mtime_reached(g->time.now, g->descriptor_next))
 		gossip_view_publish_descriptor(g);
+	/* a joiner's peers have to hear of it first, from the member that let it in */
+	if (g->hello_due && !g->join.active && g->state == GOSSIP_RUNNING)
+		gossip_packet_hello(g);
 	while (swim_next_action(g->swim, &action))
 		gossip_packet_action(g, &action);
 	while (swim_next_change(g->swim, &change))

@@ -29,36 +29,71 @@
 #include "gossip/trust/address.h"
 #include "gossip/wire/msg.h"
 
-#define KEYS_PER_TICK 16 /* pair keys computed at a time: about 1 ms, so probes are not held up */
-#define PUSH_GAP_MS   5	 /* between two pushes: what comes meanwhile is coalesced */
-#define VIEW_GAP_MS   20 /* between two computations of the views, while records stream in */
-#define ADDRESS_STICKY_MS \
-	1500 /* a peer's address is not left while it was heard there this recently */
-#define HELLO_GAP_MS	      20 /* between two answers to a session of a peer that is not proven */
-#define VOID_GAP_MS	      1000 /* between two answers to one whose membership has ended */
-#define SYNC_QUIET_MS	      300 /* no change for this long, before a difference is worth a sync */
-#define SYNC_SETTLE_MS	      500 /* a difference this old */
-#define SYNC_PATIENCE_MS      10000 /* or this old under steady writes */
-#define SYNC_GAP_MS	      500   /* between two syncs that this node starts */
-#define SYNC_RETRY_MAX_MS     60000 /* between two with one member, while it goes on to differ */
-#define SYNC_PATIENT_MS	      10000 /* one that takes longer does not hold up those with others */
-#define ISOLATED_AFTER_MS     4000  /* nobody heard for this long: dial members over TCP */
+/* Pair keys computed at a time: about 1 ms, so that probes are not held up. */
+#define KEYS_PER_TICK 16
+
+/* News. Between two pushes: what comes meanwhile is coalesced. Between two computations of the
+ * views, while records stream in. */
+#define PUSH_GAP_MS 5
+#define VIEW_GAP_MS 20
+
+/* Addresses. How many are tried at once for a peer that is not reached; how many unproven ones that
+ * authentic packets came from are kept of each; and how recently a peer must have been heard at its
+ * address for another not to be looked at. */
+#define CANDIDATE_PROBES  2
+#define LEARNED_MAX	  2
+#define ADDRESS_STICKY_MS 1500
+
+/* Sessions. Between two answers to one that is not proven, and to one whose membership has ended.
+ * Plaintext of a hello, so that its answer, with both nonces, is no longer. Members that one who
+ * has just joined or started greets at once. A ping that waited longer for its session would tell a
+ * wrong round trip. */
+#define HELLO_GAP_MS  20
+#define VOID_GAP_MS   1000
+#define HELLO_PLAIN   56
+#define HELLO_BURST   8
+#define PING_AGAIN_MS 200
+
+/* Syncs. A difference is worth one when nothing has changed here for QUIET and it is SETTLE old, or
+ * PATIENCE under steady writes. GAP lies between two that this node starts, up to RETRY_MAX between
+ * two with one member that goes on to differ; one that takes longer than PATIENT does not hold up
+ * those with others. */
+#define SYNC_QUIET_MS	  300
+#define SYNC_SETTLE_MS	  500
+#define SYNC_PATIENCE_MS  10000
+#define SYNC_GAP_MS	  500
+#define SYNC_RETRY_MAX_MS 60000
+#define SYNC_PATIENT_MS	  10000
+
+/* Nobody heard for longer than the longest protocol period: members are dialled over TCP. */
+#define ISOLATED_AFTER_MS     8000
 #define ISOLATED_RETRY_MAX_MS 60000
-#define STREAM_HANDSHAKE_MS   5000  /* until the other end has proven itself */
-#define STREAM_IDLE_MS	      20000 /* without a byte in either direction */
-#define JOIN_RETRY_MS	      500   /* between two rounds over the endpoints of a token */
-#define LEAVE_TELL_MS	      1500  /* how long a node that leaves goes on telling */
-#define LEAVE_TELL_GAP_MS     250
-#define CANDIDATE_PROBES      2 /* addresses tried at once for a peer that is not reached */
-#define LEARNED_MAX	      2 /* unproven addresses that authentic packets came from, kept per peer */
-#define SEEN_MAX	      16    /* members whose word on our own address is remembered */
-#define REPUBLISH_GAP_MS      2000  /* between two descriptors because of changed addresses */
-#define TWICE_GAP_MS	      60000 /* between two events that this node's key lives twice */
-#define MOVE_BURST	      4	    /* moves of one member that are told and written at once ... */
-#define MOVE_GAP_MS	      10000 /* ... and in the long run */
-#define DESCRIBE_BURST	      8	    /* descriptors taken of one member at once ... */
-#define DESCRIBE_GAP_MS	      1000  /* ... and in the long run: each is on every node's disk */
-#define PAST_SHOWN_MS	      (24 * 3600 * INT64_C(1000)) /* how long members that ended are listed */
+
+/* Streams: until the other end has proven itself; without a byte in either direction; between two
+ * rounds over the endpoints of a token. */
+#define STREAM_HANDSHAKE_MS 5000
+#define STREAM_IDLE_MS	    20000
+#define JOIN_RETRY_MS	    500
+
+/* How long a node that leaves goes on telling, and how often. */
+#define LEAVE_TELL_MS	  1500
+#define LEAVE_TELL_GAP_MS 250
+
+/* Descriptors. Members whose word on our own address is remembered; between two of ours because of
+ * changed addresses; of one member, so many are taken at once and so often in the long run, for
+ * each is written on every node's disk. */
+#define SEEN_MAX	 16
+#define REPUBLISH_GAP_MS 2000
+#define DESCRIBE_BURST	 8
+#define DESCRIBE_GAP_MS	 1000
+
+/* Moves of one member that are told and written at once, and in the long run. */
+#define MOVE_BURST  4
+#define MOVE_GAP_MS 10000
+
+/* Between two events that this node's key lives twice; how long members that ended are listed. */
+#define TWICE_GAP_MS  60000
+#define PAST_SHOWN_MS (24 * 3600 * INT64_C(1000))
 
 struct peer {
 	struct id id;
@@ -83,6 +118,7 @@ struct peer {
 	/* the last ping, to be sent again as soon as a session is there */
 	bool ping_pending;
 	uint64_t ping_sequence;
+	mtime_t ping_sent;
 	/* its store */
 	bool differs;
 	mtime_t differs_since;
@@ -208,6 +244,7 @@ struct gossip {
 	struct seen seen[SEEN_MAX];
 	size_t seen_next;
 	bool descriptor_dirty;
+	bool hello_due; /* it is a member, and few know its session yet */
 	mtime_t descriptor_next;
 	uint32_t claim;
 	struct ip address4;
@@ -272,6 +309,7 @@ bool gossip_peer_usable(const struct gossip *g, const struct endpoint *endpoint)
 /* gossip_packet.c */
 void gossip_packet_action(struct gossip *g, const struct swim_action *action);
 void gossip_packet_push(struct gossip *g);
+void gossip_packet_hello(struct gossip *g);
 void gossip_packet_compare(struct gossip *g, struct peer *peer);
 void gossip_packet_tell(struct gossip *g, struct peer *peer, const struct record *record);
 void gossip_packet_greet(struct gossip *g, struct peer *peer);

@@ -122,6 +122,9 @@ static void send_everywhere(struct gossip *g, struct peer *peer, const struct ms
 		else
 			add_challenge(g, peer, &targets[i], &msg);
 		add_echo(g, peer, &targets[i], &msg);
+		/* whoever does not know our session answers with no more than this */
+		if (!is_proven(peer, &targets[i]) && msg_size(&msg) < HELLO_PLAIN)
+			msg_pad(&msg, HELLO_PLAIN);
 		send_to(g, peer, &targets[i], &msg);
 	}
 }
@@ -178,6 +181,7 @@ void gossip_packet_action(struct gossip *g, const struct swim_action *action)
 	case SWIM_PING:
 		peer->ping_pending = true;
 		peer->ping_sequence = action->sequence;
+		peer->ping_sent = g->time.now;
 		send_ping(g, peer);
 		break;
 	case SWIM_ACK:
@@ -208,6 +212,26 @@ void gossip_packet_compare(struct gossip *g, struct peer *peer)
 	send_everywhere(g, peer, &msg);
 }
 
+/* Sessions with a few members, before anybody's turn to probe comes: news reach only whom one has a
+ * session with. */
+void gossip_packet_hello(struct gossip *g)
+{
+	struct id chosen[HELLO_BURST];
+	size_t count = swim_sample(g->swim, true, NULL, chosen, HELLO_BURST);
+
+	for (size_t i = 0; i < count; i++) {
+		struct peer *peer = gossip_peer(g, &chosen[i]);
+		struct msg msg = {0};
+
+		if (!peer)
+			continue;
+		gossip_peer_key(g, peer);
+		if (peer->keyed && !is_proven(peer, &peer->reached))
+			send_everywhere(g, peer, &msg);
+	}
+	g->hello_due = false;
+}
+
 /* What is fresh goes at once to a few members, each of which does the same with what is news to it.
  */
 void gossip_packet_push(struct gossip *g)
@@ -229,7 +253,7 @@ void gossip_packet_push(struct gossip *g)
 			pushed++;
 		}
 	}
-	spread_pushed(g->spread, pushed);
+	spread_pushed(g->spread, pushed ? count : 0);
 	g->push_next = mtime_add_ms(g->time.now, PUSH_GAP_MS);
 }
 
@@ -253,7 +277,7 @@ void gossip_packet_greet(struct gossip *g, struct peer *peer)
 
 	pack_init(&greeting, bytes, sizeof(bytes));
 	add_greeting(g, peer, &greeting, &msg);
-	if (peer->ping_pending) {
+	if (peer->ping_pending && mtime_diff_ms(g->time.now, peer->ping_sent) <= PING_AGAIN_MS) {
 		msg_add(&msg, MSG_PING);
 		add_store(g, &msg);
 	}

@@ -222,6 +222,7 @@ static void apply_self(struct gossip *g)
 			return; /* by a part of what there is to know */
 		if (g->state == GOSSIP_JOINING || g->state == GOSSIP_REVOKED || !g->started) {
 			g->descriptor_dirty = true;
+			g->hello_due = true;
 			gossip_set_state(g, GOSSIP_RUNNING);
 		}
 		return;

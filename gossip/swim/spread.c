@@ -254,12 +254,14 @@ size_t spread_pick(
 
 void spread_pushed(struct spread *spread, size_t members)
 {
+	/* fewer than a round can take: each of them has it */
+	size_t enough = members < SPREAD_FANOUT ? members : SPREAD_FANOUT * SPREAD_ROUNDS;
 	struct item *item;
 
 	if (!spread->fresh_count)
 		return;
 	map_each (&spread->topics, at, item) {
-		if (item->sent >= members)
+		if (item->sent >= enough)
 			clear_fresh(spread, item);
 	}
 }

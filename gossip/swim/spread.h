@@ -17,6 +17,9 @@ struct spread;
 #define SPREAD_ITEM_MAX	  1100 /* bytes: must fit a datagram with its neighbours left out */
 #define SPREAD_RETRANSMIT 4
 #define SPREAD_FANOUT	  3 /* members that get news at once */
+/* Of random pushes by everybody to FANOUT others each, one round misses e^-3 of the members, two
+ * e^-6. */
+#define SPREAD_ROUNDS	  2
 
 enum spread_kind { SPREAD_STATEMENT, SPREAD_RECORD };
 
@@ -41,9 +44,9 @@ typedef void (*spread_take)(
 	void *context, enum spread_kind kind, const uint8_t *bytes, size_t size);
 size_t spread_pick(
 	struct spread *spread, size_t budget, bool fresh_only, spread_take take, void *context);
-/* A push round has gone out to so many members: what each of them could have had is not fresh any
- * more; what found no room stays so for the next round. With nobody to push to it rides with the
- * rest. */
+/* A push round has gone out to so many members. What has been in SPREAD_ROUNDS of them, or in all
+ * members' hands, is not fresh any more; what found no room stays so for the next round. 0: there
+ * was nobody to push to, and it rides with the rest. */
 void spread_pushed(struct spread *spread, size_t members);
 size_t spread_count(const struct spread *spread);
 

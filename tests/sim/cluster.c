@@ -109,6 +109,40 @@ static void nodes_join_and_agree(void **state)
 	cluster_free(c);
 }
 
+static bool all_know(struct cluster *c, void *arg)
+{
+	struct id id = cluster_id(c, *(int *)arg);
+
+	for (int i = 0; i < *(int *)arg; i++) {
+		struct gossip_member member;
+
+		if (!gossip_member(cluster_core(c, i), &id, &member) || !member.has_descriptor)
+			return false;
+	}
+	return true;
+}
+
+static void a_join_is_news_to_all_at_once(void **state)
+{
+	(void)state;
+	struct cluster *c = cluster_new(&calm);
+	char token[TOKEN_TEXT_MAX];
+	int at_once = 0;
+
+	cluster_found(c, cluster_add(c));
+	cluster_invite(c, 0, 20, 3600000, token);
+	for (int i = 1; i < 20; i++) {
+		int node = cluster_add(c);
+
+		assert_int_equal(join_now(c, node, token), 0);
+		at_once += cluster_wait(c, 50, all_know, &node);
+		/* pushes are random and may miss one: then it is told, or asks, soon */
+		assert_true(cluster_wait(c, 3000, all_know, &node));
+	}
+	assert_true(at_once >= 15);
+	cluster_free(c);
+}
+
 static void both_ends_derive_the_same_preshared_key(void **state)
 {
 	(void)state;
@@ -469,6 +503,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nodes_join_and_agree),
+		cmocka_unit_test(a_join_is_news_to_all_at_once),
 		cmocka_unit_test(both_ends_derive_the_same_preshared_key),
 		cmocka_unit_test(a_mesh_forms_over_a_rough_network),
 		cmocka_unit_test(the_same_seed_gives_the_same_run),

@@ -17,7 +17,8 @@ static void take_datagram(struct actor *actor, const struct gossip_effect *effec
 		err = msg_decode(actor->plain, size, &actor->heard, &where);
 	assert(err == 0);
 	actor->heard_count++;
-	actor->heard_size += effect->size;
+	if (endpoint_equal(&effect->endpoint, &actor->watched))
+		actor->watched_size += effect->size;
 }
 
 static void take_frame(struct actor *actor, const uint8_t *bytes, size_t size)

@@ -27,7 +27,9 @@ struct actor {
 	uint64_t session, counter;
 	struct msg heard; /* the last that came to `at` */
 	uint8_t plain[SEAL_PLAIN_MAX];
-	size_t heard_count, heard_size; /* how many, and bytes of them in all */
+	size_t heard_count; /* how many */
+	struct endpoint watched;
+	size_t watched_size; /* bytes of those that came to `watched` */
 	/* the stream that is spoken on now, and what became of all */
 	uint64_t stream;
 	struct channel *channel;

@@ -212,7 +212,7 @@ static void a_push_carries_only_what_is_fresh(void **state)
 	spread_set_members(queue.spread, 1000);
 	assert_false(spread_has_fresh(queue.spread));
 	put(&queue, 1, 1);
-	for (int i = 0; i < SPREAD_FANOUT; i++)
+	for (int i = 0; i < SPREAD_FANOUT * SPREAD_ROUNDS; i++)
 		assert_int_equal(pick(&queue, 1000, true).count, 1);
 	spread_pushed(queue.spread, SPREAD_FANOUT);
 	assert_false(spread_has_fresh(queue.spread));
