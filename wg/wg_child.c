@@ -123,24 +123,23 @@ static bool readable(int fd, int timeout_ms)
 
 bool wg_child_ended(struct wg_child *child, char ret_reason[WG_CHILD_REASON_SIZE])
 {
+	pid_t reaped = -1; /* by us: not somebody else's child, nor where SIGCHLD is ignored */
 	int status;
 
-	if (child->fd >= 0 && !readable(child->fd, 0))
+	if (child->fd >= 0 ? !readable(child->fd, 0) : !child->own)
 		return false;
-	if (child->own) {
-		if (waitpid(child->pid, &status, WNOHANG) != child->pid)
-			return false;
-		if (WIFSIGNALED(status))
-			snprintf(ret_reason, WG_CHILD_REASON_SIZE, "was killed by signal %d (%s)",
-				WTERMSIG(status), strsignal(WTERMSIG(status)));
-		else
-			snprintf(ret_reason, WG_CHILD_REASON_SIZE, "exited with status %d",
-				WEXITSTATUS(status));
-	} else if (child->fd >= 0) {
+	if (child->own)
+		reaped = waitpid(child->pid, &status, WNOHANG);
+	if (reaped == 0)
+		return false;
+	if (reaped < 0)
 		snprintf(ret_reason, WG_CHILD_REASON_SIZE, "ended");
-	} else {
-		return false;
-	}
+	else if (WIFSIGNALED(status))
+		snprintf(ret_reason, WG_CHILD_REASON_SIZE, "was killed by signal %d (%s)",
+			WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else
+		snprintf(ret_reason, WG_CHILD_REASON_SIZE, "exited with status %d",
+			WEXITSTATUS(status));
 	wg_child_forget(child);
 	return true;
 }

@@ -103,6 +103,21 @@ static void how_it_ended_is_told(void **state)
 	assert_int_equal(errno, ECHILD);
 }
 
+/* Whoever started us may have left SIGCHLD ignored: the kernel reaps then (wait(2)). */
+static void its_end_is_seen_also_where_the_kernel_has_reaped_it(void **state)
+{
+	(void)state;
+	char reason[WG_CHILD_REASON_SIZE];
+	struct wg_child child;
+
+	signal(SIGCHLD, SIG_IGN);
+	child = start("sleep 60", -1);
+	wg_child_signal(&child, SIGTERM);
+	await(&child, reason);
+	signal(SIGCHLD, SIG_DFL);
+	assert_string_equal(reason, "ended");
+}
+
 static void one_that_is_not_our_child_is_watched_all_the_same(void **state)
 {
 	(void)state;
@@ -126,6 +141,7 @@ int main(void)
 		cmocka_unit_test(its_command_is_split_at_blanks_and_names_the_interface),
 		cmocka_unit_test(it_has_a_session_of_its_own_and_none_of_our_descriptors),
 		cmocka_unit_test(how_it_ended_is_told),
+		cmocka_unit_test(its_end_is_seen_also_where_the_kernel_has_reaped_it),
 		cmocka_unit_test(one_that_is_not_our_child_is_watched_all_the_same),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
