@@ -223,10 +223,11 @@ void daemon_mesh_left(struct daemon *daemon)
 	transport_drop_streams(daemon->transport);
 	if (core_renew(daemon)) {
 		log_error("the node has left, and cannot go on: start it again");
-		daemon_stop(daemon, 1);
+		/* Before the end closes the connection of whoever waits. */
 		finish(&daemon->leaving, ERR_SYSTEM,
 			"the mesh was left, but the old identity could not be replaced: see the "
 			"log");
+		daemon_stop(daemon, 1);
 		return;
 	}
 	loop_core_replaced(daemon);

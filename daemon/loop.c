@@ -388,6 +388,8 @@ static void on_prepare(uv_prepare_t *prepare)
 	if (loop->left) {
 		loop->left = false;
 		loop->hooks->left(daemon);
+		if (daemon->stopping)
+			return; /* there is no core any more */
 		loop_drain(daemon);
 	}
 	call_waiters(daemon);

@@ -200,3 +200,16 @@ def test_a_damaged_database_is_set_aside_and_the_mesh_gives_it_back(world):
     assert list(beta.state.glob("state.db.damaged-*"))
     assert warned(beta, "damaged")
     all_ping(alpha, beta)
+
+
+def test_a_node_that_cannot_replace_its_identity_says_so_and_ends(world):
+    node = world.node(world.host("alpha"), {"wireguard.backend": "none"})
+    node.start()
+    node.init()
+    (node.state / "keys.new").mkdir()
+    status, _, text = node.meshctl("leave", "--force")
+    assert status == 1 and "could not be replaced" in text
+    wait_for(lambda: not node.running(), 5, "meshd ends")
+    assert node.process.wait(5) == 1 and not node.sanitizer_report()
+    (node.state / "keys.new").rmdir()
+    node.start()
