@@ -15,6 +15,7 @@ struct advertised {
 	bool asking;
 	char host[CONFIG_HOST_SIZE]; /* what was asked for */
 	struct endpoint found;	     /* family 0: nothing yet */
+	int status;		     /* the last answer's, libuv's; 0: it resolved */
 };
 
 struct addresses {
@@ -73,27 +74,44 @@ static void tell_core(struct addresses *addresses)
 	gossip_set_endpoints(daemon->gossip, daemon_time(daemon), list, count);
 }
 
+/* One warning for all: the first that does not resolve. */
+static void warn(struct addresses *addresses)
+{
+	struct daemon *daemon = addresses->daemon;
+
+	for (size_t i = 0; i < daemon->config.advertise_count; i++) {
+		const struct advertised *advertised = &addresses->advertised[i];
+
+		if (!advertised->status)
+			continue;
+		daemon_warn(daemon, DAEMON_WARNING_ADVERTISE,
+			"[gossip] advertise: %s does not resolve: %s", advertised->host,
+			uv_strerror(advertised->status));
+		return;
+	}
+	daemon_warn_clear(daemon, DAEMON_WARNING_ADVERTISE);
+}
+
+static void resolve(struct addresses *addresses, size_t i);
+
 static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *result)
 {
 	struct advertised *advertised = request->data;
 	struct addresses *addresses = advertised->addresses;
-	struct daemon *daemon = addresses->daemon;
+	size_t i = (size_t)(advertised - addresses->advertised);
 
 	advertised->asking = false;
-	if (status == UV_ECANCELED || addresses->stopped) {
-		uv_freeaddrinfo(result);
-		return;
-	}
-	if (status) {
+	if (addresses->stopped || i >= addresses->daemon->config.advertise_count) {
+		/* Nobody wants to know any more. */
+	} else if (strcmp(advertised->host, addresses->daemon->config.advertise[i].host)) {
+		resolve(addresses, i); /* the configuration has changed meanwhile */
+	} else {
 		/* What was found before stands: a name server that is down changes nothing. */
-		daemon_warn(daemon, DAEMON_WARNING_ADVERTISE,
-			"[gossip] advertise: %s does not resolve: %s", advertised->host,
-			uv_strerror(status));
-		return;
+		advertised->status = status;
+		if (!status && sockaddr_to_ip(result->ai_addr, &advertised->found.ip))
+			tell_core(addresses);
+		warn(addresses);
 	}
-	if (sockaddr_to_ip(result->ai_addr, &advertised->found.ip))
-		tell_core(addresses);
-	daemon_warn_clear(daemon, DAEMON_WARNING_ADVERTISE);
 	uv_freeaddrinfo(result);
 }
 
@@ -102,18 +120,24 @@ static void resolve(struct addresses *addresses, size_t i)
 	const struct config_host *host = &addresses->daemon->config.advertise[i];
 	struct advertised *advertised = &addresses->advertised[i];
 	const struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_ADDRCONFIG};
+	int rc;
 
+	if (strcmp(advertised->host, host->host)) {
+		advertised->found = (struct endpoint){0};
+		advertised->status = 0;
+	}
+	advertised->found.port = host->port;
 	if (advertised->asking)
 		return;
-	if (strcmp(advertised->host, host->host))
-		advertised->found = (struct endpoint){0};
 	snprintf(advertised->host, sizeof(advertised->host), "%s", host->host);
-	advertised->found.port = host->port;
 	if (!text_parse_ip(host->host, &advertised->found.ip))
 		return;
 	advertised->request.data = advertised;
-	advertised->asking = !uv_getaddrinfo(&addresses->daemon->loop, &advertised->request,
-		on_resolved, host->host, NULL, &hints);
+	rc = uv_getaddrinfo(&addresses->daemon->loop, &advertised->request, on_resolved, host->host,
+		NULL, &hints);
+	advertised->asking = !rc;
+	if (rc)
+		advertised->status = rc;
 }
 
 void addresses_look(struct addresses *addresses)
@@ -122,6 +146,7 @@ void addresses_look(struct addresses *addresses)
 		return;
 	for (size_t i = 0; i < addresses->daemon->config.advertise_count; i++)
 		resolve(addresses, i);
+	warn(addresses);
 	tell_core(addresses);
 }
 

@@ -35,22 +35,22 @@ static int64_t monotonic_ms(void)
 
 /* JOURNAL_STREAM names the journal's own pipe as device:inode; it is inherited by programs whose
  * stderr is another one (systemd.exec(5)). */
-static bool stderr_is_journal(void)
+bool log_goes_to_journal(void)
 {
 	const char *stream = getenv("JOURNAL_STREAM");
 	unsigned long long device, inode;
 	struct stat st;
 
-	if (!stream)
-		return getenv("INVOCATION_ID") && !isatty(STDERR_FILENO);
-	return sscanf(stream, "%llu:%llu", &device, &inode) == 2 && !fstat(STDERR_FILENO, &st) &&
-	       st.st_dev == device && st.st_ino == inode;
+	return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
+	       !fstat(STDERR_FILENO, &st) && st.st_dev == device && st.st_ino == inode;
 }
 
 void log_init(enum config_level level)
 {
 	logger.level = level;
-	logger.journal = stderr_is_journal();
+	logger.journal =
+		log_goes_to_journal() ||
+		(!getenv("JOURNAL_STREAM") && getenv("INVOCATION_ID") && !isatty(STDERR_FILENO));
 }
 
 void log_set_level(enum config_level level)

@@ -15,6 +15,8 @@
 
 /* Looks at the environment for systemd. Before it, lines bear the time. */
 void log_init(enum config_level level);
+/* Whether stderr is systemd's own stream, which stays open for whoever holds it. */
+bool log_goes_to_journal(void);
 void log_set_level(enum config_level level);
 bool log_enabled(enum config_level level);
 /* Where lines go instead of stderr; NULL: back to stderr. now_ms is the monotonic clock that

@@ -1,5 +1,6 @@
 /* meshd: the command line, and what a process owes before it holds keys. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <malloc.h>
 #include <signal.h>
@@ -139,6 +140,18 @@ static int read_config(const struct daemon_options *options, struct config *ret)
 	return err;
 }
 
+/* Else the first files and sockets that are opened would be what is logged to and inherited as a
+ * child's output. */
+static bool fill_standard_descriptors(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	return fd >= 0 && close(fd) == 0;
+}
+
 /* Keys are in memory: nobody else's debugger, no core file; and no file of ours is for others. */
 static void protect(void)
 {
@@ -159,8 +172,11 @@ int main(int argc, char **argv)
 {
 	struct daemon_options options;
 	struct config config;
-	enum mode mode = parse_options(argc, argv, &options);
+	enum mode mode;
 
+	if (!fill_standard_descriptors())
+		return 1;
+	mode = parse_options(argc, argv, &options);
 	if (mode == MODE_USAGE)
 		return 2;
 	if (mode == MODE_DONE)

@@ -1,6 +1,5 @@
 #include "daemon/recon_wg.h"
 
-#include <stdlib.h>
 #include <unistd.h>
 #include <sodium.h>
 
@@ -20,10 +19,9 @@ enum wg_backend_kind recon_wg_kind(const struct config *config)
 	return WG_BACKEND_AUTO;
 }
 
-/* systemd's stream to the journal stays open for whoever holds it (systemd.exec(5)). */
 int recon_wg_output(void)
 {
-	return getenv("JOURNAL_STREAM") ? STDERR_FILENO : -1;
+	return log_goes_to_journal() ? STDERR_FILENO : -1;
 }
 
 static int make_backend(struct recon_wg *wg, struct nl *nl, const struct config *config,

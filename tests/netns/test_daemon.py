@@ -1,9 +1,13 @@
 """The daemon and whoever started it: signals, the service manager, the log, the configuration."""
+import os
 import re
 import signal
 import socket
 
+import pytest
+
 from lan import wait_for
+from mesh import BACKEND
 
 NO_DATA_PLANE = {"wireguard.backend": "none"}
 
@@ -85,6 +89,36 @@ def test_a_reload_takes_what_it_can_and_says_what_needs_a_restart(world):
     node.signal(signal.SIGHUP)
     wait_for(lambda: not any("restart" in warning or "stays" in warning for warning in node.status()["warnings"]),
              5, "no warning any more")
+
+
+def test_an_advertised_name_that_does_not_resolve_is_warned_of_while_it_is_configured(world):
+    node = world.node(world.host("alpha"), {**NO_DATA_PLANE, "gossip.advertise": "no.such.invalid:8946 localhost:8947"})
+    node.start()
+    node.init()
+    wait_for(lambda: any("no.such.invalid" in warning for warning in node.status()["warnings"]), 30, "the warning")
+    node.configure({**NO_DATA_PLANE, "gossip.advertise": "localhost:8947"})
+    node.signal(signal.SIGHUP)
+    wait_for(lambda: not any("no.such" in warning for warning in node.status()["warnings"]), 5, "no warning any more")
+
+
+def test_a_pipe_is_nothing_for_the_wireguard_process_to_write_to(world):
+    if BACKEND != "userspace":
+        pytest.skip("is about the userspace process")
+    node = world.node(world.host("alpha"))
+    start(node, JOURNAL_STREAM="1:2")  # inherited: systemd's own stderr was another one
+    node.init()
+    wait_for(lambda: node.host.pids("wireguard-go"), 5, "the process")
+    pid = node.host.pids("wireguard-go")[0]
+    wait_for(lambda: os.readlink(f"/proc/{pid}/fd/2") == "/dev/null", 2, "its output goes nowhere")
+
+
+def test_a_daemon_without_standard_descriptors_writes_its_log_to_nobody(world):
+    node = world.node(world.host("alpha"), NO_DATA_PLANE)
+    node.process = node.host.start("sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh", *node.command(), log=node.log)
+    wait_for(lambda: node.meshctl("status")[0] == 0, 10, "meshd answers")
+    pid = node.host.pids("meshd")[0]
+    assert [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in range(3)] == ["/dev/null"] * 3
+    node.stop()
 
 
 def test_the_configuration_is_checked_without_starting(world):
