@@ -329,6 +329,7 @@ int plan_make(const struct plan_input *input, struct paths *paths, mtime_t now, 
 	}
 	paths_end(paths);
 	*ret = builder.plan;
+	sodium_memzero(&builder.plan, sizeof(builder.plan));
 	return 0;
 }
 

@@ -168,6 +168,7 @@ static void make_plan(struct recon *recon, struct gossip_time time)
 		recon->net_at = time.now;
 	plan_done(&recon->plan);
 	recon->plan = plan;
+	sodium_memzero(&plan, sizeof(plan));
 	recon->apply_due = true;
 	tell_mtu(recon, time);
 }

@@ -364,6 +364,6 @@ int uapi_read_device(const char *text, size_t size, struct wg_device *ret, int *
 	if (err)
 		wg_device_done(&device);
 	else
-		*ret = device;
+		wg_device_move(&device, ret);
 	return err;
 }

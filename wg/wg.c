@@ -15,6 +15,12 @@ void wg_device_done(struct wg_device *device)
 	sodium_memzero(device, sizeof(*device));
 }
 
+void wg_device_move(struct wg_device *from, struct wg_device *ret)
+{
+	*ret = *from;
+	sodium_memzero(from, sizeof(*from));
+}
+
 /* Not realloc: it would leave preshared keys in memory that is no longer ours. */
 static int grow_peers(struct wg_device *device)
 {

@@ -48,6 +48,9 @@ struct wg_device {
 /* Wipes keys and releases the peers; a zeroed device is an empty one. */
 void wg_device_done(struct wg_device *device);
 
+/* Hands it over: nothing of its keys stays behind at the old place. */
+void wg_device_move(struct wg_device *from, struct wg_device *ret);
+
 /* A new peer at the end, zeroed but for its key; the pointer is good until the next one is added.
  * ERR_LIMIT, ERR_NOMEM. */
 int wg_device_add_peer(struct wg_device *device, const uint8_t public_key[WG_KEY_SIZE],

@@ -113,7 +113,7 @@ static int kernel_observe(struct wg_backend *backend, struct wg_device *ret)
 	if (err)
 		wg_device_done(&device);
 	else
-		*ret = device;
+		wg_device_move(&device, ret);
 	return err;
 }
 

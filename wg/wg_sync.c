@@ -19,7 +19,7 @@ int wg_sync_look(struct wg_sync *sync, struct wg_backend *backend)
 	forget(sync);
 	if (err)
 		return err;
-	sync->have = have;
+	wg_device_move(&have, &sync->have);
 	sync->generation = backend->generation;
 	sync->known = true;
 	return 0;

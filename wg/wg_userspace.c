@@ -265,7 +265,7 @@ static int userspace_observe(struct wg_backend *backend, struct wg_device *ret)
 		return fail_answer(backend, err, number);
 	memcpy(device.name, backend->name, sizeof(device.name));
 	device.ifindex = backend->ifindex;
-	*ret = device;
+	wg_device_move(&device, ret);
 	return 0;
 }
 
