@@ -4,6 +4,9 @@
 
 #include "wg/array.h"
 
+/* WireGuard sends a keepalive at once where they are turned on, so they are turned off before. */
+enum announcing { ANNOUNCED, ANNOUNCE_QUIET, ANNOUNCE_WAKE };
+
 /* One empty transport message: it is sent unasked and never answered, so it asks for nothing. */
 #define KEEPALIVE_SIZE 32
 
@@ -31,8 +34,8 @@ struct path {
 
 	mtime_t wake_at;    /* 0: not to be woken later */
 	mtime_t wake_until; /* 0: not to be woken */
-	bool announce;	    /* once */
-	bool woken;	    /* as the last plan has it */
+	enum announcing announcing;
+	bool woken; /* as the last plan has it */
 
 	bool pending; /* wanted is to be put in place of current */
 	struct endpoint wanted;
@@ -207,7 +210,8 @@ void paths_wake(struct paths *paths, mtime_t now)
 void paths_announce(struct paths *paths, mtime_t now)
 {
 	for (size_t i = 0; i < paths->table.count; i++)
-		paths->table.items[i].announce = has_session(&paths->table.items[i], now);
+		if (has_session(&paths->table.items[i], now))
+			paths->table.items[i].announcing = ANNOUNCE_QUIET;
 }
 
 bool paths_due(const struct paths *paths, mtime_t now)
@@ -215,7 +219,7 @@ bool paths_due(const struct paths *paths, mtime_t now)
 	for (size_t i = 0; i < paths->table.count; i++) {
 		const struct path *path = &paths->table.items[i];
 
-		if (judge(path, now) != KEEP || to_be_woken(path, now) ||
+		if (judge(path, now) != KEEP || to_be_woken(path, now) || path->announcing ||
 			(path->woken && mtime_reached(now, path->wake_until)))
 			return true;
 	}
@@ -371,11 +375,14 @@ int paths_choose(struct paths *paths, mtime_t now, const struct paths_belief *be
 		path->wake_at = MTIME_ZERO;
 		path->wake_until = mtime_add_ms(now, PATHS_WAKE_MS);
 	}
-	path->woken = (path->announce || mtime_before(now, path->wake_until)) &&
+	path->woken = path->announcing != ANNOUNCE_QUIET &&
+		      (path->announcing || mtime_before(now, path->wake_until)) &&
 		      paths->wakeful < PATHS_WAKE_MAX;
-	path->announce = false;
 	paths->wakeful += path->woken;
-	*ret = (struct paths_choice){.set = path->pending, .wake = path->woken};
+	*ret = (struct paths_choice){.set = path->pending,
+		.wake = path->woken,
+		.quiet = path->announcing == ANNOUNCE_QUIET};
+	path->announcing = path->announcing == ANNOUNCE_QUIET ? ANNOUNCE_WAKE : ANNOUNCED;
 	if (path->pending)
 		ret->endpoint = path->wanted;
 	else

@@ -46,8 +46,8 @@ void paths_observe(struct paths *paths, mtime_t now, wtime_t wall, const struct 
 /* The device was made anew and has no sessions, but peers may go on sending in theirs for 15 s
  * before they notice: it is for us to speak first. */
 void paths_wake(struct paths *paths, mtime_t now);
-/* This host has moved: the next plan has WireGuard send in each session, so that peers learn where
- * it is from the best of witnesses. */
+/* This host has moved: the next two plans have WireGuard send in each session, so that peers learn
+ * where it is from the best of witnesses. */
 void paths_announce(struct paths *paths, mtime_t now);
 /* Some peer needs another endpoint: make a plan. */
 bool paths_due(const struct paths *paths, mtime_t now);
@@ -73,7 +73,8 @@ struct paths_belief {
 struct paths_choice {
 	struct endpoint endpoint; /* family 0: none known */
 	bool set;		  /* in place of what WireGuard has */
-	bool wake;		  /* something is to be sent at once */
+	bool wake;		  /* something is to be sent at once, by turning keepalives on */
+	bool quiet;		  /* keepalives are to be off, so that they can be turned on */
 };
 
 /* Around every plan: begin, each peer once by rising id, end. Whoever was not chosen for is

@@ -116,6 +116,8 @@ static int choose_endpoint(const struct builder *builder, struct paths *paths, m
 	/* WireGuard sends the first one at once. */
 	if (choice.wake)
 		peer->keepalive_s = PLAN_KEEPALIVE_S;
+	if (choice.quiet)
+		peer->keepalive_s = 0;
 	return 0;
 }
 

@@ -63,6 +63,7 @@ struct recon {
 	mtime_t look_at, net_at, host_at;
 	mtime_t host_routes_at; /* not before, for other people's routes alone */
 	uint16_t told_mtu;
+	bool nat; /* as planned for */
 };
 
 static void turn(struct recon *recon);
@@ -75,12 +76,12 @@ static bool next_member(const void *source, size_t *index, struct gossip_member 
 }
 
 /* What this node says of where it is goes beyond the addresses it has. */
-static bool behind_nat(const struct recon *recon, const struct gossip_status *status)
+static bool behind_nat(const struct recon *recon)
 {
 	struct gossip_member self;
 	bool nat = false;
 
-	if (!gossip_member(recon->daemon->gossip, &status->node, &self))
+	if (!gossip_member(recon->daemon->gossip, &recon->daemon->keys->identity.id, &self))
 		return false;
 	for (size_t i = 0; self.has_descriptor && i < self.descriptor.endpoint_count; i++)
 		nat |= !recon_host_has(&recon->host, &self.descriptor.endpoints[i].ip);
@@ -133,6 +134,7 @@ static void make_plan(struct recon *recon, struct gossip_time time)
 	int err;
 
 	gossip_status(daemon->gossip, &status);
+	recon->nat = behind_nat(recon);
 	struct plan_input input = {.status = &status,
 		.next_member = next_member,
 		.source = daemon->gossip,
@@ -143,7 +145,7 @@ static void make_plan(struct recon *recon, struct gossip_time time)
 		.mtu = config->mtu,
 		.underlay_mtu = recon->host.underlay_mtu,
 		.have = wg_owned(recon) ? &recon->wg.sync.have : NULL,
-		.behind_nat = behind_nat(recon, &status)};
+		.behind_nat = recon->nat};
 	keys_wireguard_private(&daemon->keys->wireguard, private_key);
 	err = keys_wireguard_public(&daemon->keys->wireguard.id, public_key);
 	if (!err)
@@ -301,7 +303,7 @@ static void look(struct recon *recon, struct gossip_time time)
 	paths_observe(recon->paths, time.now, time.wall, &recon->wg.sync.have, heard, recon);
 	if (recon->host.moved && wg_owned(recon))
 		follow_host(recon, time);
-	if (paths_due(recon->paths, time.now))
+	if (paths_due(recon->paths, time.now) || behind_nat(recon) != recon->nat)
 		recon->plan_due = true;
 }
 
@@ -319,6 +321,8 @@ static void apply(struct recon *recon, struct gossip_time time)
 	paths_applied(recon->paths, time.now);
 	for (uint32_t i = 0; i < recon->plan.device.peer_count; i++)
 		recon->plan.device.peers[i].endpoint_set = false;
+	if (paths_due(recon->paths, time.now))
+		recon->plan_due = true;
 }
 
 static mtime_t next_look(const struct recon *recon)

@@ -456,11 +456,15 @@ static void a_host_that_moved_says_so_once_in_every_session(void **state)
 	handshake(&scene);
 	look(&scene);
 	paths_announce(scene.paths, now(&scene));
-	choose(&scene);
-	assert_true(scene.choice.wake);
 	assert_true(paths_due(scene.paths, now(&scene)));
 	choose(&scene);
-	assert_false(scene.choice.wake);
+	assert_true(scene.choice.quiet && !scene.choice.wake);
+	assert_true(paths_due(scene.paths, now(&scene)));
+	choose(&scene);
+	assert_true(scene.choice.wake && !scene.choice.quiet);
+	assert_true(paths_due(scene.paths, now(&scene)));
+	choose(&scene);
+	assert_false(scene.choice.wake || scene.choice.quiet);
 	assert_false(paths_due(scene.paths, now(&scene)));
 	scene_end(&scene);
 }
