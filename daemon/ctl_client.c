@@ -270,7 +270,11 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
 	struct ctl_client *client = handle->data;
 
 	(void)suggested;
-	if (client->busy)
+	/* The kernel has the whole answer, and on_written comes at the next turn: who is quick has
+	 * read it and asks again already. Not before then. */
+	if (client->writing && uv_stream_get_write_queue_size((uv_stream_t *)handle) == 0)
+		*ret = uv_buf_init(NULL, 0);
+	else if (client->busy)
 		*ret = uv_buf_init(&client->surplus, 1);
 	else if (client->have < IPC_HEAD_SIZE)
 		*ret = uv_buf_init((char *)client->head + client->have,
@@ -285,7 +289,7 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
 	struct ctl_client *client = stream->data;
 
 	(void)buf;
-	if (got == 0)
+	if (got == 0 || got == UV_ENOBUFS)
 		return;
 	/* It has gone, or says more before it has had its answer. */
 	if (got < 0 || client->busy) {

@@ -281,6 +281,23 @@ static void a_connection_may_ask_again_when_it_has_its_answer(void **state)
 	close(fd);
 }
 
+/* A quick client has read its answer, and asks again, before the daemon is told that the answer has
+ * gone out. Here both are asked for at once, which comes to the same. */
+static void who_asks_again_very_quickly_is_answered(void **state)
+{
+	(void)state;
+	start();
+	int fd = connect_to();
+	happen("first");
+	ask_events(fd, false);
+	ask_events(fd, false);
+	for (int i = 0; i < 2; i++) {
+		expect_event(fd, "first");
+		expect_end(fd);
+	}
+	close(fd);
+}
+
 static void a_request_may_come_byte_by_byte(void **state)
 {
 	(void)state;
@@ -507,6 +524,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_connection_may_ask_again_when_it_has_its_answer),
+		TEST(who_asks_again_very_quickly_is_answered),
 		TEST(a_request_may_come_byte_by_byte),
 		TEST(rubbish_is_refused_and_the_daemon_goes_on),
 		TEST(more_clients_than_allowed_are_told_so),
