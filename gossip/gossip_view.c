@@ -404,7 +404,6 @@ void gossip_view_publish_descriptor(struct gossip *g)
 	struct pack pack;
 
 	g->descriptor_dirty = false;
-	g->descriptor_next = mtime_add_ms(g->time.now, REPUBLISH_GAP_MS);
 	gossip_view_own_descriptor(g, &descriptor);
 	pack_init(&pack, value, sizeof(value));
 	descriptor_encode(&descriptor, &pack);
@@ -414,6 +413,7 @@ void gossip_view_publish_descriptor(struct gossip *g)
 		return;
 	if (held && held->value_size == pack.size && memcmp(held->value, value, pack.size) == 0)
 		return;
+	g->descriptor_next = mtime_add_ms(g->time.now, REPUBLISH_GAP_MS);
 	if (gossip_publish(g, g->config.identity, &draft) != 0)
 		g->descriptor_dirty = true;
 }
