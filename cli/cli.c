@@ -21,14 +21,12 @@ void cli_look_at_clock(struct cli *cli)
 
 int cli_fail(int status, const char *format, ...)
 {
-	char *text = NULL;
 	va_list args;
-	int size;
+	char *text;
 
 	va_start(args, format);
-	size = vasprintf(&text, format, args);
+	text = memory_vformat(format, args);
 	va_end(args);
-	memory_check(size < 0 ? NULL : text);
 	screen_clean(text);
 	fflush(stdout); /* what was said before stands before it, where both go to one place */
 	fprintf(stderr, "meshctl: %s\n", text);

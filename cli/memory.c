@@ -1,6 +1,5 @@
 #include "cli/memory.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,14 +23,21 @@ char *memory_copy(const char *text)
 	return memory_check(strdup(text));
 }
 
-char *memory_format(const char *format, ...)
+char *memory_vformat(const char *format, va_list args)
 {
 	char *text = NULL;
+	int size = vasprintf(&text, format, args);
+
+	return memory_check(size < 0 ? NULL : text);
+}
+
+char *memory_format(const char *format, ...)
+{
 	va_list args;
-	int size;
+	char *text;
 
 	va_start(args, format);
-	size = vasprintf(&text, format, args);
+	text = memory_vformat(format, args);
 	va_end(args);
-	return memory_check(size < 0 ? NULL : text);
+	return text;
 }

@@ -2,11 +2,13 @@
 #ifndef MESHD_CLI_MEMORY_H
 #define MESHD_CLI_MEMORY_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 void *memory_grow(void *memory, size_t count, size_t size); /* as reallocarray; release with free */
 char *memory_copy(const char *text);
 char *memory_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+char *memory_vformat(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 void *memory_check(void *memory); /* itself, unless it is NULL */
 
 #endif

@@ -31,14 +31,11 @@ static void add(struct table *table, enum screen_tint tint, char *text)
 
 void table_add(struct table *table, enum screen_tint tint, const char *format, ...)
 {
-	char *text = NULL;
 	va_list args;
-	int size;
 
 	va_start(args, format);
-	size = vasprintf(&text, format, args);
+	add(table, tint, memory_vformat(format, args));
 	va_end(args);
-	add(table, tint, memory_check(size < 0 ? NULL : text));
 }
 
 void table_heading(struct table *table, const char *headings)

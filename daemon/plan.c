@@ -48,24 +48,17 @@ static struct prefix host_prefix(const struct ip *ip)
 	return prefix;
 }
 
-/* Keys are in there: not realloc, which would leave them in memory that is no longer ours. */
 static struct entry *add_entry(struct builder *builder)
 {
-	if (builder->count == builder->capacity) {
-		size_t capacity = builder->capacity ? 2 * builder->capacity : 16;
-		struct entry *grown = calloc(capacity, sizeof(*grown));
+	struct entry *grown = array_reserve_secret(
+		builder->entries, builder->count + 1, sizeof(*grown), &builder->capacity);
 
-		if (!grown)
-			return NULL;
-		if (builder->entries) {
-			memcpy(grown, builder->entries, builder->count * sizeof(*grown));
-			sodium_memzero(builder->entries, builder->count * sizeof(*grown));
-		}
-		free(builder->entries);
-		builder->entries = grown;
-		builder->capacity = capacity;
-	}
-	return &builder->entries[builder->count++];
+	if (!grown)
+		return NULL;
+	builder->entries = grown;
+	grown += builder->count++;
+	memset(grown, 0, sizeof(*grown));
+	return grown;
 }
 
 /* A tunnel inside itself reaches nobody. */

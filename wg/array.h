@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sodium.h>
 
 #include "gossip/base/err.h"
 
@@ -21,6 +23,24 @@ static inline void *array_reserve(void *items, size_t count, size_t size, size_t
 	grown = reallocarray(items, wanted, size);
 	if (grown)
 		*capacity = wanted;
+	return grown;
+}
+
+/* The same for items with keys in them: where it moves, nothing stays behind in memory that is no
+ * longer ours. */
+static inline void *array_reserve_secret(void *items, size_t count, size_t size, size_t *capacity)
+{
+	size_t before = *capacity;
+	void *grown;
+
+	if (items && count <= before)
+		return items;
+	grown = array_reserve(NULL, count > 2 * before ? count : 2 * before, size, capacity);
+	if (!grown || !items)
+		return grown;
+	memcpy(grown, items, before * size);
+	sodium_memzero(items, before * size);
+	free(items);
 	return grown;
 }
 

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sodium.h>
 
+#include "wg/array.h"
+
 void wg_device_done(struct wg_device *device)
 {
 	for (uint32_t i = 0; i < device->peer_count; i++)
@@ -21,33 +23,18 @@ void wg_device_move(struct wg_device *from, struct wg_device *ret)
 	sodium_memzero(from, sizeof(*from));
 }
 
-/* Not realloc: it would leave preshared keys in memory that is no longer ours. */
-static int grow_peers(struct wg_device *device)
-{
-	uint32_t capacity = device->peer_capacity ? device->peer_capacity * 2 : 16;
-	struct wg_peer *peers = calloc(capacity, sizeof(*peers));
-
-	if (!peers)
-		return ERR_NOMEM;
-	if (device->peers) {
-		memcpy(peers, device->peers, device->peer_count * sizeof(*peers));
-		sodium_memzero(device->peers, device->peer_count * sizeof(*peers));
-	}
-	free(device->peers);
-	device->peers = peers;
-	device->peer_capacity = capacity;
-	return 0;
-}
-
 int wg_device_add_peer(
 	struct wg_device *device, const uint8_t public_key[WG_KEY_SIZE], struct wg_peer **ret)
 {
-	struct wg_peer *peer;
+	struct wg_peer *peers, *peer;
 
 	if (device->peer_count == WG_PEERS_MAX)
 		return ERR_LIMIT;
-	if (device->peer_count == device->peer_capacity && grow_peers(device))
+	peers = array_reserve_secret(
+		device->peers, device->peer_count + 1, sizeof(*peers), &device->peer_capacity);
+	if (!peers)
 		return ERR_NOMEM;
+	device->peers = peers;
 	peer = &device->peers[device->peer_count++];
 	memset(peer, 0, sizeof(*peer));
 	memcpy(peer->public_key, public_key, WG_KEY_SIZE);
@@ -178,7 +165,7 @@ struct wg_peer *wg_device_peer(
 void wg_ops_done(struct wg_ops *ops)
 {
 	if (ops->ops)
-		sodium_memzero(ops->ops, ops->count * sizeof(*ops->ops));
+		sodium_memzero(ops->ops, ops->capacity * sizeof(*ops->ops));
 	free(ops->ops);
 	free(ops->prefixes);
 	*ops = (struct wg_ops){0};

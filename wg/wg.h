@@ -42,7 +42,8 @@ struct wg_device {
 	uint16_t listen_port;		  /* wanted 0: whichever it has */
 	uint32_t fwmark;
 	struct wg_peer *peers; /* sorted by public key after wg_device_seal */
-	uint32_t peer_count, peer_capacity;
+	uint32_t peer_count;
+	size_t peer_capacity;
 };
 
 /* Wipes keys and releases the peers; a zeroed device is an empty one. */

@@ -19,31 +19,16 @@ struct diff {
 	size_t surplus_count, surplus_capacity;
 };
 
-/* Not realloc: it would leave keys in memory that is no longer ours. */
-static int grow_ops(struct wg_ops *ops)
-{
-	size_t capacity = ops->capacity ? ops->capacity * 2 : 4;
-	struct wg_op *grown = calloc(capacity, sizeof(*grown));
-
-	if (!grown)
-		return ERR_NOMEM;
-	if (ops->ops) {
-		memcpy(grown, ops->ops, ops->count * sizeof(*grown));
-		sodium_memzero(ops->ops, ops->count * sizeof(*grown));
-	}
-	free(ops->ops);
-	ops->ops = grown;
-	ops->capacity = capacity;
-	return 0;
-}
-
 static int put_op(struct diff *diff, enum wg_op_kind kind, const uint8_t public_key[WG_KEY_SIZE],
 	struct wg_op **ret)
 {
 	struct wg_ops *ops = &diff->ops;
+	struct wg_op *grown =
+		array_reserve_secret(ops->ops, ops->count + 1, sizeof(*grown), &ops->capacity);
 
-	if (ops->count == ops->capacity && grow_ops(ops))
+	if (!grown)
 		return ERR_NOMEM;
+	ops->ops = grown;
 	*ret = &ops->ops[ops->count++];
 	**ret = (struct wg_op){.kind = kind};
 	memcpy((*ret)->public_key, public_key, WG_KEY_SIZE);

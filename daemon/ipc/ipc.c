@@ -66,6 +66,15 @@ int ipc_head(const uint8_t head[IPC_HEAD_SIZE], size_t max, size_t *ret_size)
 	return 0;
 }
 
+int ipc_get_key(struct pack_reader *r, const char *key)
+{
+	char found[16];
+
+	if (pack_get_str(r, key, 1, found, sizeof(found)) != 0)
+		return ERR_MALFORMED;
+	return strcmp(found, key) == 0 ? 0 : pack_refuse(r, key);
+}
+
 size_t ipc_frame_begin(struct pack *out)
 {
 	size_t start = out->size;

@@ -96,6 +96,8 @@ enum ipc_kind ipc_arg_kind(enum ipc_arg arg);
 /* The length of the frame whose first IPC_HEAD_SIZE bytes these are. ERR_TOO_BIG beyond max;
  * ERR_MALFORMED for an empty one. */
 int ipc_head(const uint8_t head[IPC_HEAD_SIZE], size_t max, size_t *ret_size) MUST_CHECK;
+/* Reads the key that has to come next in a frame's map. ERR_MALFORMED. */
+int ipc_get_key(struct pack_reader *reader, const char *key) MUST_CHECK;
 /* Appends a head, and fills it in once the frame's bytes are there. */
 size_t ipc_frame_begin(struct pack *out);
 void ipc_frame_end(struct pack *out, size_t start);

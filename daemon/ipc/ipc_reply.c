@@ -48,15 +48,6 @@ void ipc_reply_error(struct pack *out, int err, const char *text, unsigned exit_
 	ipc_frame_end(out, start);
 }
 
-static int get_key(struct pack_reader *r, const char *key)
-{
-	char found[16];
-
-	if (pack_get_str(r, key, 1, found, sizeof(found)) != 0)
-		return ERR_MALFORMED;
-	return strcmp(found, key) == 0 ? 0 : pack_refuse(r, key);
-}
-
 static int get_value(struct pack_reader *r, const char *field, struct ipc_reply *reply)
 {
 	const uint8_t *start;
@@ -72,11 +63,12 @@ static int get_error(struct pack_reader *r, struct ipc_reply *reply)
 {
 	uint64_t status;
 
-	if (get_key(r, "error") != 0 ||
+	if (ipc_get_key(r, "error") != 0 ||
 		pack_get_str(r, "error", 0, reply->error, sizeof(reply->error)) != 0 ||
-		get_key(r, "name") != 0 ||
+		ipc_get_key(r, "name") != 0 ||
 		pack_get_str(r, "name", 1, reply->error_name, sizeof(reply->error_name)) != 0 ||
-		get_key(r, "exit") != 0 || pack_get_uint(r, "exit", 2, &status) != 0 || status == 0)
+		ipc_get_key(r, "exit") != 0 || pack_get_uint(r, "exit", 2, &status) != 0 ||
+		status == 0)
 		return ERR_MALFORMED;
 	reply->exit_status = (unsigned)status;
 	return 0;
@@ -91,14 +83,14 @@ static int get_reply(struct pack_reader *r, struct ipc_reply *reply)
 		return ERR_MALFORMED;
 	if (count == 1) {
 		reply->kind = IPC_REPLY_ITEM;
-		return get_key(r, "item") != 0 ? ERR_MALFORMED : get_value(r, "item", reply);
+		return ipc_get_key(r, "item") != 0 ? ERR_MALFORMED : get_value(r, "item", reply);
 	}
-	if (get_key(r, "ok") != 0 || pack_get_bool(r, "ok", &ok) != 0 || count != (ok ? 2 : 4))
+	if (ipc_get_key(r, "ok") != 0 || pack_get_bool(r, "ok", &ok) != 0 || count != (ok ? 2 : 4))
 		return ERR_MALFORMED;
 	reply->kind = ok ? IPC_REPLY_OK : IPC_REPLY_ERROR;
 	if (!ok)
 		return get_error(r, reply);
-	return get_key(r, "result") != 0 ? ERR_MALFORMED : get_value(r, "result", reply);
+	return ipc_get_key(r, "result") != 0 ? ERR_MALFORMED : get_value(r, "result", reply);
 }
 
 int ipc_reply_decode(const void *data, size_t size, struct ipc_reply *ret)

@@ -82,16 +82,6 @@ void ipc_request_encode(const struct ipc_request *request, struct pack *out)
 	ipc_frame_end(out, start);
 }
 
-/* The key that has to come next. */
-static int get_key(struct pack_reader *r, const char *key)
-{
-	char found[16];
-
-	if (pack_get_str(r, key, 1, found, sizeof(found)) != 0)
-		return ERR_MALFORMED;
-	return strcmp(found, key) == 0 ? 0 : pack_refuse(r, key);
-}
-
 /* Decoded texts are copied out with a NUL. Each took a head of one byte at least in the request, so
  * they all fit a block of the request's size. */
 static int get_text(struct pack_reader *r, const char *field, char **memory, const char **ret)
@@ -140,7 +130,7 @@ static int get_verb(struct pack_reader *r, enum ipc_verb *ret)
 {
 	char label[16];
 
-	if (get_key(r, "verb") != 0 || pack_get_str(r, "verb", 1, label, sizeof(label)) != 0)
+	if (ipc_get_key(r, "verb") != 0 || pack_get_str(r, "verb", 1, label, sizeof(label)) != 0)
 		return ERR_MALFORMED;
 	for (unsigned verb = 0; verb < IPC_VERBS; verb++) {
 		if (strcmp(label, ipc_verb_label(verb)) == 0) {
@@ -177,14 +167,14 @@ static int get_request(struct pack_reader *r, struct ipc_request *request)
 
 	if (pack_get_map(r, "request", 3, &count) != 0 || count != 3)
 		return pack_refuse(r, "request");
-	if (get_key(r, "v") != 0 || pack_get_uint(r, "v", UINT64_MAX, &version) != 0)
+	if (ipc_get_key(r, "v") != 0 || pack_get_uint(r, "v", UINT64_MAX, &version) != 0)
 		return ERR_MALFORMED;
 	if (version != IPC_VERSION)
 		return ERR_VERSION;
 	err = get_verb(r, &request->verb);
 	if (err != 0)
 		return err;
-	if (get_key(r, "args") != 0 || pack_get_map(r, "args", IPC_ARGS, &count) != 0)
+	if (ipc_get_key(r, "args") != 0 || pack_get_map(r, "args", IPC_ARGS, &count) != 0)
 		return ERR_MALFORMED;
 	while (count--) {
 		if (get_arg(r, request, &memory) != 0)
