@@ -107,7 +107,8 @@ static void put_wireguard(struct cli *cli, const json_t *status)
 	if (!json_is_object(json_object_get(status, "mesh")))
 		return;
 	if (strcmp(backend, "none") == 0)
-		fputs("wireguard  none: gossip only, no tunnels\n", cli->screen.out);
+		fprintf(cli->screen.out, "wireguard  none: %s\n",
+			model_true(wireguard, "up") ? "gossip only, no tunnels" : "not up yet");
 	else
 		fprintf(cli->screen.out, "wireguard  %s (%s), port %lld, MTU %lld, %lld %s\n",
 			model_text(wireguard, "interface", "-"), backend,

@@ -655,12 +655,15 @@ const struct daemon_part recon_part = {
 void recon_status(const struct recon *recon, struct recon_status *ret)
 {
 	const struct recon_faults *faults = &recon->faults;
-	bool none = recon->config.backend == CONFIG_BACKEND_NONE;
+	enum config_backend wanted = recon->config.backend;
+	bool none = wanted == CONFIG_BACKEND_NONE;
 
+	/* Which one `auto' is, is known once there is a need for it. */
+	if (wanted == CONFIG_BACKEND_AUTO)
+		wanted = CONFIG_BACKEND_NONE;
 	*ret = (struct recon_status){
 		.backend = recon->wg.backend ? wg_backend_name(recon->wg.backend)
-			   : none	     ? config_backend_label(CONFIG_BACKEND_NONE)
-					     : config_backend_label(recon->config.backend),
+					     : config_backend_label(wanted),
 		.interface = recon->config.interface,
 		.up = none || is_up(recon),
 		.listen_port = recon->config.wireguard_port,

@@ -153,6 +153,13 @@ def test_the_status_of_a_daemon_without_a_mesh(node):
     assert "unjoined" in text and "`meshctl init`" in text and ESCAPE not in text
 
 
+def test_a_backend_that_is_still_to_be_chosen_is_none_yet(world):
+    node = world.node(world.host("alpha"), {"wireguard.backend": "auto"})
+    node.start()
+    assert node.status()["wireguard"]["backend"] == "none"
+    assert not node.status()["wireguard"]["up"]
+
+
 def test_the_status_has_every_field_of_the_contract(pair):
     alpha, beta = pair
     status = wait_for(lambda: (found := alpha.status()) and all(
