@@ -5,9 +5,13 @@
  *   gossip_effect.c   the queue of what is to be done outside
  *   gossip_peer.c     the other nodes: pair keys, sessions, addresses
  *   gossip_packet.c   datagrams: taken apart, packed, pushed
- *   gossip_stream.c   streams: joins and syncs
+ *   gossip_stream.c   streams: their life, their frames, syncs
+ *   gossip_join.c     the joiner's side of a join
+ *   gossip_admit.c    the member's side of it
  *   gossip_view.c     from records to members, names and addresses
+ *   gossip_contact.c  whom to sync with, and whom to dial
  *   gossip_command.c  what an operator says
+ *   gossip_revoke.c   what takes membership away
  *   gossip_status.c   what an operator sees
  *
  * Inputs set bits and change state; gossip_turn(), at the end of each input, does the work they ask
@@ -27,7 +31,7 @@
 #include "gossip/replica/sync.h"
 #include "gossip/swim/spread.h"
 #include "gossip/trust/address.h"
-#include "gossip/wire/msg.h"
+#include "gossip/wire/frame.h"
 
 /* Pair keys computed at a time: about 1 ms, so that probes are not held up. */
 #define KEYS_PER_TICK 16
@@ -281,6 +285,7 @@ int gossip_publish(
 void gossip_publish_signed(struct gossip *g, struct record *record);
 /* A record from outside. fresh: it was not known. */
 int gossip_put_record(struct gossip *g, struct record *record, bool *ret_fresh) MUST_CHECK;
+int gossip_put_item(struct gossip *g, const struct msg_item *item) MUST_CHECK;
 int gossip_put_bytes(struct gossip *g, const void *bytes, size_t size, bool *ret_fresh) MUST_CHECK;
 
 /* gossip_effect.c */
@@ -321,9 +326,43 @@ int gossip_stream_connect(struct gossip *g, enum stream_role role, const struct 
 	const struct endpoint *endpoint);
 void gossip_stream_close_all(struct gossip *g);
 void gossip_stream_persisted(struct gossip *g);
-void gossip_stream_join_done(struct gossip *g, int err, const char *text);
-/* Our own new records go along the stream that let us in, before any datagram can. */
-void gossip_stream_own(struct gossip *g, const struct record *record);
+void gossip_stream_extend(struct gossip *g, struct stream *s); /* its deadline */
+struct stream *gossip_stream_find(const struct gossip *g, uint64_t number);
+int gossip_stream_send(struct gossip *g, struct stream *s, const struct frame *frame) MUST_CHECK;
+/* After what was sent on it, cleanly; and at once. Either way nothing more happens on it. */
+void gossip_stream_end(struct gossip *g, struct stream *s);
+void gossip_stream_doom(struct gossip *g, struct stream *s);
+int gossip_stream_sync_begin(struct gossip *g, struct stream *s, bool initiator) MUST_CHECK;
+int gossip_stream_sync_pump(struct gossip *g, struct stream *s) MUST_CHECK;
+struct msg_item gossip_stream_item(const struct record *record); /* NULL: none */
+
+/* gossip_join.c: what a stream tells of the member that is to let this node in. Errors close it. */
+void gossip_join_tick(struct gossip *g);
+mtime_t gossip_join_deadline(const struct gossip *g);
+int gossip_join_request(struct gossip *g, struct stream *s) MUST_CHECK;
+int gossip_join_offered(struct gossip *g, struct stream *s, const struct frame *frame) MUST_CHECK;
+int gossip_join_commit(struct gossip *g, struct stream *s) MUST_CHECK;
+int gossip_join_accepted(struct gossip *g, struct stream *s) MUST_CHECK;
+int gossip_join_refused(struct gossip *g, struct stream *s, const struct frame *frame) MUST_CHECK;
+int gossip_join_synced(struct gossip *g, const struct stream *s) MUST_CHECK;
+void gossip_join_lost(struct gossip *g, const struct stream *s);
+/* Our own descriptor goes along the stream that let us in, before any datagram can. */
+void gossip_join_own(struct gossip *g, const struct record *record);
+
+/* gossip_admit.c: the member's side of it. */
+int gossip_admit_request(struct gossip *g, struct stream *s, const struct frame *frame) MUST_CHECK;
+int gossip_admit_commit(struct gossip *g, struct stream *s, const struct frame *frame) MUST_CHECK;
+
+/* gossip_contact.c */
+void gossip_contact_start(struct gossip *g);
+void gossip_contact_tick(struct gossip *g);
+mtime_t gossip_contact_deadline(const struct gossip *g);
+/* A member was found dead: it may live without our datagrams. */
+void gossip_contact_lost(struct gossip *g);
+
+/* gossip_command.c */
+/* ERR_STATE, ERR_NOT_ADMIN with a text, where this node may not do what `what` says. */
+int gossip_command_need_admin(struct gossip *g, const char *what) MUST_CHECK;
 
 /* gossip_view.c */
 /* The root's grant to the admin who invited this node, or NULL: what proves its admission to

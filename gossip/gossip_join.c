@@ -1,0 +1,338 @@
+#include "gossip/gossip_internal.h"
+
+/* The member that was to let this node in did not: others are tried before it is again. */
+void gossip_join_lost(struct gossip *g, const struct stream *s)
+{
+	struct join *join = &g->join;
+
+	join->stream = join->ticket = 0;
+	join->admitted = false;
+	join->avoid = s->endpoint;
+}
+
+int gossip_join_request(struct gossip *g, struct stream *s)
+{
+	const struct token *token = &g->join.token;
+	struct frame frame = {.type = FRAME_JOIN_REQUEST, .node = g->config.identity->id};
+
+	frame.grant = gossip_stream_item(token->grant);
+	frame.record = gossip_stream_item(token->record);
+	strcpy(frame.name, g->join.name);
+	admission_sign_invite(&g->mesh, &token->key, &frame.node, frame.name, &frame.sig);
+	return gossip_stream_send(g, s, &frame);
+}
+
+int gossip_join_commit(struct gossip *g, struct stream *s)
+{
+	struct frame frame = {
+		.type = FRAME_JOIN_COMMIT, .record = gossip_stream_item(g->join.admission)};
+
+	return gossip_stream_send(g, s, &frame);
+}
+
+/* A member offers a place: the admission is signed and put on disk before it is sent. */
+int gossip_join_offered(struct gossip *g, struct stream *s, const struct frame *frame)
+{
+	struct join *join = &g->join;
+	const struct token *token = &join->token;
+	struct admission admission = {.node = g->config.identity->id,
+		.invite_record = token->record,
+		.invite = token->invite,
+		.witness = frame->node,
+		.witness_sig = frame->sig,
+		.stamp = frame->stamp};
+	struct record *record;
+	struct gossip_effect *effect;
+	int err;
+
+	if (s->role != STREAM_JOINER || !id_equal(&frame->node, channel_peer(s->channel)))
+		return ERR_MALFORMED;
+	if (join->stream) { /* another member was first */
+		gossip_stream_end(g, s);
+		return 0;
+	}
+	strcpy(admission.name, join->name);
+	admission_sign_invite(
+		&g->mesh, &token->key, &admission.node, admission.name, &admission.invite_sig);
+	err = admission_verify(&g->mesh, &admission);
+	if (err == 0)
+		err = admission_sign(&g->mesh, g->config.identity, &admission, &record);
+	if (err != 0)
+		return err;
+	record_unref(join->admission);
+	join->admission = record;
+	join->stream = s->number;
+	gossip_stream_extend(g, s); /* our own disk comes first */
+	effect = gossip_effect_add(g, EFFECT_PERSIST_RECORD, record->bytes, record->size);
+	effect->hash = record->hash;
+	effect->ticket = join->ticket = ++g->ticket;
+	return 0;
+}
+
+int gossip_join_accepted(struct gossip *g, struct stream *s)
+{
+	int err;
+
+	if (g->join.stream != s->number || !g->join.admission || g->join.ticket || g->join.admitted)
+		return ERR_MALFORMED;
+	g->join.admitted = true;
+	err = gossip_stream_sync_begin(g, s, true);
+	return err ? err : gossip_stream_sync_pump(g, s);
+}
+
+/* Anybody who knows the mesh id may have answered, with a part of the mesh's records or none: a
+ * mesh without a charter, or where the one who let us in is no member, is not believed. */
+static int join_check_server(const struct gossip *g, const struct stream *s)
+{
+	const struct authority_member *server =
+		authority_member(g->authority, channel_peer(s->channel));
+	struct charter charter;
+
+	return authority_has_charter(g->authority, &charter) && server &&
+			       server->standing == AUTHORITY_MEMBER
+		       ? 0
+		       : ERR_NO_CHAIN;
+}
+
+/* All that the member knows is here: this node can see whether it is one. */
+int gossip_join_synced(struct gossip *g, const struct stream *s)
+{
+	const struct authority_member *self;
+	struct gossip_effect *effect;
+	bool fresh;
+
+	g->storing = g->join.admission;
+	int err = gossip_put_record(g, g->join.admission, &fresh);
+	g->storing = NULL;
+	gossip_view_refresh(g);
+	self = authority_member(g->authority, &g->config.identity->id);
+	if (err == 0)
+		err = join_check_server(g, s);
+	if (err == 0 && self && self->standing == AUTHORITY_MEMBER) {
+		effect = gossip_effect_add(g, EFFECT_PERSIST_MESH, NULL, 0);
+		effect->ticket = ++g->ticket;
+		effect->id = g->mesh;
+		g->join.synced = true;
+		gossip_view_refresh(g);
+		return 0; /* running; done once its descriptor has gone along this stream */
+	}
+	if (err == 0)
+		err = !self				 ? ERR_NO_CHAIN
+		      : self->standing == AUTHORITY_VOID ? self->why
+							 : ERR_REVOKED;
+	g->join.refused = err;
+	return err;
+}
+
+static void join_end(struct gossip *g, int err, const char *text)
+{
+	struct gossip_effect *effect;
+	char message[sizeof(g->error)];
+
+	/* text may stand in what is cleared below */
+	memcpy(message, text, strlen(text) + 1);
+	for (struct stream *s = g->streams; s; s = s->next) {
+		if (s->role == STREAM_JOINER)
+			gossip_stream_doom(g, s);
+	}
+	token_done(&g->join.token);
+	record_unref(g->join.admission);
+	g->join = (struct join){.active = false};
+	if (err != 0) {
+		gossip_close_mesh(g);
+		gossip_set_state(g, GOSSIP_UNJOINED);
+	}
+	effect = gossip_effect_add(g, EFFECT_JOINED, message, strlen(message) + 1);
+	effect->number = err;
+	effect->text = (const char *)effect->bytes;
+}
+
+void gossip_join_own(struct gossip *g, const struct record *record)
+{
+	struct stream *s = g->join.stream ? gossip_stream_find(g, g->join.stream) : NULL;
+	struct frame frame = {
+		.type = FRAME_RECORDS, .record_count = 1, .records = {gossip_stream_item(record)}};
+
+	if (!g->join.active || !g->join.synced || g->state != GOSSIP_RUNNING)
+		return;
+	if (s && gossip_stream_send(g, s, &frame) == 0)
+		gossip_stream_end(g, s);
+	join_end(g, 0, "joined");
+}
+
+/* The same text wherever the reason comes from: the token itself, or a member's answer. */
+static void join_fail(struct gossip *g)
+{
+	struct join *join = &g->join;
+
+	if (join->refused == ERR_NAME_TAKEN)
+		(void)gossip_fail(g, join->refused,
+			"name `%s` is taken in this mesh: choose another with --name", join->name);
+	else if (join->refused == ERR_STATE)
+		(void)gossip_fail(g, join->refused,
+			"this node's identity left the mesh before: `meshctl leave` makes a new "
+			"one");
+	else if (join->refused == ERR_NO_CHAIN)
+		(void)gossip_fail(g, join->refused,
+			"%s answered, but it is no member that could let this node in, and nobody "
+			"else did",
+			join->refused_by);
+	else if (join->refused)
+		(void)gossip_fail(g, join->refused,
+			"token refused by %s: it %s: ask an admin for a new one", join->refused_by,
+			err_text(join->refused));
+	else
+		(void)gossip_fail(g, ERR_TIMEOUT,
+			"no member answered at any of the %zu addresses of the token in time: is "
+			"one of "
+			"them up, and UDP and TCP to it open?",
+			join->endpoint_count);
+	join_end(g, join->refused ? join->refused : ERR_TIMEOUT, g->error);
+}
+
+int gossip_join_refused(struct gossip *g, struct stream *s, const struct frame *frame)
+{
+	int err = err_find(frame->label);
+
+	if (s->role != STREAM_JOINER)
+		return ERR_MALFORMED;
+	g->join.refused = err == 0 ? ERR_STATE : err;
+	text_endpoint(&s->endpoint, g->join.refused_by);
+	return ERR_AUTH; /* closes it; the tick decides when all have refused */
+}
+
+static void join_connect(struct gossip *g)
+{
+	struct join *join = &g->join;
+
+	for (size_t i = 0; i < join->endpoint_count; i++) {
+		if (join->endpoint_count == 1 || !endpoint_equal(&join->endpoints[i], &join->avoid))
+			(void)gossip_stream_connect(g, STREAM_JOINER, NULL, &join->endpoints[i]);
+	}
+	join->avoid = (struct endpoint){.port = 0}; /* for one round */
+	join->retry = mtime_add_ms(g->time.now, JOIN_RETRY_MS);
+}
+
+static size_t join_attempts(const struct gossip *g)
+{
+	size_t open = 0;
+
+	for (const struct stream *s = g->streams; s; s = s->next)
+		open += s->role == STREAM_JOINER && !s->ended;
+	return open;
+}
+
+static bool join_refused_for_good(const struct join *join)
+{
+	return join->refused && join->refused != ERR_LIMIT && join->refused != ERR_NOT_READY &&
+	       join->refused != ERR_NO_CHAIN;
+}
+
+void gossip_join_tick(struct gossip *g)
+{
+	struct join *join = &g->join;
+
+	if (!join->active)
+		return;
+	if (mtime_reached(g->time.now, join->deadline)) {
+		join_fail(g);
+		return;
+	}
+	if (join_attempts(g))
+		return;
+	if (join_refused_for_good(join))
+		join_fail(g);
+	else if (mtime_reached(g->time.now, join->retry))
+		join_connect(g);
+}
+
+mtime_t gossip_join_deadline(const struct gossip *g)
+{
+	if (!g->join.active)
+		return MTIME_NEVER;
+	if (join_attempts(g))
+		return g->join.deadline;
+	return join_refused_for_good(&g->join) ? g->time.now
+					       : mtime_min(g->join.deadline, g->join.retry);
+}
+
+static int check_token(struct gossip *g, const char *text, const char *node_name)
+{
+	struct token *token = &g->join.token;
+	int err = token_decode(text, token);
+
+	if (err == ERR_MALFORMED || err == ERR_DAMAGED)
+		return gossip_fail(g, err,
+			"token %s: copy the whole line that `meshctl invite` printed, `mesh1_...`",
+			err == ERR_DAMAGED ? err_text(err) : "is malformed");
+	if (err == ERR_VERSION)
+		return gossip_fail(g, err,
+			"token was made by another version of meshd: update the older of the two");
+	if (err != 0)
+		return gossip_fail(g, err, "token %s: ask an admin for a new one", err_text(err));
+	if (token->invite.expires_ms <= gossip_mesh_time(g).ms && g->time.synced)
+		return gossip_fail(g, ERR_EXPIRED, "token has expired: ask an admin for a new one");
+	if (token->invite.node_name[0])
+		node_name = token->invite.node_name;
+	if (!node_name || admission_check_name(node_name) != 0)
+		return gossip_fail(g, ERR_INVALID,
+			"`%s` is no node name: 1 to 63 of a-z 0-9 -, none at the ends, and not "
+			"just "
+			"hexadecimal digits (those are ids): choose one with --name",
+			node_name ? node_name : "");
+	strcpy(g->join.name, node_name);
+	return 0;
+}
+
+static void add_join_endpoints(struct gossip *g, const struct endpoint *list, size_t count)
+{
+	struct join *join = &g->join;
+
+	for (size_t i = 0; i < count && join->endpoint_count < ARRAY_SIZE(join->endpoints); i++) {
+		if (gossip_peer_usable(g, &list[i]))
+			join->endpoints[join->endpoint_count++] = list[i];
+	}
+}
+
+int gossip_join(struct gossip *g, struct gossip_time time, const char *text, const char *node_name,
+	int64_t timeout_ms, const struct endpoint *extra, size_t extra_count)
+{
+	struct join *join = &g->join;
+	int err;
+
+	g->time = time;
+	if (g->state != GOSSIP_UNJOINED)
+		return gossip_fail(g, ERR_STATE,
+			"this node is %s already: `meshctl leave` first, or use another instance",
+			gossip_state_label(g->state));
+	*join = (struct join){.active = false};
+	err = check_token(g, text, node_name);
+	if (err == 0) {
+		add_join_endpoints(
+			g, join->token.invite.endpoints, join->token.invite.endpoint_count);
+		add_join_endpoints(g, extra, extra_count);
+		if (join->endpoint_count == 0)
+			err = gossip_fail(g, ERR_UNKNOWN,
+				"token names no address that can be reached from here, and no "
+				"member was "
+				"found on the LAN: mint one with `meshctl invite --endpoint "
+				"HOST:PORT`");
+	}
+	if (err == 0) {
+		err = gossip_open_mesh(g, &join->token.mesh);
+		if (err != 0)
+			err = gossip_fail(g, err, "cannot join: %s", err_text(err));
+	}
+	if (err != 0) {
+		token_done(&join->token);
+		*join = (struct join){.active = false};
+		return err;
+	}
+	join->active = true;
+	join->deadline = mtime_add_ms(g->time.now, timeout_ms);
+	join->retry = g->time.now;
+	gossip_set_state(g, GOSSIP_JOINING);
+	gossip_stream_tick(g);
+	gossip_turn(g);
+	return 0;
+}
