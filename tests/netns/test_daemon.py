@@ -101,6 +101,17 @@ def test_an_advertised_name_that_does_not_resolve_is_warned_of_while_it_is_confi
     wait_for(lambda: not any("no.such" in warning for warning in node.status()["warnings"]), 5, "no warning any more")
 
 
+def test_the_end_does_not_wait_long_for_a_name_server_that_is_down(world):
+    node = world.node(world.host("alpha"), {**NO_DATA_PLANE, "gossip.advertise": "black.hole.example:8946"})
+    node.host.run("sh", "-c", """
+        ip link add dns0 type veth peer name dns1 && ip link set dns0 up && ip link set dns1 up
+        ip address add 192.0.2.1/24 dev dns0 && ip neigh add 192.0.2.53 lladdr 02:00:00:00:00:01 dev dns0
+        echo nameserver 192.0.2.53 > /run/resolv.conf && mount --bind /run/resolv.conf /etc/resolv.conf""")
+    node.start()
+    node.signal(signal.SIGTERM)
+    assert node.process.wait(5) == 0
+
+
 def test_a_pipe_is_nothing_for_the_wireguard_process_to_write_to(world):
     if BACKEND != "userspace":
         pytest.skip("is about the userspace process")
