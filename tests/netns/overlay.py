@@ -17,9 +17,9 @@ def ping_until(node, address, timeout):
 
 
 def wg_show(node, field):
-    """{peer's public key: words} of `wg show IF FIELD`; empty where there is no such interface."""
+    """{peer's public key: sorted words} of `wg show IF FIELD`; empty where there is no such interface."""
     text = node.host.run("wg", "show", INTERFACE, field, check=False).stdout
-    return {line.split("\t")[0]: line.split("\t")[1].split() for line in text.splitlines() if "\t" in line}
+    return {line.split("\t")[0]: sorted(line.split("\t")[1].split()) for line in text.splitlines() if "\t" in line}
 
 
 def peers(node):
