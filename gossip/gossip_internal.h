@@ -115,7 +115,8 @@ struct peer {
 	/* where it is */
 	struct endpoint reached; /* proven by a round trip; family 0: none */
 	mtime_t reached_heard;
-	mtime_t moved;		/* of the rate at which its moves are told and written */
+	mtime_t asked; /* there, for the first time since then; earlier: nothing is unanswered */
+	mtime_t moved; /* of the rate at which its moves are told and written */
 	struct endpoint stored; /* as this node's disk remembers */
 	struct endpoint learned[LEARNED_MAX];
 	unsigned candidate; /* the next to be tried */

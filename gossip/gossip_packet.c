@@ -135,6 +135,8 @@ static void send_ping(struct gossip *g, struct peer *peer)
 	struct pack greeting;
 	struct msg msg = {.ping = peer->ping_sequence};
 
+	if (!mtime_before(peer->reached_heard, peer->asked))
+		peer->asked = g->time.now;
 	pack_init(&greeting, bytes, sizeof(bytes));
 	msg_add(&msg, MSG_PING);
 	add_store(g, &msg);

@@ -165,6 +165,16 @@ size_t gossip_peer_candidates(
 	return count;
 }
 
+/* Others may reach a member that this node does not, so that it stays alive: what counts is whether
+ * it answers at its proven address. */
+static bool is_settled(const struct gossip *g, const struct peer *peer)
+{
+	bool unanswered = mtime_before(peer->reached_heard, peer->asked) &&
+			  mtime_diff_ms(g->time.now, peer->asked) >= ADDRESS_STICKY_MS;
+
+	return peer->has_session && peer->state == GOSSIP_MEMBER_ALIVE && !unanswered;
+}
+
 /* Where to send to now: to the proven address, and while there is none, or doubt, to others in
  * turn. */
 size_t gossip_peer_targets(
@@ -175,7 +185,7 @@ size_t gossip_peer_targets(
 
 	if (peer->reached.ip.family) {
 		ret[count++] = peer->reached;
-		if (peer->has_session && peer->state == GOSSIP_MEMBER_ALIVE)
+		if (is_settled(g, peer))
 			return count;
 	}
 	all = gossip_peer_candidates(g, peer, candidates);
