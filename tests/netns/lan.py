@@ -35,6 +35,8 @@ mount -t sysfs sysfs /sys
 hostname "$0"
 ip link set lo up
 sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
+# Taking away a subnet's first address does not take the others along.
+sysctl -qw net.ipv4.conf.all.promote_secondaries=1 net.ipv4.conf.default.promote_secondaries=1
 echo ready
 while sleep 3600; do :; done
 """
