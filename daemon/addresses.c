@@ -1,12 +1,15 @@
 #include "daemon/addresses.h"
 
 #include <assert.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "daemon/sockaddr.h"
+#include "daemon/log.h"
 #include "gossip/base/text.h"
+#include "wg/net_addr.h"
 
 /* One advertised host. Numeric ones need no question. */
 struct advertised {
@@ -32,31 +35,37 @@ static bool ip_is_unspecified(const struct ip *ip)
 	return !memcmp(ip->b, none.b, sizeof(none.b));
 }
 
-/* The host's addresses but the overlay's and loopback, appended. */
+/* What others can be told to reach this host at: not what is the overlay's, or another mesh's, by
+ * our mark, nor what an interface of the configured name bears that is not ours. */
+static bool is_worth_telling(const struct daemon *daemon, const struct net_addr *addr)
+{
+	return net_addr_advertisable(addr) && addr->protocol != NET_ADDR_PROTOCOL &&
+	       addr->ifindex != if_nametoindex(daemon->config.interface) &&
+	       (daemon->config.listen.ip.family == 6 || addr->prefix.ip.family == 4);
+}
+
+/* Appended to what is there. */
 static size_t list_host(const struct daemon *daemon, struct endpoint *ret, size_t max)
 {
 	const struct endpoint *listen = &daemon->config.listen;
-	uv_interface_address_t *interfaces;
+	struct net_addrs addrs = {0};
+	struct nl *nl = NULL;
 	size_t found = 0;
-	int count;
 
 	if (!ip_is_unspecified(&listen->ip)) {
 		ret[0] = *listen;
 		return 1;
 	}
-	if (uv_interface_addresses(&interfaces, &count))
-		return 0;
-	for (int i = 0; i < count && found < max; i++) {
-		struct endpoint endpoint = {.port = listen->port};
-
-		if (interfaces[i].is_internal ||
-			!strcmp(interfaces[i].name, daemon->config.interface) ||
-			!sockaddr_to_ip((struct sockaddr *)&interfaces[i].address, &endpoint.ip) ||
-			(listen->ip.family == 4 && endpoint.ip.family == 6))
-			continue;
-		ret[found++] = endpoint;
+	if (nl_new(&nl) != 0 || net_addr_list(nl, 0, &addrs) != 0)
+		log_warn("cannot list this host's addresses: %s",
+			nl ? nl_error(nl) : "no netlink socket");
+	for (size_t i = 0; i < addrs.count && found < max; i++) {
+		if (is_worth_telling(daemon, &addrs.items[i]))
+			ret[found++] = (struct endpoint){
+				.ip = addrs.items[i].prefix.ip, .port = listen->port};
 	}
-	uv_free_interface_addresses(interfaces, count);
+	net_addrs_done(&addrs);
+	nl_free(nl);
 	return found;
 }
 

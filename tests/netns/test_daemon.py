@@ -172,3 +172,15 @@ def test_what_was_acknowledged_survives_kill_9(world):
         after = {invite["id"] for invite in node.json("invites")["invites"]}
         assert after == before | {token["id"]}
     assert node.status()["state"] == "running"
+
+
+def test_only_addresses_that_last_are_told_to_others(world):
+    _, alpha = world.nodes_on_lan("alpha", settings={"wireguard.backend": "none"})
+    alpha.host.run("ip", "addr", "add", "2001:db8::dead/64", "dev", "eth0", "nodad", "preferred_lft", "0")
+    alpha.host.run("ip", "addr", "add", "2001:db8::beef/64", "dev", "eth0", "nodad")
+    alpha.start()
+    alpha.init()
+    wait_for(lambda: alpha.members()["alpha"]["endpoints"], 5, "alpha tells its addresses")
+    endpoints = " ".join(alpha.members()["alpha"]["endpoints"])
+    assert "beef" in endpoints and "192.0.2." in endpoints
+    assert "dead" not in endpoints and "127.0.0.1" not in endpoints
