@@ -327,6 +327,13 @@ static void answer_void(struct gossip *g, struct peer *peer)
 		send_to(g, peer, &g->reply.to, &msg);
 }
 
+/* Whether another address, once proven, is taken: the one in use is kept while it works. */
+static bool would_move(const struct gossip *g, const struct peer *peer)
+{
+	return !peer->reached.ip.family ||
+	       mtime_diff_ms(g->time.now, peer->reached_heard) >= ADDRESS_STICKY_MS;
+}
+
 static bool session_accepted(struct gossip *g, struct peer *peer, const struct msg *msg)
 {
 	bool echoed =
@@ -339,8 +346,7 @@ static bool session_accepted(struct gossip *g, struct peer *peer, const struct m
 		}
 		if (endpoint_equal(&g->reply.to, &peer->reached))
 			peer->reached_heard = g->time.now;
-		else if (echoed &&
-			 mtime_diff_ms(g->time.now, peer->reached_heard) >= ADDRESS_STICKY_MS)
+		else if (echoed && would_move(g, peer))
 			gossip_peer_reached(g, peer, &g->reply.to);
 		else
 			gossip_peer_learn(peer, &g->reply.to);
@@ -479,7 +485,8 @@ static void packet_opened(struct gossip *g, struct peer *peer, const struct msg 
 		struct msg echo = {0};
 
 		add_echo(g, peer, &g->reply.to, &echo);
-		if (!is_proven(peer, &g->reply.to))
+		/* Two that both stay where they are would challenge each other for ever. */
+		if (!is_proven(peer, &g->reply.to) && would_move(g, peer))
 			add_challenge(g, peer, &g->reply.to, &echo);
 		send_back(g, peer, &g->reply.to, &echo);
 	}
