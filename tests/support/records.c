@@ -7,8 +7,7 @@
 #include "gossip/record/hlc.h"
 #include "gossip/trust/address.h"
 
-#define HOUR_MS		 (3600 * INT64_C(1000))
-#define WIREGUARD_NUMBER 500000 /* from a node's number to its WireGuard key's */
+#define HOUR_MS (3600 * INT64_C(1000))
 
 void records_keys(unsigned number, struct keys *ret)
 {
@@ -202,7 +201,7 @@ struct record *records_descriptor(unsigned node, uint64_t stamp, const struct de
 	struct keys wireguard;
 	struct pack value;
 
-	records_keys(node + WIREGUARD_NUMBER, &wireguard);
+	records_keys(node + RECORDS_WIREGUARD, &wireguard);
 	all.wireguard = wireguard.id;
 	descriptor_prove(&wireguard, &id, &all.wireguard_proof);
 	pack_init_growing(&value, RECORD_VALUE_MAX);

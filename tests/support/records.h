@@ -9,8 +9,9 @@
 #include "gossip/record/descriptor.h"
 #include "gossip/trust/authority.h"
 
-#define RECORDS_ROOT	 1000000
-#define RECORDS_START_MS INT64_C(1700000000000)
+#define RECORDS_ROOT	  1000000
+#define RECORDS_WIREGUARD 500000 /* from a node's number to that of its WireGuard key */
+#define RECORDS_START_MS  INT64_C(1700000000000)
 
 void records_keys(unsigned number, struct keys *ret);
 struct id records_id(unsigned number);
@@ -42,7 +43,7 @@ struct record *records_revocation(unsigned author, enum record_type type, uint64
 struct record *records_revoke(unsigned author, unsigned node, uint64_t stamp);
 struct record *records_keep(unsigned author, unsigned node, uint64_t stamp);
 struct record *records_leave(unsigned node, uint64_t stamp);
-/* terms may be NULL; the WireGuard key is that of the number node + 500000, with its proof. */
+/* terms may be NULL; the WireGuard key is that of node + RECORDS_WIREGUARD, with its proof. */
 struct record *records_descriptor(unsigned node, uint64_t stamp, const struct descriptor *terms);
 struct record *records_value(unsigned author, const char *key, const char *value, uint64_t stamp);
 
