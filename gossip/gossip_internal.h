@@ -55,7 +55,7 @@
 #define HELLO_GAP_MS  20
 #define VOID_GAP_MS   1000
 #define HELLO_PLAIN   56
-#define HELLO_BURST   8
+#define HELLO_BURST   16
 #define PING_AGAIN_MS 200
 
 /* Syncs. A difference is worth one when nothing has changed here for QUIET and it is SETTLE old, or

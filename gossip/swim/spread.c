@@ -5,7 +5,7 @@
 #include "gossip/base/map.h"
 
 #define RETRANSMIT_DIGITS_MAX 20 /* of a 64-bit count of members */
-#define BUCKETS		      (SPREAD_RETRANSMIT * RETRANSMIT_DIGITS_MAX)
+#define BUCKETS		      ((SPREAD_RETRANSMIT + SPREAD_FANOUT) * RETRANSMIT_DIGITS_MAX + SPREAD_FANOUT)
 #define ITEM_OVERHEAD	      3	 /* bytes: the head of a byte string of up to 64 KiB */
 #define PICK_MAX	      64 /* items in one packet: as many as a message lists of a kind */
 /* Hardly a statement or record is smaller: where less room is left, the packet is full, and the
@@ -35,7 +35,8 @@ struct spread {
 	struct item *spent; /* picked for the last time; its bytes are still being looked at */
 	size_t fresh_count;
 	uint64_t next_order;
-	unsigned limit; /* packets that an item is in before it is done: at most BUCKETS */
+	unsigned pushes; /* packets of its own, before an item only rides on others */
+	unsigned limit;	 /* packets it is in before it is done: at most BUCKETS */
 };
 
 int spread_new(struct rng *rng, struct spread **ret)
@@ -45,7 +46,7 @@ int spread_new(struct rng *rng, struct spread **ret)
 	if (!spread)
 		return ERR_NOMEM;
 	map_init(&spread->topics, sizeof(struct hash), rng);
-	spread->limit = SPREAD_RETRANSMIT;
+	spread_set_members(spread, 0);
 	*ret = spread;
 	return 0;
 }
@@ -116,20 +117,20 @@ void spread_free(struct spread *spread)
 	free(spread);
 }
 
-/* SPREAD_RETRANSMIT * ceil(log10(count + 1)), and at least one round of it: news is kept for the
- * first member to come. */
-static unsigned retransmit_limit(size_t count)
+/* ceil(log10(count + 1)), and at least one: news is kept for the first member to come. */
+static unsigned digits_of(size_t count)
 {
 	unsigned digits = 1;
 
 	for (; count > 9; count /= 10)
 		digits++;
-	return SPREAD_RETRANSMIT * digits;
+	return digits;
 }
 
 void spread_set_members(struct spread *spread, size_t count)
 {
-	spread->limit = retransmit_limit(count);
+	spread->pushes = SPREAD_FANOUT * (digits_of(count) + 1);
+	spread->limit = spread->pushes + SPREAD_RETRANSMIT * digits_of(count);
 	for (unsigned sent = spread->limit; sent < BUCKETS; sent++) {
 		while (spread->buckets[sent].newest)
 			drop_item(spread, spread->buckets[sent].newest);
@@ -255,7 +256,7 @@ size_t spread_pick(
 void spread_pushed(struct spread *spread, size_t members)
 {
 	/* fewer than a round can take: each of them has it */
-	size_t enough = members < SPREAD_FANOUT ? members : SPREAD_FANOUT * SPREAD_ROUNDS;
+	size_t enough = members < SPREAD_FANOUT ? members : spread->pushes;
 	struct item *item;
 
 	if (!spread->fresh_count)

@@ -1,8 +1,8 @@
 /*
  * How news travels: a bounded queue of opaque items, each about a topic. A newer item about a topic
- * replaces the older one. An item leaves at once to a few members (the caller's push), then rides
- * on other packets until it has been sent RETRANSMIT * ceil(log10(n + 1)) times: least sent first,
- * newest first among those.
+ * replaces the older one. An item leaves at once to FANOUT members, ceil(log10(n + 1)) + 1 times
+ * (the caller's pushes), then rides on RETRANSMIT * ceil(log10(n + 1)) other packets: least sent
+ * first, newest first among those.
  */
 #ifndef MESHD_GOSSIP_SWIM_SPREAD_H
 #define MESHD_GOSSIP_SWIM_SPREAD_H
@@ -17,9 +17,6 @@ struct spread;
 #define SPREAD_ITEM_MAX	  1100 /* bytes: must fit a datagram with its neighbours left out */
 #define SPREAD_RETRANSMIT 4
 #define SPREAD_FANOUT	  3 /* members that get news at once */
-/* Of random pushes by everybody to FANOUT others each, one round misses e^-3 of the members, two
- * e^-6. */
-#define SPREAD_ROUNDS	  2
 
 enum spread_kind { SPREAD_STATEMENT, SPREAD_RECORD };
 
@@ -44,9 +41,12 @@ typedef void (*spread_take)(
 	void *context, enum spread_kind kind, const uint8_t *bytes, size_t size);
 size_t spread_pick(
 	struct spread *spread, size_t budget, bool fresh_only, spread_take take, void *context);
-/* A push round has gone out to so many members. What has been in SPREAD_ROUNDS of them, or in all
- * members' hands, is not fresh any more; what found no room stays so for the next round. 0: there
- * was nobody to push to, and it rides with the rest. */
+/* A push round has gone out to so many members. What has been in enough of them, or in all members'
+ * hands, is not fresh any more; what found no room stays so for the next round. 0: there was nobody
+ * to push to, and it rides with the rest.
+ *
+ * Enough are ceil(log10(n + 1)) + 1 rounds: where everybody pushes to FANOUT others at random, r
+ * rounds miss n * e^(-FANOUT * r) members, which is less than a tenth of one. */
 void spread_pushed(struct spread *spread, size_t members);
 size_t spread_count(const struct spread *spread);
 

@@ -62,6 +62,7 @@ struct event {
 struct cluster {
 	struct cluster_options options;
 	struct rng rng;
+	struct rng identities; /* of their own, so that traffic does not change who the nodes are */
 	mtime_t now;
 	struct node nodes[CLUSTER_NODES_MAX];
 	int count;
@@ -238,11 +239,11 @@ int cluster_add(struct cluster *c)
 
 	assert(number < CLUSTER_NODES_MAX);
 	*node = (struct node){.exists = true, .address = (unsigned)number + 1, .joined = 1};
-	rng_bytes(&c->rng, seed, sizeof(seed));
+	rng_bytes(&c->identities, seed, sizeof(seed));
 	keys_from_seed(seed, &node->identity);
-	rng_bytes(&c->rng, seed, sizeof(seed));
+	rng_bytes(&c->identities, seed, sizeof(seed));
 	keys_from_seed(seed, &node->wireguard);
-	rng_bytes(&c->rng, seed, sizeof(seed));
+	rng_bytes(&c->identities, seed, sizeof(seed));
 	keys_from_seed(seed, &node->root);
 	start_core(c, number);
 	return number;
@@ -640,6 +641,8 @@ struct cluster *cluster_new(const struct cluster_options *options)
 	c->options = *options;
 	memcpy(seed, &options->seed, sizeof(options->seed));
 	rng_init(&c->rng, seed);
+	seed[31] = 1;
+	rng_init(&c->identities, seed);
 	c->now = (mtime_t){1000000};
 	crypto_generichash_init(&c->trace, NULL, 0, 16);
 	return c;
