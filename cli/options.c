@@ -67,6 +67,14 @@ static int add_resolved(struct verb_call *call, enum ipc_arg arg, const struct a
 	return err;
 }
 
+static bool is_port(const char *text)
+{
+	char *end;
+	unsigned long port = strtoul(text, &end, 10);
+
+	return *text >= '1' && *text <= '9' && *end == '\0' && port <= UINT16_MAX;
+}
+
 static int add_endpoint(struct verb_call *call, const struct verb_option *option, const char *value)
 {
 	static const char wanted[] = "HOST:PORT such as vpn.example.org:8946 or [2001:db8::1]:8946";
@@ -81,7 +89,8 @@ static int add_endpoint(struct verb_call *call, const struct verb_option *option
 		return ipc_request_add_text(&call->request, option->arg, value) == 0
 			       ? CLI_DONE
 			       : refuse(call, "too many endpoints", value);
-	if (!colon || colon == value || strchr(value, ':') != colon || colon[1] == '\0')
+	/* getaddrinfo() takes a port's low 16 bits. */
+	if (!colon || colon == value || strchr(value, ':') != colon || !is_port(colon + 1))
 		return refuse_value(call, option, wanted, value);
 	host = memory_check(strndup(value, (size_t)(colon - value)));
 	failed = getaddrinfo(host, colon + 1, &hints, &found);
@@ -119,9 +128,11 @@ static int set_count(struct verb_call *call, const struct verb_option *option, c
 	char *end;
 	unsigned long number = strtoul(value, &end, 10);
 
-	if (*value < '1' || *value > '9' || *end != '\0' || number > UINT32_MAX)
+	if (*value < '1' || *value > '9' || *end != '\0')
 		return refuse_value(call, option, "a number above 0", value);
-	ipc_request_set_number(&call->request, option->arg, number);
+	/* What is too many the daemon says. */
+	ipc_request_set_number(
+		&call->request, option->arg, number > UINT32_MAX ? UINT32_MAX : number);
 	return CLI_DONE;
 }
 

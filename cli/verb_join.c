@@ -29,7 +29,11 @@ static int read_token(char *ret, size_t capacity)
 
 	if (isatty(STDIN_FILENO))
 		fputs("Token: ", stderr);
-	if (!fgets(ret, (int)capacity, stdin) || ret[strspn(ret, " \t\r\n")] == '\0')
+	do { /* past blank lines, which copying likes to add */
+		if (!fgets(ret, (int)capacity, stdin))
+			*ret = '\0';
+	} while (*ret && ret[strspn(ret, " \t\r\n")] == '\0');
+	if (*ret == '\0')
 		return cli_fail(CLI_FAILED, "join: no token on standard input: paste the line that "
 					    "`meshctl invite` printed");
 	size = strlen(ret);

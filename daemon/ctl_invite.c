@@ -1,5 +1,7 @@
 #include "daemon/ctl_invite.h"
 
+#include <stdlib.h>
+
 #include "daemon/ctl_put.h"
 #include "daemon/ctl_status.h"
 #include "daemon/ctl_verb.h"
@@ -165,26 +167,45 @@ static void put_invite(struct pack *out, const struct gossip *gossip, wtime_t no
 		pack_put_str(out, text_ip(&invite->addresses[i], text));
 }
 
+static int newest_first(const void *a, const void *b)
+{
+	const struct authority_invite *left = *(const struct authority_invite *const *)a;
+	const struct authority_invite *right = *(const struct authority_invite *const *)b;
+
+	return (left->stamp < right->stamp) - (left->stamp > right->stamp);
+}
+
 void ctl_invite_list(struct ctl_client *client, const struct ipc_request *request)
 {
 	const struct gossip *gossip = client->daemon->gossip;
-	const struct authority_invite *invite;
-	struct pack *out = ctl_client_begin(client);
-	size_t frame = ipc_reply_begin_ok(out);
 	wtime_t now = daemon_time(client->daemon).wall;
+	const struct authority_invite **invites;
 	struct gossip_status status;
 	uint32_t count = 0;
+	struct pack *out;
+	size_t frame;
 
 	(void)request;
 	gossip_status(gossip, &status);
 	now.ms += status.clock_offset_ms;
 	while (gossip_invite_at(gossip, count))
 		count++;
+	invites = calloc(count + 1, sizeof(*invites)); /* never of nothing */
+	if (!invites) {
+		ctl_client_refuse(client, ERR_NOMEM, 1, "%s", err_text(ERR_NOMEM));
+		return;
+	}
+	for (uint32_t i = 0; i < count; i++)
+		invites[i] = gossip_invite_at(gossip, i);
+	qsort(invites, count, sizeof(*invites), newest_first);
+	out = ctl_client_begin(client);
+	frame = ipc_reply_begin_ok(out);
 	pack_put_map(out, 1);
 	pack_put_str(out, "invites");
 	pack_put_array(out, count);
-	for (size_t i = 0; (invite = gossip_invite_at(gossip, i)); i++)
-		put_invite(out, gossip, now, invite);
+	for (uint32_t i = 0; i < count; i++)
+		put_invite(out, gossip, now, invites[i]);
+	free(invites);
 	ipc_frame_end(out, frame);
 	ctl_client_send(client);
 }
@@ -203,8 +224,8 @@ void ctl_invite_withdraw(struct ctl_client *client, const struct ipc_request *re
 	if (err != 0) {
 		ctl_client_refuse(client, err, 1,
 			err == ERR_INVALID
-				? "%s fits more than one invite: give more of its id"
-				: "no invite %s is known here: `meshctl invites` lists them",
+				? "`%s` fits more than one invite: give more of its id"
+				: "no invite `%s` is known here: `meshctl invites` lists them",
 			text);
 		return;
 	}

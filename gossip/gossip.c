@@ -220,6 +220,8 @@ void gossip_persisted(struct gossip *g, struct gossip_time time, uint64_t ticket
 {
 	g->time = time;
 	g->persisted = ticket;
+	if (g->own_first && g->own_first->ticket <= ticket)
+		g->view_next = time.now; /* whoever asked for it finds it done when told so */
 	while (g->own_first && g->own_first->ticket <= ticket) {
 		struct own_record *own = g->own_first;
 

@@ -261,10 +261,10 @@ struct gossip_member {
  * false at the end; start with *index = 0. Wipe ret->preshared after use. */
 bool gossip_member_next(const struct gossip *gossip, size_t *index, struct gossip_member *ret);
 bool gossip_member(const struct gossip *gossip, const struct id *node, struct gossip_member *ret);
-/* Name, id or unambiguous id prefix, of a member (past ones only by id or prefix). ERR_UNKNOWN;
- * ERR_INVALID when it fits two. */
+/* Name, id or unambiguous id prefix, of a member, or of a past one whose name no member has now.
+ * ERR_UNKNOWN; ERR_INVALID when it fits two. */
 int gossip_resolve(const struct gossip *gossip, const char *text, struct id *ret) MUST_CHECK;
-/* Open and ended invites, newest first. */
+/* Open and ended invites, sorted by id. */
 const struct authority_invite *gossip_invite_at(const struct gossip *gossip, size_t index);
 /* An invite's id or unambiguous prefix. */
 int gossip_resolve_invite(const struct gossip *gossip, const char *text, struct id *ret) MUST_CHECK;

@@ -185,22 +185,35 @@ static bool is_id_prefix(const char *text, const struct id *id)
 	return size >= 4 && size < sizeof(hex) && strncmp(text_id(id, hex), text, size) == 0;
 }
 
+static bool is_called(const struct authority_member *member, const char *text)
+{
+	return strcmp(member->name, text) == 0 || strcmp(member->given_name, text) == 0;
+}
+
 int gossip_resolve(const struct gossip *g, const char *text, struct id *ret)
 {
-	const struct authority_member *member;
-	const struct authority_member *found = NULL;
+	const struct authority_member *member, *found = NULL, *gone = NULL;
+	size_t gone_count = 0;
 
-	for (size_t i = 0; g->authority && (member = authority_at(g->authority, i)); i++) {
+	for (size_t i = 0; *text && g->authority && (member = authority_at(g->authority, i)); i++) {
 		bool current = member->standing == AUTHORITY_MEMBER;
 
-		if (!is_id_prefix(text, &member->id) &&
-			!(current && (strcmp(member->name, text) == 0 ||
-					     strcmp(member->given_name, text) == 0)))
+		if (!is_id_prefix(text, &member->id) && !(current && is_called(member, text))) {
+			if (!current && is_called(member, text)) {
+				gone = member;
+				gone_count++;
+			}
 			continue;
+		}
 		if (found)
 			return ERR_INVALID;
 		found = member;
 	}
+	/* the name of one that is gone is free: whoever has it now comes first */
+	if (!found && gone_count > 1)
+		return ERR_INVALID;
+	if (!found)
+		found = gone;
 	if (!found)
 		return ERR_UNKNOWN;
 	*ret = found->id;

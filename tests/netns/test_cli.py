@@ -101,9 +101,10 @@ def test_the_exit_status_says_what_kind_of_failure_it_is(node):
     node.start()
     status, out, err = node.meshctl("show", "beta")
     assert (status, out) == (1, "")
-    assert "no node beta is known here" in one_line(err)
+    assert "no node `beta` is known here" in one_line(err)
     for wrong in (["frob"], ["status", "--frob"], ["show"], ["show", "a", "b"], ["invite", "--expires", "5"],
                   ["invite", "--uses", "0"], ["init", "--prefix4", "10.0.0.1/8"], ["invite", "--endpoint", "nowhere"],
+                  ["invite", "--endpoint", "192.0.2.1:65536"],
                   ["join", "-", "--timeout", "soon"], ["leave", "now"]):
         status, out, err = node.meshctl(*wrong)
         assert (status, out) == (2, ""), wrong
@@ -196,7 +197,7 @@ def test_a_token_is_alone_on_standard_output(world):
     invite = alpha.json("invite", "--uses", "3", "--expires", "2h", "--tag", "roof", "--tag", "site-b")
     assert set(invite) == {"token", "id", "expires", "uses"} and invite["uses"] == 3
     assert invite["token"].startswith("mesh1_") and len(invite["token"]) < 600
-    joined = beta.json("join", "-", "--name", "gamma", input=f"  {invite['token']}\n\n")
+    joined = beta.json("join", "-", "--name", "gamma", input=f"\n  {invite['token']}\n\n")
     assert joined["node"]["name"] == "gamma" and joined["mesh"]["name"] == "home"
     assert wait_for(lambda: "gamma" in alpha.members(), 5, "alpha knows gamma")
     shown = alpha.json("show", "gamma")
@@ -208,6 +209,17 @@ def test_a_token_is_alone_on_standard_output(world):
     listed = {item["id"]: item for item in alpha.json("invites")["invites"]}
     assert listed[invite["id"]]["state"] == "withdrawn"
     assert invite["token"] not in alpha.do("invites") + json.dumps(alpha.status())
+
+
+def test_invites_are_listed_newest_first_from_the_moment_they_are_minted(node):
+    node.start()
+    node.init()
+    minted = []
+    for _ in range(6):
+        minted.insert(0, node.json("invite")["id"])
+        assert [item["id"] for item in node.json("invites")["invites"]][: len(minted)] == minted
+    node.do("uninvite", minted[0])
+    assert node.json("invites")["invites"][0]["state"] == "withdrawn"
 
 
 def test_a_refused_token_says_why_and_leaves_the_node_as_it_was(node):
@@ -279,6 +291,7 @@ def test_a_revoked_member_is_shown_as_that(pair):
     shown = alpha.json("show", beta_id[:12])
     assert shown["reason"] == "lost" and shown["by"]["name"] == "alpha"
     assert "revoked by" in alpha.do("show", beta_id)
+    assert alpha.json("show", "beta")["id"] == beta_id
     assert wait_for(lambda: beta.status()["state"] == "revoked", 10, "beta knows")
 
 
