@@ -54,8 +54,9 @@ static char *unreachable(const struct cli *cli, int err)
 	switch (errno) {
 	case ENOENT:
 	case ECONNREFUSED:
-		return memory_format("meshd is not running (%s %s): start it with `systemctl start "
-				     "meshd%s%s`, or name its socket with --socket",
+		return memory_format("meshd is not running (%s %s): start it (`meshd`, or "
+				     "`systemctl start meshd%s%s` where it is a service), or name "
+				     "its socket with --socket",
 			errno == ENOENT ? "there is no" : "nobody listens on", cli->socket, at,
 			name);
 	case EACCES:

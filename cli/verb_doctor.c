@@ -6,14 +6,16 @@
 #include "cli/memory.h"
 #include "cli/model.h"
 
-static const char help[] = "Checks this host and its daemon, and says what to do about each "
-			   "finding: WireGuard, ports,\n"
-			   "clock, MTU, IPv6, forwarding, avahi, files. Works without a running "
-			   "daemon, too. The exit\n"
-			   "status is 1 when a check fails; warnings do not count.\n"
-			   "\n"
-			   "Example:\n"
-			   "  meshctl doctor\n";
+static const char help[] =
+	"Checks this host and its daemon, and says what to do about each "
+	"finding: WireGuard, ports,\n"
+	"clock, MTU, IPv6, forwarding, avahi, files. Works without a running "
+	"daemon, too. The exit\n"
+	"status is 1 when a check fails, 3 when the daemon cannot be reached; warnings do "
+	"not count.\n"
+	"\n"
+	"Example:\n"
+	"  meshctl doctor\n";
 
 static void put_check(struct cli *cli, const json_t *check)
 {

@@ -81,6 +81,7 @@ static char *count_states(const json_t *members)
 
 static void put_mesh(struct cli *cli, const json_t *status)
 {
+	static const char *const known[] = {"name", "prefix4", "prefix6"};
 	const json_t *mesh = json_object_get(status, "mesh");
 	const json_t *members = json_object_get(status, "members");
 	const json_t *store = json_object_get(status, "store");
@@ -88,9 +89,14 @@ static void put_mesh(struct cli *cli, const json_t *status)
 
 	if (!json_is_object(mesh))
 		return;
-	fprintf(cli->screen.out, "mesh       %s, %s, %s, id %.8s\n", model_text(mesh, "name", "-"),
-		model_text(mesh, "prefix4", "-"), model_text(mesh, "prefix6", "-"),
-		model_text(mesh, "id", "-"));
+	fputs("mesh       ", cli->screen.out);
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
+		const char *text = model_text(mesh, known[i], "");
+
+		if (*text) /* a node that was expelled knows the id alone */
+			fprintf(cli->screen.out, "%s, ", text);
+	}
+	fprintf(cli->screen.out, "id %.8s\n", model_text(mesh, "id", "-"));
 	states = count_states(members);
 	fprintf(cli->screen.out, "members    %s; %lld records, %s\n", states,
 		(long long)model_number(store, "records", 0),
@@ -108,7 +114,7 @@ static void put_wireguard(struct cli *cli, const json_t *status)
 		return;
 	if (strcmp(backend, "none") == 0)
 		fprintf(cli->screen.out, "wireguard  none: %s\n",
-			model_true(wireguard, "up") ? "gossip only, no tunnels" : "not up yet");
+			model_true(wireguard, "up") ? "gossip only, no tunnels" : "not up");
 	else
 		fprintf(cli->screen.out, "wireguard  %s (%s), port %lld, MTU %lld, %lld %s\n",
 			model_text(wireguard, "interface", "-"), backend,

@@ -64,8 +64,9 @@ static int resolve_node(
 	if (err != 0)
 		ctl_client_refuse(client, err, 1,
 			err == ERR_INVALID
-				? "%s fits more than one node: give its id, or more of it"
-				: "no node %s is known here: `meshctl status` lists them",
+				? "`%s` fits more than one node: give its id, or more of it "
+				  "(`meshctl --json status` has them)"
+				: "no node `%s` is known here: `meshctl status` lists them",
 			text);
 	return err;
 }

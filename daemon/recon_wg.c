@@ -1,5 +1,6 @@
 #include "daemon/recon_wg.h"
 
+#include <errno.h>
 #include <unistd.h>
 #include <sodium.h>
 
@@ -36,8 +37,9 @@ static int make_backend(struct recon_wg *wg, struct nl *nl, const struct config 
 	err = wg_backend_new(
 		recon_wg_kind(config), nl, config->interface, &backend_config, &wg->backend);
 	if (err)
-		recon_fault_set(faults, RECON_BACKEND, now, "no WireGuard interface %s: %s",
-			config->interface, nl_errno(nl) ? nl_error(nl) : err_text(err));
+		recon_fault_set(faults, RECON_BACKEND, now, "no WireGuard interface %s: %s%s",
+			config->interface, nl_errno(nl) ? nl_error(nl) : err_text(err),
+			nl_errno(nl) == EPERM ? ": meshd needs CAP_NET_ADMIN, which root has" : "");
 	return err;
 }
 

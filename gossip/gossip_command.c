@@ -11,7 +11,8 @@ static int check_found(struct gossip *g, const struct gossip_found *found, struc
 
 	if (g->state != GOSSIP_UNJOINED)
 		return gossip_fail(g, ERR_STATE,
-			"this node is %s already: `meshctl leave` first, or use another instance",
+			"this node is %s, with a mesh already: `meshctl leave` it first, or run "
+			"another instance",
 			gossip_state_label(g->state));
 	if (admission_check_name(found->node_name) != 0)
 		return gossip_fail(g, ERR_INVALID,
@@ -157,10 +158,11 @@ int gossip_command_need_admin(struct gossip *g, const char *what)
 	g->error[0] = '\0';
 	if (g->state != GOSSIP_RUNNING)
 		return gossip_fail(g, ERR_STATE,
-			"this node is %s: it belongs to no mesh that it could speak in (`meshctl "
+			"this node is %s: it belongs to no mesh that it could speak in (%s`meshctl "
 			"init` or "
 			"`meshctl join` first)",
-			gossip_state_label(g->state));
+			gossip_state_label(g->state),
+			g->state == GOSSIP_REVOKED ? "`meshctl leave`, then " : "");
 	if (!authority_is_admin(g->authority, &g->config.identity->id))
 		return gossip_fail(g, ERR_NOT_ADMIN,
 			"only an admin %s: run this on an admin's node (`meshctl status` shows "

@@ -183,10 +183,9 @@ static void join_fail(struct gossip *g)
 			err_text(join->refused));
 	else
 		(void)gossip_fail(g, ERR_TIMEOUT,
-			"no member answered at any of the %zu addresses of the token in time: is "
-			"one of "
-			"them up, and UDP and TCP to it open?",
-			join->endpoint_count);
+			"no member answered in time at the token's %zu %s: is a member up "
+			"there, and UDP and TCP to it open?",
+			join->endpoint_count, join->endpoint_count == 1 ? "address" : "addresses");
 	join_end(g, join->refused ? join->refused : ERR_TIMEOUT, g->error);
 }
 
@@ -303,7 +302,8 @@ int gossip_join(struct gossip *g, struct gossip_time time, const char *text, con
 	g->time = time;
 	if (g->state != GOSSIP_UNJOINED)
 		return gossip_fail(g, ERR_STATE,
-			"this node is %s already: `meshctl leave` first, or use another instance",
+			"this node is %s, with a mesh already: `meshctl leave` it first, or run "
+			"another instance",
 			gossip_state_label(g->state));
 	*join = (struct join){.active = false};
 	err = check_token(g, text, node_name);
