@@ -56,6 +56,12 @@ struct gossip_time daemon_time(struct daemon *daemon)
 
 /* ---- warnings ---- */
 
+/* The reconcilers log each of their faults themselves; these two show the first of them. */
+static bool logged_before(enum daemon_warning which)
+{
+	return which == DAEMON_WARNING_WIREGUARD || which == DAEMON_WARNING_NETWORK;
+}
+
 void daemon_warn(struct daemon *daemon, enum daemon_warning which, const char *format, ...)
 {
 	char text[DAEMON_WARNING_SIZE];
@@ -66,7 +72,8 @@ void daemon_warn(struct daemon *daemon, enum daemon_warning which, const char *f
 	va_end(args);
 	if (daemon->warnings[which] && !strcmp(daemon->warnings[which], text))
 		return;
-	log_warn("%s", text);
+	if (!logged_before(which))
+		log_warn("%s", text);
 	free(daemon->warnings[which]);
 	daemon->warnings[which] = strdup(text);
 }
@@ -75,7 +82,8 @@ void daemon_warn_clear(struct daemon *daemon, enum daemon_warning which)
 {
 	if (!daemon->warnings[which])
 		return;
-	log_info("no longer: %s", daemon->warnings[which]);
+	if (!logged_before(which))
+		log_info("no longer: %s", daemon->warnings[which]);
 	free(daemon->warnings[which]);
 	daemon->warnings[which] = NULL;
 }
