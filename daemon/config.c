@@ -333,6 +333,7 @@ struct parser {
 	int line;
 	uint64_t seen; /* settings, by their index */
 	struct config config;
+	int port_line;	/* where a port was set last */
 	int error_line; /* 0: none */
 	char *error;
 };
@@ -429,7 +430,23 @@ static int on_setting(void *user, const char *section, const char *key, const ch
 		setting->parse(value, (char *)&parser->config + setting->offset))
 		return refuse(parser, "[%s] %s = %.100s: not allowed; it may be %s", section, key,
 			value, setting->allowed);
+	if (setting->parse == parse_listen || setting->parse == parse_port)
+		parser->port_line = parser->line;
 	return 1;
+}
+
+/* Gossip and WireGuard both want theirs in UDP. */
+static void check_ports(struct parser *parser)
+{
+	const struct config *config = &parser->config;
+
+	if (config->backend == CONFIG_BACKEND_NONE || config->listen.port != config->wireguard_port)
+		return;
+	parser->line = parser->port_line;
+	refuse(parser,
+		"[wireguard] listen-port = %u: not allowed; it may be a port that [gossip] "
+		"listen has not",
+		config->wireguard_port);
 }
 
 /* inih does not tell of a section that has no settings: look at the line ourselves. */
@@ -503,6 +520,7 @@ int config_parse(const char *source, const char *text, size_t size, struct confi
 		refuse(&parser, line > 0 ? "neither `key = value` nor `[section]` nor a comment"
 					 : "out of memory");
 	}
+	check_ports(&parser);
 	if (parser.error_line) {
 		memcpy(ret_error, error, sizeof(error));
 		return ERR_MALFORMED;

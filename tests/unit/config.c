@@ -113,6 +113,9 @@ static void what_is_wrong_is_named_with_its_place_and_what_is_allowed(void **sta
 			"file:2: [gossip] listen = localhost:8946: not allowed; it may be "
 			"ADDRESS:PORT with a numeric address, as 0.0.0.0:8946 or [::]:8946 (IPv6 "
 			"and IPv4)"},
+		{"[gossip]\nlisten = [::]:51820\n[log]\nlevel = info\n",
+			"file:2: [wireguard] listen-port = 51820: not allowed; it may be a port "
+			"that [gossip] listen has not"},
 		{"[log]\nlevel = \033[31m\n", "file:2: [log] level = ?[31m: not allowed; it may be "
 					      "error, warn, info or debug"},
 	};
