@@ -235,7 +235,7 @@ int gossip_invite(struct gossip *g, struct gossip_time time, int64_t lifetime_ms
 	struct invite *invite, char ret_token[TOKEN_TEXT_MAX], uint64_t *ret_ticket)
 {
 	struct token token = {.mesh = g->mesh};
-	const struct record *grant;
+	struct record *grant;
 	uint8_t seed[32];
 	int err;
 
@@ -257,9 +257,7 @@ int gossip_invite(struct gossip *g, struct gossip_time time, int64_t lifetime_ms
 	err = publish_invite(
 		g, invite->admin ? g->config.root : g->config.identity, invite, &token.record);
 	if (err == 0) {
-		token.grant = grant && !invite->admin
-				      ? record_ref((struct record *)(uintptr_t)grant)
-				      : NULL;
+		token.grant = grant && !invite->admin ? record_ref(grant) : NULL;
 		err = token_encode(&token, ret_token);
 	}
 	token_done(&token);
