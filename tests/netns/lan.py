@@ -22,7 +22,7 @@ import time
 
 # An emulated machine needs longer for everything; a wait that succeeds is not slowed by a longer limit.
 TIME_SCALE = float(os.environ.get("MESHD_TEST_TIME_SCALE", "1"))
-POLL_S = 0.02
+POLL_S = 0.02 * TIME_SCALE  # asking costs as much more there
 COMMAND_TIMEOUT_S = 60
 
 PR_SET_PDEATHSIG = 1
