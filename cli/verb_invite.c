@@ -14,7 +14,7 @@ static const char help[] =
 	"  --expires D           how long it can be used: 90s, 15m, 1h, 7d (default: 1h)\n"
 	"  --uses N              how many nodes may join with it (default: 1)\n"
 	"  --tag T               marks whoever joins with it; may be repeated\n"
-	"  --ephemeral           whoever joins with it is forgotten when it stays away\n"
+	"  --ephemeral           marks whoever joins with it as one that comes and goes\n"
 	"  --admin               whoever joins with it is an admin; on the root key's node, one "
 	"use\n"
 	"  --node-name NAME      whoever joins with it has this name\n"

@@ -239,6 +239,52 @@ static void an_invite_fixes_name_address_and_tags(void **state)
 	cluster_free(c);
 }
 
+/* A token as only an admin may mint it, signed by a plain member. */
+static void forge(struct cluster *c, int member, char text[TOKEN_TEXT_MAX])
+{
+	static const uint8_t seed[32] = {42};
+	struct token token = {.mesh = status_of(c, 0).mesh};
+	struct invite *invite = &token.invite;
+	uint8_t value[512];
+	struct pack pack;
+	struct record_draft draft = {.type = RECORD_INVITE,
+		.key = &invite->id,
+		.key_size = sizeof(invite->id),
+		.stamp = (uint64_t)cluster_time(c).wall.ms << 16,
+		.value = value};
+
+	keys_from_seed(seed, &token.key);
+	*invite = (struct invite){.id = token.key.id,
+		.uses = 1,
+		.expires_ms = cluster_time(c).wall.ms + HOUR_MS,
+		.endpoint_count = 1,
+		.endpoints = {cluster_endpoint(c, 0)}};
+	pack_init(&pack, value, sizeof(value));
+	invite_encode(invite, &pack);
+	draft.value_size = pack.size;
+	assert_int_equal(
+		record_sign(&token.mesh, cluster_keys(c, member), &draft, &token.record), 0);
+	assert_int_equal(token_encode(&token, text), 0);
+	token_done(&token);
+}
+
+static void a_token_minted_by_no_admin_is_refused(void **state)
+{
+	(void)state;
+	struct cluster *c = cluster_new(&crowded);
+	char token[TOKEN_TEXT_MAX];
+	int node;
+
+	cluster_mesh(c, 3);
+	assert_true(cluster_wait(c, 15000, cluster_converged, NULL));
+	forge(c, 1, token);
+	node = cluster_add(c);
+	assert_int_equal(join_as(c, node, token, "guest"), ERR_NOT_ADMIN);
+	assert_non_null(strstr(cluster_joined_text(c, node), "no admin"));
+	assert_int_equal(status_of(c, 0).members, 3);
+	cluster_free(c);
+}
+
 static void a_node_is_named_by_name_id_or_prefix(void **state)
 {
 	(void)state;
@@ -271,6 +317,7 @@ int main(void)
 		cmocka_unit_test(a_name_taken_on_both_sides_of_a_partition_is_shown_apart),
 		cmocka_unit_test(an_overspent_invite_has_one_winner_and_the_loser_is_told),
 		cmocka_unit_test(an_invite_fixes_name_address_and_tags),
+		cmocka_unit_test(a_token_minted_by_no_admin_is_refused),
 		cmocka_unit_test(a_node_is_named_by_name_id_or_prefix),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
