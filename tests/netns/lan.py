@@ -54,6 +54,11 @@ def wait_for(condition, timeout, what):
         time.sleep(POLL_S)
 
 
+def die_with_parent():
+    """For preexec_fn."""
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def children(pid):
     try:
         return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
@@ -88,7 +93,7 @@ class Host:
             ["unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc",
              "--propagation", "private", "bash", "-c", INIT, name],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True,
-            preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL))
+            preexec_fn=die_with_parent)
         if self.holder.stdout.readline() != b"ready\n":
             self.close()
             raise RuntimeError(f"cannot make the namespaces of {name}: is this root?")

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from lan import Traffic, wait_for
+from lan import Traffic, die_with_parent, wait_for
 
 
 def test_hosts_on_a_lan_ping_each_other_over_both_families(world):
@@ -68,7 +68,8 @@ def test_nothing_outlives_a_killed_test_run(number):
             "host = Host('alpha'); lan.attach(host); host.start('sleep', 1000, log='/dev/null'); "
             "print(host.pid, lan.host.pid, flush=True); time.sleep(1000)")
     folder = pathlib.Path(__file__).parent
-    run = subprocess.Popen([sys.executable, "-B", "-c", code, folder], stdout=subprocess.PIPE, text=True)
+    run = subprocess.Popen([sys.executable, "-B", "-c", code, folder], stdout=subprocess.PIPE, text=True,
+                           preexec_fn=die_with_parent)
     pids = [int(pid) for pid in run.stdout.readline().split()]
     assert all(os.path.exists(f"/proc/{pid}") for pid in pids)
     run.send_signal(number)
