@@ -64,7 +64,9 @@ def test_every_host_has_a_run_directory_of_its_own(world):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_nothing_outlives_a_killed_test_run(number):
-    code = ("import sys, time; sys.path.insert(0, sys.argv[1]); from lan import Lan, Host; lan = Lan(); "
+    # whoever started us may have left SIGINT ignored, as a shell does for what it runs in the background
+    code = ("import signal, sys, time; signal.signal(signal.SIGINT, signal.default_int_handler); "
+            "sys.path.insert(0, sys.argv[1]); from lan import Lan, Host; lan = Lan(); "
             "host = Host('alpha'); lan.attach(host); host.start('sleep', 1000, log='/dev/null'); "
             "print(host.pid, lan.host.pid, flush=True); time.sleep(1000)")
     folder = pathlib.Path(__file__).parent
@@ -73,6 +75,6 @@ def test_nothing_outlives_a_killed_test_run(number):
     pids = [int(pid) for pid in run.stdout.readline().split()]
     assert all(os.path.exists(f"/proc/{pid}") for pid in pids)
     run.send_signal(number)
-    run.wait()
+    run.wait(timeout=30)
     run.stdout.close()
     wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids), 5, "the hosts are gone")
