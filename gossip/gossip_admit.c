@@ -137,6 +137,8 @@ int gossip_admit_commit(struct gossip *g, struct stream *s, const struct frame *
 	if (err != 0)
 		return refuse(g, s, err);
 	s->commit_ticket = g->ticket;
+	/* whoever joins may ask here for itself at once */
+	gossip_view_refresh(g);
 	gossip_stream_persisted(g);
 	return 0;
 }

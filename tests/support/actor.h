@@ -28,6 +28,8 @@ struct actor {
 	struct msg heard; /* the last that came to `at` */
 	uint8_t plain[SEAL_PLAIN_MAX];
 	size_t heard_count; /* how many */
+	bool challenged;    /* the last nonce that came to be echoed */
+	uint64_t challenge;
 	struct endpoint watched;
 	size_t watched_size; /* bytes of those that came to `watched` */
 	/* the stream that is spoken on now, and what became of all */
