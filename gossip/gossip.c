@@ -244,7 +244,8 @@ int gossip_open_mesh(struct gossip *g, const struct id *mesh)
 		.removed = record_removed,
 		.admit = record_admit,
 		.context = g};
-	struct swim_config swim = {.self = g->config.identity,
+	struct swim_config swim = {.mechanisms = g->config.mechanisms,
+		.self = g->config.identity,
 		.mesh = &g->mesh,
 		.rng = &g->rng,
 		.generation = g->config.generation};

@@ -50,6 +50,7 @@ struct gossip_config {
 	uint16_t wireguard_port;		  /* 0: no data plane here */
 	uint16_t mtu;				  /* of the overlay */
 	bool allow_loopback; /* loopback addresses are candidates: all nodes on one machine */
+	const struct swim_mechanisms *mechanisms; /* of failure detection; NULL: swim_mesh */
 };
 
 enum gossip_state {

@@ -5,11 +5,12 @@
 
 #include "gossip/swim/state.h"
 
-int64_t suspicion_timeout_ms(size_t cluster, size_t confirmers, size_t confirmations)
+int64_t suspicion_timeout_ms(const struct swim_mechanisms *mechanisms, size_t cluster,
+	size_t confirmers, size_t confirmations)
 {
-	double min = SWIM_SUSPICION_ALPHA * fmax(1, log10((double)cluster)) * SWIM_PERIOD_MS;
-	double max = SWIM_SUSPICION_BETA * min;
-	double needed = fmin((double)confirmers, SWIM_CONFIRMATIONS);
+	double min = mechanisms->alpha * fmax(1, log10((double)cluster)) * SWIM_PERIOD_MS;
+	double max = mechanisms->beta * min;
+	double needed = fmin((double)confirmers, mechanisms->confirmations);
 
 	if (needed == 0)
 		return llround(min);
@@ -23,9 +24,11 @@ void suspicion_schedule(struct swim *swim, struct member *member)
 	size_t cluster = in_state[SWIM_ALIVE] + in_state[SWIM_SUSPECT] + 1;
 	size_t accusers = member->accusation_count;
 
-	member->expires = mtime_add_ms(member->suspected,
-		accusers ? suspicion_timeout_ms(cluster, in_state[SWIM_ALIVE], accusers - 1)
-			 : suspicion_timeout_ms(cluster, 0, 0));
+	size_t confirmers = accusers ? in_state[SWIM_ALIVE] : 0;
+
+	member->expires = mtime_add_ms(
+		member->suspected, suspicion_timeout_ms(swim->config.mechanisms, cluster,
+					   confirmers, accusers ? accusers - 1 : 0));
 	swim->next_expiry = mtime_min(swim->next_expiry, member->expires);
 }
 

@@ -32,7 +32,8 @@
 
 /* Lifeguard, section IV.B: cluster counts us too; confirmers are the members that could confirm;
  * confirmations those that did, beyond the first accuser. */
-int64_t suspicion_timeout_ms(size_t cluster, size_t confirmers, size_t confirmations);
+int64_t suspicion_timeout_ms(const struct swim_mechanisms *mechanisms, size_t cluster,
+	size_t confirmers, size_t confirmations);
 
 /* Our probe of the member, sent then, failed. */
 void suspicion_probe_failed(struct swim *swim, mtime_t now, struct member *member, mtime_t sent);

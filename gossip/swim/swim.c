@@ -11,6 +11,33 @@
 /* After such a pause, time to read what has arrived meanwhile. */
 #define PAUSE_DRAIN_MS 500
 
+const struct swim_mechanisms swim_classic = {
+	.alpha = 5,
+	.beta = 1,
+	.confirmations = 0,
+	.believes = true,
+};
+
+const struct swim_mechanisms swim_lifeguard = {
+	.alpha = 5,
+	.beta = 6,
+	.confirmations = 3,
+	.health = true,
+	.buddy = true,
+	.believes = true,
+};
+
+const struct swim_mechanisms swim_mesh = {
+	.alpha = 4,
+	.beta = 6,
+	.confirmations = 3,
+	.measured = true,
+	.health = true,
+	.buddy = true,
+	.guarded = true,
+	.checked = true,
+};
+
 const char *swim_state_label(enum swim_state state)
 {
 	static const char *const labels[] = {
@@ -52,6 +79,8 @@ int swim_new(const struct swim_config *config, mtime_t now, struct swim **ret)
 	if (!swim)
 		return ERR_NOMEM;
 	swim->config = *config;
+	if (!config->mechanisms)
+		swim->config.mechanisms = &swim_mesh;
 	swim->self = (struct statement){.kind = STATEMENT_ALIVE,
 		.subject = config->self->id,
 		.incarnation = {.generation = config->generation}};

@@ -20,17 +20,15 @@ struct rng;
 struct spread;
 struct swim;
 
-#define SWIM_PERIOD_MS	     1000 /* protocol period: one probe each */
-#define SWIM_TIMEOUT_MS	     500  /* of a direct probe, until a round trip has been measured */
-#define SWIM_INDIRECT	     3	  /* members asked to probe in our place */
-#define SWIM_SUSPICION_ALPHA 4
-#define SWIM_SUSPICION_BETA  6
-#define SWIM_CONFIRMATIONS   3	 /* independent accusers that shorten a suspicion to its minimum */
-#define SWIM_RENEW_BURST     4	 /* incarnations of one member that are news at once ... */
-#define SWIM_RENEW_MS	     500 /* ... and how often in the long run: more is a flood */
-#define SWIM_MEMBERS_MAX     65536 /* WireGuard's own limit of peers (wireguard-go) */
-#define SWIM_STATEMENT_MAX   220   /* bytes of a signed statement: statement.h */
-#define SWIM_GREETING_MAX    (2 * (SWIM_STATEMENT_MAX + 2)) /* of what a peer is greeted with */
+#define SWIM_PERIOD_MS	   1000	 /* protocol period: one probe each */
+#define SWIM_TIMEOUT_MS	   500	 /* of a direct probe, until a round trip has been measured */
+#define SWIM_INDIRECT	   3	 /* members asked to probe in our place */
+#define SWIM_CONFIRMATIONS 3	 /* independent accusers that shorten a suspicion to its minimum */
+#define SWIM_RENEW_BURST   4	 /* incarnations of one member that are news at once ... */
+#define SWIM_RENEW_MS	   500	 /* ... and how often in the long run: more is a flood */
+#define SWIM_MEMBERS_MAX   65536 /* WireGuard's own limit of peers (wireguard-go) */
+#define SWIM_STATEMENT_MAX 220	 /* bytes of a signed statement: statement.h */
+#define SWIM_GREETING_MAX  (2 * (SWIM_STATEMENT_MAX + 2)) /* of what a peer is greeted with */
 
 /* number-free list: name, label as status and events show it */
 #define SWIM_STATE_LIST(X)    \
@@ -51,8 +49,27 @@ struct swim_incarnation {
 	uint64_t generation, version;
 };
 
+/* Which mechanisms run. The daemon runs swim_mesh; the others are what it is measured against, by
+ * the same code in the same network. */
+struct swim_mechanisms {
+	/* The shortest suspicion is alpha * max(1, log10 n) periods, the longest beta times that.
+	 */
+	double alpha, beta;
+	unsigned confirmations; /* that make the longest the shortest; at most SWIM_CONFIRMATIONS */
+	bool measured;		/* timeouts follow each member's round trip; else SWIM_TIMEOUT_MS */
+	bool health;		/* local health multiplies period and timeout */
+	bool buddy;		/* a ping to a suspect carries what accuses it */
+	bool guarded;		/* suspects itself before others: pauses, and hearing nobody */
+	bool checked;		/* asks over a stream before it accuses */
+	bool believes;		/* tells `dead`, and believes others who do */
+};
+extern const struct swim_mechanisms swim_classic;   /* SWIM, as the paper has it */
+extern const struct swim_mechanisms swim_lifeguard; /* all of Lifeguard, alpha 5 */
+extern const struct swim_mechanisms swim_mesh;
+
 /* All borrowed for the instance's life. */
 struct swim_config {
+	const struct swim_mechanisms *mechanisms; /* NULL: swim_mesh */
 	const struct keys *self;
 	const struct id *mesh;
 	struct rng *rng;

@@ -468,19 +468,19 @@ static void the_timeout_is_lifeguards(void **state)
 {
 	(void)state;
 	/* alpha * max(1, log10 n) * 1 s, times beta without confirmations */
-	assert_int_equal(suspicion_timeout_ms(5, 3, 0), 24000);
-	assert_int_equal(suspicion_timeout_ms(5, 3, 3), 4000);
-	assert_int_equal(suspicion_timeout_ms(100, 98, 0), 48000);
-	assert_int_equal(suspicion_timeout_ms(100, 98, 3), 8000);
+	assert_int_equal(suspicion_timeout_ms(&swim_mesh, 5, 3, 0), 24000);
+	assert_int_equal(suspicion_timeout_ms(&swim_mesh, 5, 3, 3), 4000);
+	assert_int_equal(suspicion_timeout_ms(&swim_mesh, 100, 98, 0), 48000);
+	assert_int_equal(suspicion_timeout_ms(&swim_mesh, 100, 98, 3), 8000);
 	/* 24000 - 20000 * ln 2 / ln 4 */
-	assert_int_equal(suspicion_timeout_ms(5, 3, 1), 14000);
+	assert_int_equal(suspicion_timeout_ms(&swim_mesh, 5, 3, 1), 14000);
 	/* whom nobody can confirm has the minimum; one other member is all it takes among three */
-	assert_int_equal(suspicion_timeout_ms(2, 0, 0), 4000);
-	assert_int_equal(suspicion_timeout_ms(3, 1, 0), 24000);
-	assert_int_equal(suspicion_timeout_ms(3, 1, 1), 4000);
+	assert_int_equal(suspicion_timeout_ms(&swim_mesh, 2, 0, 0), 4000);
+	assert_int_equal(suspicion_timeout_ms(&swim_mesh, 3, 1, 0), 24000);
+	assert_int_equal(suspicion_timeout_ms(&swim_mesh, 3, 1, 1), 4000);
 	for (size_t i = 0; i < 3; i++)
-		assert_true(suspicion_timeout_ms(1000, 900, i) >
-			    suspicion_timeout_ms(1000, 900, i + 1));
+		assert_true(suspicion_timeout_ms(&swim_mesh, 1000, 900, i) >
+			    suspicion_timeout_ms(&swim_mesh, 1000, 900, i + 1));
 }
 
 static int64_t time_to_die(size_t accusers)
