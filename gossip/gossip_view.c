@@ -261,10 +261,10 @@ int gossip_view_compute(struct gossip *g)
 
 	if (!records)
 		return ERR_NOMEM;
-	for (struct record *r = store_after(g->store, NULL); r; r = store_after(g->store, r)) {
-		if (authority_concerns(r->type))
-			records[count++] = record_ref(r);
-	}
+	/* they come first */
+	for (struct record *r = store_after(g->store, NULL); r && authority_concerns(r->type);
+		r = store_after(g->store, r))
+		records[count++] = record_ref(r);
 	err = authority_compute(&g->mesh, (const struct record *const *)records, count,
 		gossip_mesh_time(g), &authority);
 	if (err != 0) {

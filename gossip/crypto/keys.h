@@ -29,6 +29,7 @@
 	X(PRESHARED, "meshd1 preshared")                                                  \
 	X(ADDRESS, "meshd1 address")                                                      \
 	X(DIGEST, "meshd1 digest")                                                        \
+	X(DIGEST_CHAIN, "meshd1 digest chain")                                            \
 	X(TOKEN, "meshd1 token")                                                          \
 	X(TOPIC, "meshd1 topic")
 

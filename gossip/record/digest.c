@@ -42,15 +42,25 @@ void digest_remove(struct digest *digest, const struct hash *member)
 		digest->words[i] = (uint16_t)(digest->words[i] - word_at(bytes, i));
 }
 
-void digest_final(const struct digest *digest, uint8_t ret[DIGEST_SIZE])
+void digest_chain(struct hash *chain, const struct hash *member)
 {
-	uint8_t bytes[EXPANDED_SIZE];
+	uint8_t bytes[2 * sizeof(*chain)];
+
+	memcpy(bytes, chain, sizeof(*chain));
+	memcpy(bytes + sizeof(*chain), member, sizeof(*member));
+	keys_hash(KEYS_DIGEST_CHAIN, bytes, sizeof(bytes), chain);
+}
+
+void digest_final(const struct digest *digest, const struct hash *chain, uint8_t ret[DIGEST_SIZE])
+{
+	uint8_t bytes[EXPANDED_SIZE + sizeof(*chain)];
 	struct hash hash;
 
 	for (size_t i = 0; i < DIGEST_WORDS; i++) {
 		bytes[2 * i] = (uint8_t)digest->words[i];
 		bytes[2 * i + 1] = (uint8_t)(digest->words[i] >> 8);
 	}
+	memcpy(bytes + EXPANDED_SIZE, chain, sizeof(*chain));
 	keys_hash(KEYS_DIGEST, bytes, sizeof(bytes), &hash);
 	memcpy(ret, hash.b, DIGEST_SIZE);
 }

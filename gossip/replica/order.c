@@ -2,71 +2,125 @@
 
 #include <assert.h>
 
-/* How (stamp, hash) stands to a record: as memcmp says it. */
-static int compare(uint64_t stamp, const struct hash *hash, const struct record *record)
+#include "gossip/trust/authority.h"
+
+enum order_class order_class(uint16_t type)
 {
-	if (stamp != record->stamp)
-		return stamp < record->stamp ? -1 : 1;
-	return memcmp(hash, &record->hash, sizeof(*hash));
+	if (type == RECORD_REVOCATION || type == RECORD_ADMIN_REVOCATION)
+		return ORDER_REVOCATION;
+	return authority_concerns(type) ? ORDER_AUTHORITY : ORDER_OTHER;
+}
+
+struct order_key order_key(const struct record *record)
+{
+	return (struct order_key){.class = (uint8_t)order_class(record->type),
+		.stamp = record->stamp,
+		.hash = record->hash};
+}
+
+static int compare(unsigned class, uint64_t stamp, const struct hash *hash, unsigned other_class,
+	uint64_t other_stamp, const struct hash *other_hash)
+{
+	if (class != other_class)
+		return class < other_class ? -1 : 1;
+	if (stamp != other_stamp)
+		return stamp < other_stamp ? -1 : 1;
+	return memcmp(hash, other_hash, sizeof(*hash));
+}
+
+int order_compare(const struct order_key *a, const struct order_key *b)
+{
+	return compare(a->class, a->stamp, &a->hash, b->class, b->stamp, &b->hash);
+}
+
+static int compare_key(const struct order_key *key, const struct order_node *node)
+{
+	return compare(key->class, key->stamp, &key->hash, node->class, node->record->stamp,
+		&node->record->hash);
 }
 
 static int compare_nodes(const struct order_node *a, const struct order_node *b)
 {
-	return compare(a->record->stamp, &a->record->hash, b->record);
+	return compare(a->class, a->record->stamp, &a->record->hash, b->class, b->record->stamp,
+		&b->record->hash);
 }
 
-/* Puts node in the place of the subtree at link, which it splits into its children. */
-static void split(struct order_node **link, struct order_node *node)
+static size_t count_of(const struct order_node *node)
 {
-	struct order_node **left = &node->left, **right = &node->right;
-	struct order_node *at = *link;
+	return node ? node->count : 0;
+}
 
-	*link = node;
-	while (at) {
-		if (compare_nodes(at, node) < 0) {
-			*left = at;
-			left = &at->right;
-			at = at->right;
-		} else {
-			*right = at;
-			right = &at->left;
-			at = at->left;
-		}
+static void count_anew(struct order_node *node)
+{
+	node->count = (unsigned)(count_of(node->left) + count_of(node->right) + 1) & 0x3fffffff;
+}
+
+/* Of the subtree at `at`: what stands before node, and what behind. */
+static void split(struct order_node *at, const struct order_node *node,
+	struct order_node **ret_left, struct order_node **ret_right)
+{
+	if (!at) {
+		*ret_left = *ret_right = NULL;
+	} else if (compare_nodes(at, node) < 0) {
+		split(at->right, node, &at->right, ret_right);
+		count_anew(at);
+		*ret_left = at;
+	} else {
+		split(at->left, node, ret_left, &at->left);
+		count_anew(at);
+		*ret_right = at;
 	}
-	*left = *right = NULL;
+}
+
+/* One subtree of two, the first of which stands before the second. */
+static struct order_node *merge(struct order_node *left, struct order_node *right)
+{
+	if (!left || !right)
+		return left ? left : right;
+	if (left->priority > right->priority) {
+		left->right = merge(left->right, right);
+		count_anew(left);
+		return left;
+	}
+	right->left = merge(left, right->left);
+	count_anew(right);
+	return right;
 }
 
 void order_add(struct order *order, struct order_node *node)
 {
 	struct order_node **link = &order->root;
 
-	while (*link && (*link)->priority >= node->priority)
-		link = compare_nodes(node, *link) < 0 ? &(*link)->left : &(*link)->right;
-	split(link, node);
+	node->class = order_class(node->record->type);
+	while (*link && (*link)->priority >= node->priority) {
+		struct order_node *at = *link;
+
+		at->count++;
+		link = compare_nodes(node, at) < 0 ? &at->left : &at->right;
+	}
+	split(*link, node, &node->left, &node->right);
+	count_anew(node);
+	*link = node;
 }
 
 void order_remove(struct order *order, struct order_node *node)
 {
 	struct order_node **link = &order->root;
-	struct order_node *left = node->left, *right = node->right;
 
 	while (*link != node) {
-		assert(*link);
-		link = compare_nodes(node, *link) < 0 ? &(*link)->left : &(*link)->right;
+		struct order_node *at = *link;
+
+		assert(at);
+		at->count--;
+		link = compare_nodes(node, at) < 0 ? &at->left : &at->right;
 	}
-	while (left && right) {
-		if (left->priority > right->priority) {
-			*link = left;
-			link = &left->right;
-			left = left->right;
-		} else {
-			*link = right;
-			link = &right->left;
-			right = right->left;
-		}
-	}
-	*link = left ? left : right;
+	*link = merge(node->left, node->right);
 	node->left = node->right = NULL;
+}
+
+size_t order_count(const struct order *order)
+{
+	return count_of(order->root);
 }
 
 struct order_node *order_first(const struct order *order)
@@ -87,14 +141,12 @@ struct order_node *order_last(const struct order *order)
 	return at;
 }
 
-/* The first that stands to (stamp, hash) so that compare is below most. */
-static struct order_node *first_above(
-	const struct order *order, uint64_t stamp, const struct hash *hash, int most)
+struct order_node *order_after(const struct order *order, const struct order_key *key)
 {
 	struct order_node *at = order->root, *found = NULL;
 
 	while (at) {
-		if (compare(stamp, hash, at->record) < most) {
+		if (compare_key(key, at) < 0) {
 			found = at;
 			at = at->left;
 		} else {
@@ -104,12 +156,58 @@ static struct order_node *first_above(
 	return found;
 }
 
-struct order_node *order_seek(const struct order *order, uint64_t stamp, const struct hash *hash)
+size_t order_rank(const struct order *order, const struct order_key *key)
 {
-	return first_above(order, stamp, hash, 1);
+	const struct order_node *at = order->root;
+	size_t rank = 0;
+
+	while (at) {
+		if (compare_key(key, at) <= 0) {
+			at = at->left;
+		} else {
+			rank += count_of(at->left) + 1;
+			at = at->right;
+		}
+	}
+	return rank;
 }
 
-struct order_node *order_after(const struct order *order, uint64_t stamp, const struct hash *hash)
+struct order_node *order_at(const struct order *order, size_t rank)
 {
-	return first_above(order, stamp, hash, 0);
+	struct order_node *at = order->root;
+
+	while (at && rank != count_of(at->left)) {
+		if (rank < count_of(at->left)) {
+			at = at->left;
+		} else {
+			rank -= count_of(at->left) + 1;
+			at = at->right;
+		}
+	}
+	return at;
+}
+
+static int walk(struct order_node *at, const struct order_key *low, const struct order_key *high,
+	order_visit visit, void *context)
+{
+	int err = 0;
+
+	while (at && !err) {
+		bool from_here = compare_key(low, at) <= 0;
+
+		if (from_here)
+			err = walk(at->left, low, high, visit, context);
+		if (err || compare_key(high, at) <= 0)
+			return err;
+		if (from_here)
+			err = visit(context, at);
+		at = at->right;
+	}
+	return err;
+}
+
+int order_walk(const struct order *order, const struct order_key *low, const struct order_key *high,
+	order_visit visit, void *context)
+{
+	return walk(order->root, low, high, visit, context);
 }

@@ -1,30 +1,65 @@
 /*
- * Records ordered by (stamp, hash): a treap (Seidel and Aragon, "Randomized Search Trees", 1996),
- * logarithmic for whatever records come, since priorities are drawn at random. Nodes are embedded
- * in their owners, and nothing here allocates or fails.
+ * Records in the one order in which stores are compared: by class, then stamp, then hash. It is a
+ * treap (Seidel and Aragon, "Randomized Search Trees", 1996), logarithmic for whatever records
+ * come, since priorities are drawn at random, and each node counts its subtree, so that a place is
+ * found by its number as well. Nodes are embedded in their owners, and nothing here allocates or
+ * fails.
  */
 #ifndef MESHD_GOSSIP_REPLICA_ORDER_H
 #define MESHD_GOSSIP_REPLICA_ORDER_H
 
 #include "gossip/record/record.h"
 
+/* What must not be missing first, so that nothing is refused for want of it. */
+enum order_class {
+	ORDER_REVOCATION, /* of nodes, and of admins */
+	ORDER_AUTHORITY,  /* what else authority_concerns */
+	ORDER_OTHER,
+	ORDER_CLASSES,
+};
+
+/* A place in the order, a record's or not. */
+struct order_key {
+	uint8_t class;
+	uint64_t stamp;
+	struct hash hash;
+};
+
+#define ORDER_START ((struct order_key){.class = 0})
+#define ORDER_END   ((struct order_key){.class = ORDER_CLASSES}) /* behind every record */
+
 struct order_node {
 	struct order_node *left, *right;
-	uint64_t priority; /* drawn by the owner before order_add; a parent's is the highest */
 	const struct record *record;
+	uint32_t priority; /* drawn by the owner before order_add; a parent's is the highest */
+	unsigned class : 2, count : 30; /* of the record; of the subtree */
 };
 
 struct order {
 	struct order_node *root; /* NULL: empty */
 };
 
-/* No other node of this stamp and hash may be there. */
+enum order_class order_class(uint16_t type);
+struct order_key order_key(const struct record *record);
+/* As memcmp. */
+int order_compare(const struct order_key *a, const struct order_key *b);
+
+/* No other node of this class, stamp and hash may be there. */
 void order_add(struct order *order, struct order_node *node);
 void order_remove(struct order *order, struct order_node *node);
+size_t order_count(const struct order *order);
 struct order_node *order_first(const struct order *order); /* NULL: empty */
 struct order_node *order_last(const struct order *order);
-/* The first at or after (stamp, hash); the first after it. NULL: none. */
-struct order_node *order_seek(const struct order *order, uint64_t stamp, const struct hash *hash);
-struct order_node *order_after(const struct order *order, uint64_t stamp, const struct hash *hash);
+/* The first behind key. NULL: none. */
+struct order_node *order_after(const struct order *order, const struct order_key *key);
+/* How many stand before key; and the one before which so many stand, NULL: there are not so many.
+ */
+size_t order_rank(const struct order *order, const struct order_key *key);
+struct order_node *order_at(const struct order *order, size_t rank);
+/* Shows those from low on that stand before high, in order, until visit answers other than 0, which
+ * is returned. */
+typedef int (*order_visit)(void *context, struct order_node *node);
+int order_walk(const struct order *order, const struct order_key *low, const struct order_key *high,
+	order_visit visit, void *context);
 
 #endif

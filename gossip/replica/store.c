@@ -5,7 +5,6 @@
 
 #include "gossip/base/map.h"
 #include "gossip/base/rng.h"
-#include "gossip/replica/order.h"
 #include "gossip/replica/uses.h"
 #include "gossip/replica/waiting.h"
 #include "gossip/trust/authority.h"
@@ -46,7 +45,10 @@ struct store {
 	struct order all;
 	struct uses_table uses;
 	size_t size_bytes;
-	struct digest digest;
+	struct digest digest;	    /* of all but revocations */
+	struct hash revocations;    /* the chain of those; good unless stale */
+	uint8_t final[DIGEST_SIZE]; /* of both; good unless stale */
+	bool revocations_stale, final_stale;
 	uint64_t authority_version;
 	struct waiting waiting;
 };
@@ -69,6 +71,7 @@ int store_new(const struct id *mesh, struct rng *rng, const struct store_observe
 	map_init(&store->authors, sizeof(struct id), rng);
 	uses_init(&store->uses, rng);
 	digest_init(&store->digest);
+	store->final_stale = true;
 	*ret = store;
 	return 0;
 }
@@ -372,6 +375,16 @@ static void each_kept(struct store *store, const struct record *record,
 
 /* ---- changes ---- */
 
+static void count_digest(struct store *store, const struct record *record,
+	void (*count)(struct digest *digest, const struct hash *member))
+{
+	store->final_stale = true;
+	if (order_class(record->type) == ORDER_REVOCATION)
+		store->revocations_stale = true;
+	else
+		count(&store->digest, &record->hash);
+}
+
 /* Takes the entry out of everything but the two maps. */
 static void detach(struct store *store, struct entry *entry, bool report)
 {
@@ -382,7 +395,7 @@ static void detach(struct store *store, struct entry *entry, bool report)
 	uses_remove(&store->uses, &entry->claim);
 	each_kept(store, record, unkeep_one);
 	store->size_bytes -= record->size;
-	digest_remove(&store->digest, &record->hash);
+	count_digest(store, record, digest_remove);
 	if (authority_concerns(record->type))
 		store->authority_version++;
 	if (author) {
@@ -405,7 +418,7 @@ static void attach(struct store *store, struct entry *entry, bool report)
 	count_use(store, entry);
 	each_kept(store, record, keep_one);
 	store->size_bytes += record->size;
-	digest_add(&store->digest, &record->hash);
+	count_digest(store, record, digest_add);
 	if (authority_concerns(record->type))
 		store->authority_version++;
 	if (author) {
@@ -478,6 +491,11 @@ static void remove_excess(struct store *store, const struct uses *uses)
 		remove_member(store, entry_of(excess, claim.node));
 }
 
+static struct order_node new_node(struct store *store, const struct record *record)
+{
+	return (struct order_node){.priority = (uint32_t)rng_u64(store->rng), .record = record};
+}
+
 static int new_entry(
 	struct store *store, struct record *record, const struct facts *facts, struct entry **ret)
 {
@@ -492,9 +510,9 @@ static int new_entry(
 	entry->record = record;
 	entry->facts = *facts;
 	slot_of(&record->author, record->type, record->key, record->key_size, &entry->slot);
-	entry->all = (struct order_node){.priority = rng_u64(store->rng), .record = record};
-	entry->own = (struct order_node){.priority = rng_u64(store->rng), .record = record};
-	entry->claim.node = (struct order_node){.priority = rng_u64(store->rng), .record = record};
+	entry->all = new_node(store, record);
+	entry->own = new_node(store, record);
+	entry->claim.node = new_node(store, record);
 	*ret = entry;
 	return 0;
 }
@@ -696,20 +714,28 @@ struct record *store_slot(const struct store *store, const struct id *author, ui
 	return entry ? entry->record : NULL;
 }
 
-static struct record *record_of(struct order_node *node)
+struct record *store_record(struct order_node *node)
 {
-	return node ? entry_of(node, all)->record : NULL;
+	return entry_of(node, all)->record;
+}
+
+const struct order *store_order(const struct store *store)
+{
+	return &store->all;
 }
 
 struct record *store_after(const struct store *store, const struct record *after)
 {
-	return record_of(after ? order_after(&store->all, after->stamp, &after->hash)
-			       : order_first(&store->all));
-}
+	struct order_node *node;
 
-struct record *store_seek(const struct store *store, uint64_t stamp, const struct hash *hash)
-{
-	return record_of(order_seek(&store->all, stamp, hash));
+	if (after) {
+		struct order_key key = order_key(after);
+
+		node = order_after(&store->all, &key);
+	} else {
+		node = order_first(&store->all);
+	}
+	return node ? store_record(node) : NULL;
 }
 
 size_t store_count(const struct store *store)
@@ -722,9 +748,30 @@ size_t store_size(const struct store *store)
 	return store->size_bytes;
 }
 
-void store_digest(const struct store *store, uint8_t ret[DIGEST_SIZE])
+static int chain_one(void *context, struct order_node *node)
 {
-	digest_final(&store->digest, ret);
+	digest_chain(context, &node->record->hash);
+	return 0;
+}
+
+static void chain_revocations(struct store *store)
+{
+	const struct order_key low = ORDER_START, high = {.class = ORDER_REVOCATION + 1};
+
+	store->revocations = (struct hash){0};
+	(void)order_walk(&store->all, &low, &high, chain_one, &store->revocations);
+	store->revocations_stale = false;
+}
+
+void store_digest(struct store *store, uint8_t ret[DIGEST_SIZE])
+{
+	if (store->revocations_stale)
+		chain_revocations(store);
+	if (store->final_stale) {
+		digest_final(&store->digest, &store->revocations, store->final);
+		store->final_stale = false;
+	}
+	memcpy(ret, store->final, DIGEST_SIZE);
 }
 
 uint64_t store_authority_version(const struct store *store)

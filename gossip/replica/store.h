@@ -16,6 +16,7 @@
 
 #include "gossip/record/digest.h"
 #include "gossip/record/record.h"
+#include "gossip/replica/order.h"
 
 struct rng;
 struct store;
@@ -78,16 +79,18 @@ bool store_banned(const struct store *store, const struct id *author);
 struct record *store_find(const struct store *store, const struct hash *hash);
 struct record *store_slot(const struct store *store, const struct id *author, uint16_t type,
 	const void *key, size_t key_size);
-/* Walks all records ordered by (stamp, hash), from the first after `after` (NULL: from the start).
- * The walk may be interleaved with changes, if the caller holds a reference to `after` over them.
- * NULL at the end. */
+/* Walks all records in their order, authority first, from the first after `after` (NULL: from the
+ * start). The walk may be interleaved with changes, if the caller holds a reference to `after` over
+ * them. NULL at the end. */
 struct record *store_after(const struct store *store, const struct record *after);
-/* The first at or after (stamp, hash): ranges for reconciliation. */
-struct record *store_seek(const struct store *store, uint64_t stamp, const struct hash *hash);
+/* Ranges, for reconciliation: see replica/order.h. */
+const struct order *store_order(const struct store *store);
+struct record *store_record(struct order_node *node); /* of store_order */
 
 size_t store_count(const struct store *store);
 size_t store_size(const struct store *store); /* bytes of all records */
-void store_digest(const struct store *store, uint8_t ret[DIGEST_SIZE]);
+/* Kept until the set changes. */
+void store_digest(struct store *store, uint8_t ret[DIGEST_SIZE]);
 /* Counts changes to the records that authority_concerns: a view computed at one value is good until
  * the next. */
 uint64_t store_authority_version(const struct store *store);

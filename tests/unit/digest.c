@@ -12,12 +12,13 @@
 
 #define MEMBERS 200
 
-static void assert_digest(const struct digest *digest, const char *expected)
+static void assert_digest(
+	const struct digest *digest, const struct hash *chain, const char *expected)
 {
 	uint8_t final[DIGEST_SIZE];
 	char text[2 * DIGEST_SIZE + 1];
 
-	digest_final(digest, final);
+	digest_final(digest, chain, final);
 	assert_string_equal(text_hex(final, DIGEST_SIZE, text), expected);
 }
 
@@ -25,17 +26,22 @@ static void assert_digest(const struct digest *digest, const char *expected)
 static void digests_are_fixed(void **state)
 {
 	(void)state;
-	struct hash one, two;
+	struct hash one, two, chain = {{0}};
 	struct digest digest;
 
 	memset(&one, 1, sizeof(one));
 	memset(&two, 2, sizeof(two));
 	digest_init(&digest);
-	assert_digest(&digest, "775fe37b0081c1695e2e06f81ae43621");
+	assert_digest(&digest, &chain, "b86d55b0ccb150d9389e6e8eec36561a");
 	digest_add(&digest, &one);
-	assert_digest(&digest, "733a8bd14b92b9ac166ccaede34bc471");
+	assert_digest(&digest, &chain, "d291198cf0d31f67d5826f88b7f45290");
 	digest_add(&digest, &two);
-	assert_digest(&digest, "7d3a10a3dcd364598ace11eb173f5d83");
+	assert_digest(&digest, &chain, "c3627d2e96442947ab2fb2e4038b8f76");
+	digest_remove(&digest, &two);
+	digest_chain(&chain, &two);
+	assert_digest(&digest, &chain, "aaf1469041d50dfac82f9416bf3886bf");
+	digest_chain(&chain, &one);
+	assert_digest(&digest, &chain, "2d013f4ca2d4c66395e3b95a03f5a2eb");
 }
 
 static void make_members(struct rng *rng, struct hash members[MEMBERS])
@@ -106,7 +112,7 @@ static void different_sets_differ(void **state)
 	digest_init(&digest);
 	for (size_t i = 0; i < MEMBERS; i++) {
 		digest_add(&digest, &members[i]);
-		digest_final(&digest, finals[i]);
+		digest_final(&digest, &(struct hash){{0}}, finals[i]);
 		for (size_t j = 0; j < i; j++)
 			assert_memory_not_equal(finals[i], finals[j], DIGEST_SIZE);
 	}

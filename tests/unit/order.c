@@ -19,13 +19,15 @@ struct item {
 	bool in;
 };
 
-static struct item items[COUNT]; /* sorted by (stamp, hash) */
+static struct item items[COUNT]; /* sorted by class, stamp and hash */
 static struct rng rng;
 
 static int compare_items(const void *a, const void *b)
 {
 	const struct item *x = a, *y = b;
 
+	if (x->record.type != y->record.type)
+		return order_class(x->record.type) < order_class(y->record.type) ? -1 : 1;
 	if (x->record.stamp != y->record.stamp)
 		return x->record.stamp < y->record.stamp ? -1 : 1;
 	return memcmp(&x->record.hash, &y->record.hash, sizeof(struct hash));
@@ -37,13 +39,16 @@ static int make_items(void **state)
 	rng_init(&rng, (const uint8_t[32]){3});
 	memset(items, 0, sizeof(items));
 	for (size_t i = 0; i < COUNT; i++) {
-		items[i].record.stamp = 1 + rng_below(&rng, COUNT / 3); /* some are equal */
+		static const uint16_t types[] = {RECORD_VALUE, RECORD_REVOCATION, RECORD_ADMISSION};
+
+		items[i].record.type = types[rng_below(&rng, ARRAY_SIZE(types))];
+		items[i].record.stamp = 1 + rng_below(&rng, COUNT / 6); /* some are equal */
 		rng_bytes(&rng, &items[i].record.hash, sizeof(struct hash));
 	}
 	qsort(items, COUNT, sizeof(*items), compare_items);
 	for (size_t i = 0; i < COUNT; i++)
-		items[i].node =
-			(struct order_node){.priority = rng_u64(&rng), .record = &items[i].record};
+		items[i].node = (struct order_node){
+			.priority = (uint32_t)rng_u64(&rng), .record = &items[i].record};
 	return 0;
 }
 
@@ -65,20 +70,58 @@ static struct order_node *last_in(void)
 	return NULL;
 }
 
+static size_t count_in(size_t from, size_t to)
+{
+	size_t count = 0;
+
+	for (size_t i = from; i < to; i++)
+		count += items[i].in;
+	return count;
+}
+
+static int check_next(void *context, struct order_node *node)
+{
+	struct order_node **next = context;
+	const struct item *item;
+
+	assert_ptr_equal(node, *next);
+	item = (const struct item *)(const void *)((const char *)node -
+						   offsetof(struct item, node));
+	*next = first_in((size_t)(item - items) + 1);
+	return 0;
+}
+
+/* One range between two of the items, whether they are in or not. */
+static void check_walk(const struct order *order)
+{
+	size_t from = rng_below(&rng, COUNT), to = rng_below(&rng, COUNT);
+	struct order_key low = order_key(&items[from].record), high = order_key(&items[to].record);
+	struct order_node *next = first_in(from);
+
+	assert_int_equal(order_walk(order, &low, &high, check_next, &next), 0);
+	assert_ptr_equal(next, first_in(from < to ? to : from));
+}
+
 static void check_all(const struct order *order)
 {
-	static const struct hash lowest;
+	const struct order_key start = ORDER_START, end = ORDER_END;
 
 	assert_ptr_equal(order_first(order), first_in(0));
 	assert_ptr_equal(order_last(order), last_in());
+	assert_int_equal(order_count(order), count_in(0, COUNT));
 	for (size_t i = 0; i < COUNT; i++) {
-		const struct record *record = &items[i].record;
+		struct order_key key = order_key(&items[i].record);
+		size_t rank = count_in(0, i);
 
-		assert_ptr_equal(order_seek(order, record->stamp, &record->hash), first_in(i));
-		assert_ptr_equal(order_after(order, record->stamp, &record->hash), first_in(i + 1));
+		assert_ptr_equal(order_after(order, &key), first_in(i + 1));
+		assert_int_equal(order_rank(order, &key), rank);
+		assert_ptr_equal(order_at(order, rank), first_in(i));
+		check_walk(order);
 	}
-	assert_ptr_equal(order_seek(order, 0, &lowest), first_in(0));
-	assert_null(order_seek(order, UINT64_MAX, &lowest));
+	assert_int_equal(order_rank(order, &start), 0);
+	assert_int_equal(order_rank(order, &end), order_count(order));
+	assert_null(order_at(order, order_count(order)));
+	assert_null(order_after(order, &end));
 }
 
 static void it_agrees_with_a_sorted_array(void **state)

@@ -95,7 +95,7 @@ static struct outcome exchange(struct store *a, struct store *b)
 	return outcome;
 }
 
-static bool are_equal(const struct store *a, const struct store *b)
+static bool are_equal(struct store *a, struct store *b)
 {
 	uint8_t of_a[DIGEST_SIZE], of_b[DIGEST_SIZE];
 
