@@ -60,17 +60,42 @@ def median_and_max(values, unit, digits=0):
     return f"{statistics.median(values):.{digits}f} {unit} (max {max(values):.{digits}f})"
 
 
+def pump(readers, condition, timeout, what):
+    """Reads from all of them, as there is something to read, until the condition is met."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        left = deadline - time.monotonic()
+        if left < 0:
+            raise TimeoutError(f"not within {timeout} s: {what}")
+        for reader in select.select(readers, [], [], min(left, 1))[0]:
+            reader.read()
+
+
+def pump_for(readers, seconds):
+    """Reads from all of them for so long."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        for reader in select.select(readers, [], [], left)[0]:
+            reader.read()
+
+
 # ---- the control socket (daemon/ipc/IPC.md) ----
 
 def _text(text):
     data = text.encode()
-    return (bytes([0xa0 | len(data)]) if len(data) < 32 else bytes([0xd9, len(data)])) + data
+    if len(data) < 32:
+        return bytes([0xa0 | len(data)]) + data
+    return (bytes([0xd9, len(data)]) if len(data) < 256 else bytes([0xda]) + struct.pack(">H", len(data))) + data
+
+
+def _value(value):
+    return (b"\xc3" if value else b"\xc2") if isinstance(value, bool) else _text(value)
 
 
 def request(verb, **arguments):
-    """The frame that asks for it; arguments are texts."""
+    """The frame that asks for it; arguments are texts or flags."""
     body = bytes([0x83]) + _text("v") + b"\x01" + _text("verb") + _text(verb) + _text("args")
-    body += bytes([0x80 | len(arguments)]) + b"".join(_text(key) + _text(value) for key, value in arguments.items())
+    body += bytes([0x80 | len(arguments)]) + b"".join(_text(key) + _value(value) for key, value in arguments.items())
     return struct.pack(">I", len(body)) + body
 
 
@@ -226,20 +251,6 @@ class Meshd(Daemon):
         if done.returncode:
             raise RuntimeError(f"{self.name}: meshctl {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout.strip()
-
-
-class Serf(Daemon):
-    """One Serf agent likewise, with its LAN defaults; it encrypts nothing unless it is given a key."""
-
-    def __init__(self, folder, name, address, first=None):
-        self.rpc = f"{address}:7373"
-        join = [f"-join={first}"] if first else []
-        super().__init__("serf", "agent", f"-node={name}", f"-bind={address}:7946", f"-rpc-addr={self.rpc}",
-                         "-log-level=warn", *join, log=pathlib.Path(folder) / f"{name}.log")
-
-    def alive(self):
-        done = subprocess.run(["serf", "members", f"-rpc-addr={self.rpc}", "-status=alive"], capture_output=True)
-        return done.stdout.count(b"\n")
 
 
 def address_of(index):
