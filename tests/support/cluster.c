@@ -67,6 +67,12 @@ void cluster_observe(struct cluster *c, cluster_observer observer, void *arg)
 	c->observers[c->observer_count++].arg = arg;
 }
 
+void cluster_inspect(struct cluster *c, cluster_inspector inspector, void *arg)
+{
+	c->inspector = inspector;
+	c->inspector_arg = arg;
+}
+
 /* One step; false when there is nothing before `until`. What comes in at the time of a tick comes
  * before it. */
 static bool step(struct cluster *c, mtime_t until)

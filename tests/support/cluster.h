@@ -39,6 +39,9 @@ void cluster_weather(struct cluster *cluster, const struct cluster_options *opti
 int cluster_add(struct cluster *cluster);
 /* The same, not started yet: cluster_restart starts it. */
 int cluster_add_off(struct cluster *cluster);
+/* A copied machine, off: the keys of that node and a copy of its disk, at an address of its own. By
+ * its id the original is found. */
+int cluster_add_clone(struct cluster *cluster, int of);
 int cluster_count(const struct cluster *cluster);
 struct gossip *cluster_core(struct cluster *cluster, int node); /* NULL while it is down */
 struct gossip_time cluster_time(const struct cluster *cluster);
@@ -63,6 +66,11 @@ const struct keys *cluster_root_keys(const struct cluster *cluster, int node);
 typedef void (*cluster_record)(void *arg, const uint8_t *bytes, size_t size);
 void cluster_records(const struct cluster *cluster, int node, cluster_record take, void *arg);
 void cluster_lose_disk(struct cluster *cluster, int node); /* but for its keys and its mesh */
+/* The records on its disk now; and all of it set back to them: an old backup, or snapshot. */
+struct cluster_backup;
+struct cluster_backup *cluster_backup(struct cluster *cluster, int node);
+void cluster_set_back(struct cluster *cluster, int node, const struct cluster_backup *backup);
+void cluster_backup_free(struct cluster_backup *backup);
 /* A disk that all nodes given it start from, without a copy each: these records of the mesh whose
  * root is that of node `founder`, and where every node is. Before anything was written there. */
 void cluster_image(
@@ -81,6 +89,9 @@ void cluster_watch(struct cluster *cluster, cluster_watcher watcher, void *arg);
 #define CLUSTER_OBSERVERS_MAX 4
 typedef void (*cluster_observer)(void *arg, int node, const struct gossip_effect *effect);
 void cluster_observe(struct cluster *cluster, cluster_observer observer, void *arg);
+/* After each input to a core, when all its effects have been taken. One; NULL: none. */
+typedef void (*cluster_inspector)(void *arg, int node);
+void cluster_inspect(struct cluster *cluster, cluster_inspector inspector, void *arg);
 
 /* ---- stories ---- */
 
@@ -140,7 +151,8 @@ void cluster_move(struct cluster *cluster, int node); /* another address from no
 struct cluster_datagram {
 	int from, to;		/* nodes; to -1: nobody is there */
 	struct endpoint source; /* as the receiver sees it */
-	uint8_t *bytes;		/* room for CLUSTER_DATAGRAM_MAX */
+	struct endpoint destination;
+	uint8_t *bytes; /* room for CLUSTER_DATAGRAM_MAX */
 	size_t size;
 	bool lost;
 	int64_t delay_us; /* from now to its arrival */

@@ -196,6 +196,54 @@ void cluster_write(struct cluster *c, int number, const struct record *record)
 	add(c, &c->nodes[number]->disk, &record->hash, record->bytes, record->size);
 }
 
+struct cluster_backup {
+	size_t count, capacity;
+	struct record **records;
+	struct id mesh;
+};
+
+static void back_up(void *arg, const uint8_t *bytes, size_t size)
+{
+	struct cluster_backup *backup = arg;
+	int err;
+
+	if (backup->count == backup->capacity) {
+		backup->capacity = backup->capacity ? backup->capacity * 2 : 64;
+		backup->records =
+			realloc(backup->records, backup->capacity * sizeof(struct record *));
+		assert(backup->records);
+	}
+	err = record_decode(&backup->mesh, bytes, size, &backup->records[backup->count++]);
+	assert(err == 0);
+	(void)err;
+}
+
+struct cluster_backup *cluster_backup(struct cluster *c, int number)
+{
+	struct cluster_backup *backup = calloc(1, sizeof(*backup));
+
+	assert(backup);
+	backup->mesh = c->nodes[number]->disk.mesh;
+	cluster_records(c, number, back_up, backup);
+	return backup;
+}
+
+void cluster_set_back(struct cluster *c, int number, const struct cluster_backup *backup)
+{
+	empty(c, &c->nodes[number]->disk);
+	for (size_t i = 0; i < backup->count; i++)
+		cluster_write(c, number, backup->records[i]);
+}
+
+void cluster_backup_free(struct cluster_backup *backup)
+{
+	for (size_t i = 0; backup && i < backup->count; i++)
+		record_unref(backup->records[i]);
+	if (backup)
+		free(backup->records);
+	free(backup);
+}
+
 void cluster_records(const struct cluster *c, int number, cluster_record take, void *arg)
 {
 	const struct disk *disk = &c->nodes[number]->disk;

@@ -98,6 +98,7 @@ struct node {
 	unsigned address; /* changes when it moves */
 	struct gossip *core;
 	uint64_t generation;
+	int twin; /* with the same keys; -1: none */
 	int joined;
 	char joined_text[512];
 	uint64_t event_counts[16];
@@ -165,6 +166,8 @@ struct cluster {
 		void *arg;
 	} observers[CLUSTER_OBSERVERS_MAX];
 	size_t observer_count;
+	cluster_inspector inspector;
+	void *inspector_arg;
 	crypto_generichash_state trace;
 };
 

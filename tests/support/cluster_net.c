@@ -105,6 +105,7 @@ void net_send(struct cluster *c, int from, const struct gossip_effect *effect)
 	struct cluster_datagram d = {.from = from,
 		.to = cluster_node_at(c, &effect->endpoint),
 		.source = cluster_endpoint(c, from),
+		.destination = effect->endpoint,
 		.bytes = bytes,
 		.size = effect->size};
 

@@ -124,13 +124,22 @@ static void want_tick(struct cluster *c, struct node *node)
 		queue_want_tick(c, node, at);
 }
 
+/* A daemon starts with the time in seconds, so that a copied machine, too, comes after what it was
+ * copied from. */
+static uint64_t next_generation(const struct cluster *c, const struct node *node)
+{
+	uint64_t twins = node->twin < 0 ? 0 : c->nodes[node->twin]->generation;
+
+	return (twins > node->generation ? twins : node->generation) + 1;
+}
+
 static void start_core(struct cluster *c, struct node *node)
 {
 	struct gossip_config config = {.identity = &node->identity,
 		.wireguard = &node->wireguard,
 		.root = node->has_root ? &node->root : NULL,
 		.mesh = node->disk.has_mesh ? &node->disk.mesh : NULL,
-		.generation = ++node->generation,
+		.generation = next_generation(c, node),
 		.version = "test",
 		.wireguard_port = 51820,
 		.mtu = 1420};
@@ -138,6 +147,7 @@ static void start_core(struct cluster *c, struct node *node)
 	struct gossip_time time = cluster_node_time(c, node->number);
 	int err;
 
+	node->generation = config.generation;
 	rng_bytes(&c->rng, config.seed, sizeof(config.seed));
 	err = gossip_new(&config, time, &node->core);
 	assert(err == 0);
@@ -170,7 +180,7 @@ static void make_keys(struct cluster *c, struct keys *ret)
 	keys_from_seed(seed, ret);
 }
 
-int cluster_add_off(struct cluster *c)
+static struct node *add_node(struct cluster *c)
 {
 	struct node *node = calloc(1, sizeof(*node));
 	int err;
@@ -186,15 +196,45 @@ int cluster_add_off(struct cluster *c)
 	c->ticks[node->tick_place] = node;
 	node->held_in_last = &node->held_in;
 	node->held_out_last = &node->held_out;
+	node->twin = -1;
+	disk_init(c, &node->disk);
+	err = map_put(&c->by_address, &node->address, node);
+	assert(err == 0);
+	(void)err;
+	return node;
+}
+
+int cluster_add_off(struct cluster *c)
+{
+	struct node *node = add_node(c);
+	int err;
+
 	make_keys(c, &node->identity);
 	make_keys(c, &node->wireguard);
 	make_keys(c, &node->root);
 	node->id = node->identity.id;
-	disk_init(c, &node->disk);
 	err = map_put(&c->by_id, &node->id, node);
-	err |= map_put(&c->by_address, &node->address, node);
 	assert(err == 0);
 	(void)err;
+	return node->number;
+}
+
+int cluster_add_clone(struct cluster *c, int of)
+{
+	struct node *node = add_node(c), *original = c->nodes[of];
+	struct cluster_backup *backup = cluster_backup(c, of);
+
+	node->identity = original->identity;
+	node->wireguard = original->wireguard;
+	node->root = original->root;
+	node->has_root = original->has_root;
+	node->id = original->id;
+	node->twin = of;
+	original->twin = node->number;
+	node->disk.has_mesh = original->disk.has_mesh;
+	node->disk.mesh = original->disk.mesh;
+	cluster_set_back(c, node->number, backup);
+	cluster_backup_free(backup);
 	return node->number;
 }
 
@@ -371,6 +411,8 @@ void cluster_drain(struct cluster *c, int number)
 
 	while (gossip_next_effect(node->core, &effect))
 		take_effect(c, node, &effect);
+	if (c->inspector)
+		c->inspector(c->inspector_arg, number);
 	want_tick(c, node);
 }
 
