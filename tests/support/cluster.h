@@ -20,13 +20,19 @@
 struct cluster;
 struct record;
 
+/* What nodes say of themselves. */
+#define CLUSTER_VERSION	       "test"
+#define CLUSTER_WIREGUARD_PORT 51820
+#define CLUSTER_MTU	       1420
+
 struct cluster_options {
 	uint64_t seed;
 	double loss; /* of datagrams, 0 to 1 */
 	double duplication;
-	int latency_min_ms, latency_max_ms; /* one way; a range reorders */
-	struct prefix prefix4;		    /* of the mesh; family 0: the default */
-	int disk_ms;			    /* from a write to its being persisted */
+	int latency_min_ms, latency_max_ms;	  /* one way; a range reorders */
+	struct prefix prefix4;			  /* of the mesh; family 0: the default */
+	int disk_ms;				  /* from a write to its being persisted */
+	const struct swim_mechanisms *mechanisms; /* of failure detection; NULL: swim_mesh */
 };
 
 struct cluster *cluster_new(const struct cluster_options *options);

@@ -140,9 +140,10 @@ static void start_core(struct cluster *c, struct node *node)
 		.root = node->has_root ? &node->root : NULL,
 		.mesh = node->disk.has_mesh ? &node->disk.mesh : NULL,
 		.generation = next_generation(c, node),
-		.version = "test",
-		.wireguard_port = 51820,
-		.mtu = 1420};
+		.mechanisms = c->options.mechanisms,
+		.version = CLUSTER_VERSION,
+		.wireguard_port = CLUSTER_WIREGUARD_PORT,
+		.mtu = CLUSTER_MTU};
 	struct endpoint own = cluster_endpoint(c, node->number);
 	struct gossip_time time = cluster_node_time(c, node->number);
 	int err;

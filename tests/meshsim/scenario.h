@@ -1,0 +1,15 @@
+/* What can happen to a mesh. */
+#ifndef MESHD_TESTS_MESHSIM_SCENARIO_H
+#define MESHD_TESTS_MESHSIM_SCENARIO_H
+
+#include "tests/meshsim/sim.h"
+
+struct scenario {
+	const char *name, *about;
+	void (*run)(struct sim *sim); /* of an initialised sim: makes its mesh, and all else */
+};
+
+/* The first is the default; a NULL name ends it. */
+extern const struct scenario scenario_list[];
+
+#endif
