@@ -154,7 +154,7 @@ int gossip_stream_sync_pump(struct gossip *g, struct stream *s)
 
 int gossip_stream_sync_begin(struct gossip *g, struct stream *s, bool initiator)
 {
-	int err = sync_new(g->store, initiator, &s->sync);
+	int err = sync_new(g->store, &g->rng, initiator, &s->sync);
 
 	if (err == 0)
 		g->counters[GOSSIP_COUNT_SYNCS]++;

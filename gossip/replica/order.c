@@ -33,6 +33,17 @@ int order_compare(const struct order_key *a, const struct order_key *b)
 	return compare(a->class, a->stamp, &a->hash, b->class, b->stamp, &b->hash);
 }
 
+int order_compare_sent(const struct record *a, const struct record *b)
+{
+	bool a_rules = order_class(a->type) != ORDER_OTHER;
+	bool b_rules = order_class(b->type) != ORDER_OTHER;
+
+	if (a_rules != b_rules)
+		return a_rules ? -1 : 1;
+	return a_rules ? compare(0, a->stamp, &a->hash, 0, b->stamp, &b->hash)
+		       : compare(0, b->stamp, &b->hash, 0, a->stamp, &a->hash);
+}
+
 static int compare_key(const struct order_key *key, const struct order_node *node)
 {
 	return compare(key->class, key->stamp, &key->hash, node->class, node->record->stamp,

@@ -43,6 +43,10 @@ enum order_class order_class(uint16_t type);
 struct order_key order_key(const struct record *record);
 /* As memcmp. */
 int order_compare(const struct order_key *a, const struct order_key *b);
+/* In which order records are sent to whoever lacks them: authority as it was signed, so that no
+ * link of a chain comes before the one that it hangs on, and nothing is dropped for want of it; the
+ * rest newest first, so that what a quota keeps out is refused and never pushes anything out. */
+int order_compare_sent(const struct record *a, const struct record *b);
 
 /* No other node of this class, stamp and hash may be there. */
 void order_add(struct order *order, struct order_node *node);

@@ -3,113 +3,188 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "gossip/trust/authority.h"
+#include "gossip/base/rng.h"
+#include "gossip/replica/reconcile.h"
 
-/* A message is the array [kind, whether it is the last of its kind, bytes of all hashes | [bytes of
- * a record...]]; none is empty but for the last. */
+/* A message is the array [kind, whether it is the last of its turn or kind, ranges | [bytes of a
+ * record...]]; none is empty but for the last. */
 enum message_kind {
-	MESSAGE_OFFER = 1,
+	MESSAGE_RANGES = 1,
 	MESSAGE_RECORDS = 2,
 };
 
-#define HEAD_SIZE_MAX	   16	/* array, kind, flag, and the head of what follows */
-#define OFFER_HASHES	   2048 /* in one message: 64 KiB */
-#define RECORD_PREFIX_MAX  5	/* before each record's bytes */
+#define HEAD_SIZE_MAX	   16	       /* array, kind, flag, and the head of what follows */
+#define RANGES_SIZE_MAX	   (60 * 1024) /* of a message */
+#define RECORD_PREFIX_MAX  5	       /* before each record's bytes */
 #define RECORDS_SIZE_MAX   (SYNC_MESSAGE_MAX - HEAD_SIZE_MAX)
 #define RECORDS_IN_MESSAGE UINT16_MAX
+#define LACKING_FIRST	   256 /* room for so many records at first */
 
 _Static_assert(RECORD_SIZE_MAX + RECORD_PREFIX_MAX <= RECORDS_SIZE_MAX, "every record fits");
-_Static_assert(OFFER_HASHES * sizeof(struct hash) <= RECORDS_SIZE_MAX, "an offer fits");
+_Static_assert(RANGES_SIZE_MAX <= RECONCILE_MOST, "ranges");
 
-/* Each side goes through these, in sending and in receiving, on its own. */
-enum phase { PHASE_OFFER, PHASE_RECORDS, PHASE_DONE };
+/* Whose turn it is, and then, when the ranges are done, the records. */
+enum phase { PHASE_OURS, PHASE_THEIRS, PHASE_RECORDS };
+
+/* A message of our turn. */
+struct ranges {
+	struct ranges *next;
+	size_t size;
+	uint8_t bytes[];
+};
 
 struct sync {
 	struct store *store;
-	bool initiator;
-	enum phase sending, receiving;
-	struct record *offered_last; /* where the walk of our offer stands; NULL: at the start */
-	struct hash *theirs;	     /* what the peer offers; sorted when it is complete */
-	size_t their_count, their_capacity;
+	enum phase phase;
+	bool sent_all, received_all; /* records */
+	struct ranges *first, **last;
+	bool said_nothing; /* so far, in the turn that goes on */
+	size_t turn_size;  /* bytes of the peer's turn so far */
+	size_t cost;
 	struct record **lacking; /* what the peer lacks, each with a reference */
-	size_t lacking_count, lacking_at;
+	size_t lacking_count, lacking_capacity, lacking_at;
 	struct sync_counts counts;
 };
 
-int sync_new(struct store *store, bool initiator, struct sync **ret)
+static int add_ranges(void *context, const void *bytes, size_t size)
+{
+	struct sync *sync = context;
+	struct ranges *ranges = malloc(sizeof(*ranges) + size);
+
+	if (!ranges)
+		return ERR_NOMEM;
+	ranges->next = NULL;
+	ranges->size = size;
+	memcpy(ranges->bytes, bytes, size);
+	*sync->last = ranges;
+	sync->last = &ranges->next;
+	return 0;
+}
+
+static int add_lacking(void *context, struct record *record)
+{
+	struct sync *sync = context;
+
+	if (sync->lacking_count == SYNC_RECORDS_MAX)
+		return ERR_LIMIT;
+	if (sync->lacking_count == sync->lacking_capacity) {
+		size_t capacity =
+			sync->lacking_capacity ? 2 * sync->lacking_capacity : LACKING_FIRST;
+		struct record **larger = realloc(sync->lacking, capacity * sizeof(struct record *));
+
+		if (!larger)
+			return ERR_NOMEM;
+		sync->lacking = larger;
+		sync->lacking_capacity = capacity;
+	}
+	sync->lacking[sync->lacking_count++] = record_ref(record);
+	return 0;
+}
+
+static struct reconcile_sink sink_of(struct sync *sync)
+{
+	return (struct reconcile_sink){.message_max = RANGES_SIZE_MAX,
+		.message = add_ranges,
+		.lacking = add_lacking,
+		.context = sync};
+}
+
+static struct sync *new_sync(struct store *store, enum phase phase)
 {
 	struct sync *sync = calloc(1, sizeof(*sync));
 
 	if (!sync)
-		return ERR_NOMEM;
+		return NULL;
 	sync->store = store;
-	sync->initiator = initiator;
+	sync->phase = phase;
+	sync->said_nothing = true;
+	sync->last = &sync->first;
+	return sync;
+}
+
+static int begin(struct sync *sync, struct rng *rng, const struct order_key *places, size_t count)
+{
+	struct reconcile_sink sink = sink_of(sync);
+	uint8_t key[RECONCILE_KEY_SIZE];
+
+	rng_bytes(rng, key, sizeof(key));
+	return places ? reconcile_ask(places, count, key, &sink)
+		      : reconcile_begin(sync->store, key, &sink);
+}
+
+static int new_initiator(struct store *store, struct rng *rng, const struct order_key *places,
+	size_t count, struct sync **ret)
+{
+	struct sync *sync = new_sync(store, PHASE_OURS);
+	int err = sync ? begin(sync, rng, places, count) : ERR_NOMEM;
+
+	if (err)
+		sync_free(sync);
+	else
+		*ret = sync;
+	return err;
+}
+
+int sync_new(struct store *store, struct rng *rng, bool initiator, struct sync **ret)
+{
+	struct sync *sync;
+
+	if (initiator)
+		return new_initiator(store, rng, NULL, 0, ret);
+	sync = new_sync(store, PHASE_THEIRS);
+	if (!sync)
+		return ERR_NOMEM;
 	*ret = sync;
 	return 0;
+}
+
+int sync_new_asking(struct store *store, struct rng *rng, const struct order_key *places,
+	size_t count, struct sync **ret)
+{
+	return new_initiator(store, rng, places, count, ret);
+}
+
+static void drop_first(struct sync *sync)
+{
+	struct ranges *ranges = sync->first;
+
+	sync->first = ranges->next;
+	if (!sync->first)
+		sync->last = &sync->first;
+	free(ranges);
 }
 
 void sync_free(struct sync *sync)
 {
 	if (!sync)
 		return;
+	while (sync->first)
+		drop_first(sync);
 	for (size_t i = sync->lacking_at; i < sync->lacking_count; i++)
 		record_unref(sync->lacking[i]);
 	free(sync->lacking);
-	free(sync->theirs);
-	record_unref(sync->offered_last);
 	free(sync);
 }
 
-/* ---- what the peer lacks ---- */
+/* ---- turns ---- */
 
-static int compare_hashes(const void *a, const void *b)
+static int compare_lacking(const void *a, const void *b)
 {
-	return memcmp(a, b, sizeof(struct hash));
+	return order_compare_sent(*(struct record *const *)a, *(struct record *const *)b);
 }
 
-static bool they_have(const struct sync *sync, const struct record *record)
+/* A turn is over. If nothing was said in it, so are the ranges. */
+static int end_turn(struct sync *sync, enum phase next)
 {
-	return sync->their_count && bsearch(&record->hash, sync->theirs, sync->their_count,
-					    sizeof(struct hash), compare_hashes);
-}
+	bool over = sync->said_nothing;
 
-static void reverse(struct record **records, size_t count)
-{
-	for (size_t i = 0; i < count / 2; i++) {
-		struct record *swap = records[i];
-
-		records[i] = records[count - 1 - i];
-		records[count - 1 - i] = swap;
-	}
-}
-
-static void add_lacking(struct sync *sync, bool authority)
-{
-	for (struct record *r = store_after(sync->store, NULL); r;
-		r = store_after(sync->store, r)) {
-		if (authority_concerns(r->type) == authority && !they_have(sync, r))
-			sync->lacking[sync->lacking_count++] = record_ref(r);
-	}
-}
-
-/* Authority first, so that nothing waits or is dropped for want of it; the rest newest first, so
- * that what a quota keeps out is refused and never pushes anything out again. */
-static int find_lacking(struct sync *sync)
-{
-	size_t authority_count;
-
-	for (size_t i = 1; i < sync->their_count; i++) {
-		if (hash_equal(&sync->theirs[i - 1], &sync->theirs[i]))
-			return ERR_MALFORMED;
-	}
-	sync->lacking = calloc(store_count(sync->store) + 1, sizeof(*sync->lacking));
-	if (!sync->lacking)
-		return ERR_NOMEM;
-	add_lacking(sync, true);
-	authority_count = sync->lacking_count;
-	add_lacking(sync, false);
-	reverse(sync->lacking + authority_count, sync->lacking_count - authority_count);
-	return 0;
+	sync->counts.turns++;
+	sync->said_nothing = true;
+	sync->turn_size = 0;
+	sync->phase = over ? PHASE_RECORDS : next;
+	if (over && sync->lacking_count)
+		qsort(sync->lacking, sync->lacking_count, sizeof(struct record *), compare_lacking);
+	return sync->counts.turns > SYNC_TURNS_MAX ? ERR_LIMIT : 0;
 }
 
 /* ---- sending ---- */
@@ -121,30 +196,20 @@ static void put_head(struct pack *out, enum message_kind kind, bool last)
 	pack_put_bool(out, last);
 }
 
-static int send_offer(struct sync *sync, struct pack *out)
+static int send_ranges(struct sync *sync, struct pack *out)
 {
-	struct hash *hashes = malloc(OFFER_HASHES * sizeof(*hashes));
-	struct record *at = sync->offered_last, *next;
-	size_t count = 0;
+	const struct ranges *ranges = sync->first;
+	bool last = !ranges || !ranges->next;
+	int err;
 
-	if (!hashes)
-		return ERR_NOMEM;
-	while ((next = store_after(sync->store, at)) && count < OFFER_HASHES) {
-		hashes[count++] = next->hash;
-		at = next;
+	put_head(out, MESSAGE_RANGES, last);
+	pack_put_bin(out, ranges ? ranges->bytes : NULL, ranges ? ranges->size : 0);
+	if (ranges) {
+		sync->said_nothing = false;
+		drop_first(sync);
 	}
-	if (at != sync->offered_last) {
-		record_ref(at);
-		record_unref(sync->offered_last);
-		sync->offered_last = at;
-	}
-	put_head(out, MESSAGE_OFFER, next == NULL);
-	pack_put_bin(out, hashes, count * sizeof(*hashes));
-	free(hashes);
-	sync->counts.offered += (uint32_t)count;
-	if (!next)
-		sync->sending = PHASE_RECORDS;
-	return pack_status(out);
+	err = pack_status(out);
+	return err || !last ? err : end_turn(sync, PHASE_THEIRS);
 }
 
 /* How many of the next lacking records fit one message. */
@@ -175,74 +240,52 @@ static int send_records(struct sync *sync, struct pack *out)
 		record_unref(record);
 	}
 	sync->counts.sent += (uint32_t)count;
-	if (last)
-		sync->sending = PHASE_DONE;
+	sync->sent_all = last;
 	return pack_status(out);
 }
 
 int sync_next(struct sync *sync, struct pack *out)
 {
-	switch (sync->sending) {
-	case PHASE_OFFER:
-		/* the responder offers when it knows what is offered */
-		return sync->initiator || sync->receiving != PHASE_OFFER ? send_offer(sync, out)
-									 : 0;
-	case PHASE_RECORDS:
-		return sync->receiving != PHASE_OFFER ? send_records(sync, out) : 0;
-	case PHASE_DONE:
+	switch (sync->phase) {
+	case PHASE_OURS:
+		return send_ranges(sync, out);
+	case PHASE_THEIRS:
 		return 0;
+	case PHASE_RECORDS:
+		return sync->sent_all ? 0 : send_records(sync, out);
 	}
 	return 0;
 }
 
 /* ---- receiving ---- */
 
-static int make_room(struct sync *sync, size_t count)
+static int answer_ranges(struct sync *sync, const uint8_t *bytes, size_t size)
 {
-	size_t capacity = sync->their_capacity ? sync->their_capacity : OFFER_HASHES;
-	struct hash *larger;
+	struct reconcile_sink sink = sink_of(sync);
 
-	if (sync->their_count + count > SYNC_OFFER_MAX)
+	sync->turn_size += size;
+	sync->cost += reconcile_cost(sync->store, bytes, size);
+	if (sync->turn_size > SYNC_TURN_MAX ||
+		sync->cost > SYNC_COST_TIMES * store_count(sync->store) + SYNC_COST_LEAST)
 		return ERR_LIMIT;
-	if (sync->their_count + count <= sync->their_capacity)
-		return 0;
-	while (capacity < sync->their_count + count)
-		capacity *= 2;
-	larger = realloc(sync->theirs, capacity * sizeof(*larger));
-	if (!larger)
-		return ERR_NOMEM;
-	sync->theirs = larger;
-	sync->their_capacity = capacity;
-	return 0;
+	sync->said_nothing = false;
+	return reconcile_answer(sync->store, bytes, size, &sink);
 }
 
-static int receive_offer(struct sync *sync, struct pack_reader *reader, bool last)
+static int receive_ranges(struct sync *sync, struct pack_reader *reader, bool last)
 {
-	const uint8_t *hashes;
-	size_t size, count;
-	int err;
+	const uint8_t *bytes;
+	size_t size;
+	int err = 0;
 
-	if (pack_get_bin(reader, "hashes", 0, OFFER_HASHES * sizeof(struct hash), &hashes, &size) !=
-			0 ||
-		pack_get_end(reader, "offer") != 0)
+	if (pack_get_bin(reader, "ranges", 0, RANGES_SIZE_MAX, &bytes, &size) != 0 ||
+		pack_get_end(reader, "ranges") != 0)
 		return ERR_MALFORMED;
-	count = size / sizeof(struct hash);
-	if (size % sizeof(struct hash) != 0 || (count == 0 && !last))
+	if (size ? reconcile_check(bytes, size) != 0 : !last)
 		return ERR_MALFORMED;
-	err = make_room(sync, count);
-	if (err)
-		return err;
 	if (size)
-		memcpy(sync->theirs + sync->their_count, hashes, size);
-	sync->their_count += count;
-	if (!last)
-		return 0;
-	if (sync->their_count)
-		qsort(sync->theirs, sync->their_count, sizeof(*sync->theirs), compare_hashes);
-	err = find_lacking(sync);
-	if (!err)
-		sync->receiving = PHASE_RECORDS;
-	return err;
+		err = answer_ranges(sync, bytes, size);
+	return err || !last ? err : end_turn(sync, PHASE_OURS);
 }
 
 /* Only want of memory ends the sync: the peer may hold what we refuse. */
@@ -296,19 +339,24 @@ static int receive_records(struct sync *sync, struct pack_reader *reader, bool l
 	if (pack_get_array(reader, "records", last ? 0 : 1, RECORDS_IN_MESSAGE, &count) != 0 ||
 		check_records(*reader, count) != 0)
 		return ERR_MALFORMED;
-	if (sync->counts.received + count > SYNC_OFFER_MAX)
+	if (sync->counts.received + count > SYNC_RECORDS_MAX)
 		return ERR_LIMIT;
 	sync->counts.received += count;
 	err = take_records(sync, reader, count);
-	if (!err && last)
-		sync->receiving = PHASE_DONE;
+	if (!err)
+		sync->received_all = last;
 	return err;
+}
+
+static bool is_expected(const struct sync *sync, enum message_kind kind)
+{
+	return kind == MESSAGE_RANGES ? sync->phase == PHASE_THEIRS
+				      : sync->phase == PHASE_RECORDS && !sync->received_all;
 }
 
 int sync_receive(struct sync *sync, const void *message, size_t size)
 {
 	struct pack_reader reader = pack_reader(message, size);
-	enum phase expected;
 	uint64_t kind;
 	uint32_t count;
 	bool last;
@@ -319,17 +367,15 @@ int sync_receive(struct sync *sync, const void *message, size_t size)
 		pack_get_uint(&reader, "kind", MESSAGE_RECORDS, &kind) != 0 || kind == 0 ||
 		pack_get_bool(&reader, "last", &last) != 0)
 		return ERR_MALFORMED;
-	expected = kind == MESSAGE_OFFER ? PHASE_OFFER : PHASE_RECORDS;
-	/* an initiator is answered when all that it offers has been said */
-	if (sync->receiving != expected || (sync->initiator && sync->sending == PHASE_OFFER))
+	if (!is_expected(sync, (enum message_kind)kind))
 		return ERR_STATE;
-	return kind == MESSAGE_OFFER ? receive_offer(sync, &reader, last)
-				     : receive_records(sync, &reader, last);
+	return kind == MESSAGE_RANGES ? receive_ranges(sync, &reader, last)
+				      : receive_records(sync, &reader, last);
 }
 
 bool sync_is_done(const struct sync *sync)
 {
-	return sync->sending == PHASE_DONE && sync->receiving == PHASE_DONE;
+	return sync->sent_all && sync->received_all;
 }
 
 struct sync_counts sync_counts(const struct sync *sync)

@@ -1,16 +1,16 @@
 /*
- * A full exchange between two stores over a stream: each names all it has by hash, then each sends
- * what the other lacks. (Reconciliation whose cost follows the difference comes on top of
- * store_seek.)
+ * Reconciliation of two stores over a stream, where much differs or what differs is large: the
+ * messages of replica/reconcile.h, larger, until one side has nothing to say to them, and then the
+ * records.
  *
- *   initiator                                  responder
- *   OFFER hashes..., last flag      ─────>
- *                                   <─────     OFFER hashes..., last flag
- *   RECORDS ..., last flag          ─────>     (each sends what the other's offer lacks:
- *                                   <─────      authority first, then the newest first)
+ *   initiator                                    responder
+ *   RANGES ..., last flag            ─────>      (a turn: one message or more)
+ *                                    <─────      RANGES ..., last flag
+ *   and so on, in turn; one that is empty ends it for both
+ *   RECORDS ..., last flag           ─────>      (each sends what the other lacks:
+ *                                    <─────       authority first, then the newest first)
  *   both have seen the other's last RECORDS: done
  *
- * Messages are at most SYNC_MESSAGE_MAX bytes; what a peer claims is bounded by SYNC_OFFER_MAX.
  * Records go through store_put like any other.
  */
 #ifndef MESHD_GOSSIP_REPLICA_SYNC_H
@@ -20,25 +20,36 @@
 #include "gossip/replica/store.h"
 
 #define SYNC_MESSAGE_MAX (66 * 1024 + 1024) /* at least one record of the largest size */
-#define SYNC_OFFER_MAX	 400000		    /* hashes of one side: two large writers and room */
+/* Of one side. Records: two large writers and room. Turns: each splits what differs by 16, or by
+ * the half of what is few. Ranges in a turn, in bytes: all records listed, and room. Records that
+ * are hashed to answer: this many times all there are, and some besides. */
+#define SYNC_RECORDS_MAX 400000
+#define SYNC_TURNS_MAX	 32
+#define SYNC_TURN_MAX	 (4 * 1024 * 1024)
+#define SYNC_COST_TIMES	 16
+#define SYNC_COST_LEAST	 100000
 
+struct rng;
 struct sync;
 
-/* store is borrowed for the sync's life; it may change meanwhile. */
-int sync_new(struct store *store, bool initiator, struct sync **ret) MUST_CHECK;
+/* store is borrowed for the sync's life; it may change meanwhile. rng: for the initiator's key. */
+int sync_new(struct store *store, struct rng *rng, bool initiator, struct sync **ret) MUST_CHECK;
+/* An initiator that wants what stands at these places, which ascend, and nothing else. */
+int sync_new_asking(struct store *store, struct rng *rng, const struct order_key *places,
+	size_t count, struct sync **ret) MUST_CHECK;
 void sync_free(struct sync *sync);
 
 /* The next message to send, appended to out (empty when there is none now: wait for the peer). Call
  * again while it appends something and the stream has room. */
 int sync_next(struct sync *sync, struct pack *out) MUST_CHECK;
 /* A message from the peer. Refused records are counted, not fatal: a peer may hold what we refuse.
- * Errors are final: ERR_MALFORMED, ERR_TOO_BIG, ERR_LIMIT (of what a peer claims or sends),
+ * Errors are final: ERR_MALFORMED, ERR_TOO_BIG, ERR_LIMIT (of what a peer says, sends or asks for),
  * ERR_STATE (out of order), ERR_NOMEM. */
 int sync_receive(struct sync *sync, const void *message, size_t size) MUST_CHECK;
 bool sync_is_done(const struct sync *sync);
 
 struct sync_counts {
-	uint32_t offered, sent, received, refused;
+	uint32_t turns, sent, received, refused; /* turns: of both sides; the rest are records */
 };
 struct sync_counts sync_counts(const struct sync *sync);
 

@@ -57,7 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (store_new(&mesh, &rng, NULL, &store) != 0)
 		return 0;
 	fill(store);
-	if (sync_new(store, data[0] & 1, &sync) != 0)
+	if (sync_new(store, &rng, data[0] & 1, &sync) != 0)
 		goto out;
 	drain(sync);
 	for (size_t at = 1; size - at >= 2;) {

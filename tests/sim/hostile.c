@@ -293,7 +293,7 @@ static void copy_init(
 static void begin_sync(struct actor *actor, struct store *store, bool initiator)
 {
 	sync_free(actor->sync);
-	assert_int_equal(sync_new(store, initiator, &actor->sync), 0);
+	assert_int_equal(sync_new(store, actor->rng, initiator, &actor->sync), 0);
 }
 
 /* Says all that there is to be said now. */
