@@ -447,6 +447,7 @@ mtime_t gossip_deadline(const struct gossip *g)
 	next = mtime_min(swim_deadline(g->swim), gossip_stream_deadline(g));
 	next = mtime_min(next, mtime_min(g->leave_until, g->leave_next));
 	next = mtime_min(next, gossip_contact_deadline(g));
+	next = mtime_min(next, spread_deadline(g->spread));
 	if (g->view_dirty)
 		next = mtime_min(next, g->view_next);
 	if (spread_has_fresh(g->spread))
@@ -466,6 +467,7 @@ void gossip_tick(struct gossip *g, struct gossip_time time)
 	gossip_peer_key_some(g);
 	if (mtime_reached(g->time.now, swim_deadline(g->swim)))
 		swim_tick(g->swim, g->time.now);
+	spread_review(g->spread, g->time.now);
 	gossip_stream_tick(g);
 	if (g->store) { /* a join that failed has closed it */
 		gossip_contact_tick(g);

@@ -36,10 +36,13 @@
 /* Pair keys computed at a time: about 1 ms, so that probes are not held up. */
 #define KEYS_PER_TICK 16
 
-/* News. Between two pushes: what comes meanwhile is coalesced. Between two computations of the
+/* News. Between two pushes: what comes meanwhile is coalesced. Packets to each neighbour in one of
+ * them. Others that are asked for where neighbours are not reached. Between two computations of the
  * views, while records stream in. */
-#define PUSH_GAP_MS 5
-#define VIEW_GAP_MS 20
+#define PUSH_GAP_MS  5
+#define PUSH_PACKETS 2
+#define PUSH_SPARE   2
+#define VIEW_GAP_MS  20
 
 /* Addresses. How many are tried at once for a peer that is not reached; how many unproven ones that
  * authentic packets came from are kept of each; and how recently a peer must have been heard at its

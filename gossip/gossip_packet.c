@@ -82,13 +82,16 @@ static void take_item(void *context, enum spread_kind kind, const uint8_t *bytes
 #define ITEM_HEADS \
 	16 /* of the two lists, their section numbers, and the header's growth when encoded */
 
-static size_t add_items(struct gossip *g, struct msg *msg, bool fresh_only)
+static size_t room_for_items(const struct msg *msg)
 {
 	size_t used = msg_size(msg) + ITEM_HEADS;
 
-	if (used >= SEAL_PLAIN_MAX)
-		return 0;
-	return spread_pick(g->spread, SEAL_PLAIN_MAX - used, fresh_only, take_item, msg);
+	return used < SEAL_PLAIN_MAX ? SEAL_PLAIN_MAX - used : 0;
+}
+
+static void add_items(struct gossip *g, struct msg *msg)
+{
+	(void)spread_pick(g->spread, room_for_items(msg), take_item, msg);
 }
 
 /* What the peer should see before anything else: our own word, and whoever accuses it. */
@@ -118,7 +121,7 @@ static void send_everywhere(struct gossip *g, struct peer *peer, const struct ms
 		struct msg msg = *content;
 
 		if (is_proven(peer, &targets[i]))
-			add_items(g, &msg, false);
+			add_items(g, &msg);
 		else
 			add_challenge(g, peer, &targets[i], &msg);
 		add_echo(g, peer, &targets[i], &msg);
@@ -162,7 +165,7 @@ static void send_ack(struct gossip *g, struct peer *peer, uint64_t sequence)
 		msg.seen = to;
 		pack_init(&greeting, bytes, sizeof(bytes));
 		add_greeting(g, peer, &greeting, &msg);
-		add_items(g, &msg, false);
+		add_items(g, &msg);
 	} else {
 		add_challenge(g, peer, &to, &msg);
 	}
@@ -219,7 +222,7 @@ void gossip_packet_compare(struct gossip *g, struct peer *peer)
 void gossip_packet_hello(struct gossip *g)
 {
 	struct id chosen[HELLO_BURST];
-	size_t count = swim_sample(g->swim, true, NULL, chosen, HELLO_BURST);
+	size_t following, count = swim_neighbours(g->swim, chosen, HELLO_BURST, &following);
 
 	for (size_t i = 0; i < count; i++) {
 		struct peer *peer = gossip_peer(g, &chosen[i]);
@@ -234,29 +237,52 @@ void gossip_packet_hello(struct gossip *g)
 	g->hello_due = false;
 }
 
-/* What is fresh goes at once to a few members, each of which does the same with what is news to it.
- */
-void gossip_packet_push(struct gossip *g)
+/* Whom to push to now, of those it would be best to: without a session one is greeted first, and
+ * gets then what is news. */
+static size_t choose_neighbours(struct gossip *g, struct peer *ret[SPREAD_FANOUT])
 {
-	struct id chosen[SPREAD_FANOUT];
-	size_t count = swim_sample(g->swim, false, NULL, chosen, SPREAD_FANOUT), pushed = 0;
+	struct id chosen[SPREAD_FANOUT + PUSH_SPARE];
+	size_t following, have = 0,
+			  count = swim_neighbours(g->swim, chosen, ARRAY_SIZE(chosen), &following);
 
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count && have < SPREAD_FANOUT; i++) {
 		struct peer *peer = gossip_peer(g, &chosen[i]);
 		struct msg msg = {0};
 
 		if (!peer || !peer->keyed)
 			continue;
-		/* without a session it is greeted first; what is news goes along with that */
-		if (!is_proven(peer, &peer->reached)) {
+		if (is_proven(peer, &peer->reached))
+			ret[have++] = peer;
+		else if (i < following)
 			send_everywhere(g, peer, &msg);
-		} else if (add_items(g, &msg, true)) {
-			send_to(g, peer, &peer->reached, &msg);
-			pushed++;
+	}
+	return have;
+}
+
+/* What is fresh goes at once to the neighbours, each of which does the same with what is news to
+ * it. */
+void gossip_packet_push(struct gossip *g)
+{
+	struct peer *neighbours[SPREAD_FANOUT];
+	size_t count = choose_neighbours(g, neighbours);
+
+	g->push_next = mtime_add_ms(g->time.now, PUSH_GAP_MS);
+	if (count == 0) {
+		spread_settle(g->spread);
+		return;
+	}
+	for (unsigned packets = 0; packets < PUSH_PACKETS; packets++) {
+		struct msg content = {0};
+
+		if (!spread_push(
+			    g->spread, g->time.now, room_for_items(&content), take_item, &content))
+			break;
+		for (size_t i = 0; i < count; i++) {
+			struct msg msg = content;
+
+			send_to(g, neighbours[i], &neighbours[i]->reached, &msg);
 		}
 	}
-	spread_pushed(g->spread, pushed ? count : 0);
-	g->push_next = mtime_add_ms(g->time.now, PUSH_GAP_MS);
 }
 
 /* One record to one member directly, whatever else is under way. */
@@ -284,7 +310,7 @@ void gossip_packet_greet(struct gossip *g, struct peer *peer)
 		add_store(g, &msg);
 	}
 	add_echo(g, peer, &peer->reached, &msg);
-	add_items(g, &msg, false);
+	add_items(g, &msg);
 	send_to(g, peer, &peer->reached, &msg);
 }
 
@@ -422,6 +448,8 @@ static void items_received(struct gossip *g, const struct msg *msg)
 	for (size_t i = 0; i < msg->statement_count; i++) {
 		bool news;
 
+		if (spread_heard(g->spread, msg->statements[i].bytes, msg->statements[i].size))
+			continue;
 		int err = swim_statement_received(g->swim, g->time.now, msg->statements[i].bytes,
 			msg->statements[i].size, &news);
 
@@ -432,6 +460,8 @@ static void items_received(struct gossip *g, const struct msg *msg)
 	for (size_t i = 0; i < msg->record_count; i++) {
 		bool fresh;
 
+		if (spread_heard(g->spread, msg->records[i].bytes, msg->records[i].size))
+			continue;
 		if (gossip_put_bytes(g, msg->records[i].bytes, msg->records[i].size, &fresh) != 0)
 			g->counters[GOSSIP_COUNT_RECORDS_REFUSED]++;
 	}

@@ -91,6 +91,7 @@ int member_add(struct swim *swim, mtime_t now, const struct id *id, struct membe
 	swap(members, count,
 		members->cursor + rng_below(swim->config.rng, count + 1 - members->cursor));
 	members->in_state[SWIM_ALIVE]++;
+	ring_add(swim, member);
 	*ret = member;
 	return 0;
 }
@@ -108,6 +109,7 @@ void member_remove(struct swim *swim, struct member *member)
 	members->in_state[member->state]--;
 	probe_forget(swim, member);
 	map_del(&members->by_id, &member->id);
+	ring_lost(swim, member);
 	free_member(member);
 }
 
@@ -176,6 +178,10 @@ static void change_state(struct swim *swim, mtime_t now, struct member *member, 
 	swim->members.in_state[to]++;
 	member->state = to;
 	member->since = now;
+	if (to == SWIM_DEAD)
+		ring_lost(swim, member);
+	else if (change.from == SWIM_DEAD)
+		ring_add(swim, member);
 	enter(swim, now, member);
 	queue_change(&swim->changes, &change);
 }

@@ -1,11 +1,13 @@
 #include "gossip/swim/spread.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 
 #include "gossip/base/map.h"
+#include "gossip/base/rng.h"
 
 #define RETRANSMIT_DIGITS_MAX 20 /* of a 64-bit count of members */
-#define BUCKETS		      ((SPREAD_RETRANSMIT + SPREAD_FANOUT) * RETRANSMIT_DIGITS_MAX + SPREAD_FANOUT)
+#define BUCKETS		      (SPREAD_RETRANSMIT * RETRANSMIT_DIGITS_MAX)
 #define ITEM_OVERHEAD	      3	 /* bytes: the head of a byte string of up to 64 KiB */
 #define PICK_MAX	      64 /* items in one packet: as many as a message lists of a kind */
 /* Hardly a statement or record is smaller: where less room is left, the packet is full, and the
@@ -17,8 +19,14 @@ struct item {
 	struct hash topic;
 	uint64_t version_high, version_low;
 	uint64_t order; /* of arrival */
-	unsigned sent;	/* packets it was in: the number of its bucket */
+	unsigned sent;	/* packets it rode on: the number of its bucket */
+	uint64_t print; /* of the bytes */
+	bool listed;	/* by its print; not where another item has the same */
 	bool fresh;
+	bool again; /* pushed for the second time, or about to be: the last */
+	bool waits; /* pushed, and until `review` copies of it are counted */
+	unsigned copies;
+	mtime_t review;
 	enum spread_kind kind;
 	size_t size;
 	uint8_t bytes[];
@@ -30,13 +38,15 @@ struct bucket {
 };
 
 struct spread {
-	struct map topics; /* to struct item */
+	struct map topics, prints; /* to struct item */
+	uint8_t print_key[crypto_shorthash_KEYBYTES];
 	struct bucket buckets[BUCKETS];
 	struct item *spent; /* picked for the last time; its bytes are still being looked at */
-	size_t fresh_count;
+	size_t fresh_count, wait_count;
+	mtime_t review; /* not after the first of those that wait */
 	uint64_t next_order;
-	unsigned pushes; /* packets of its own, before an item only rides on others */
-	unsigned limit;	 /* packets it is in before it is done: at most BUCKETS */
+	unsigned copies; /* that come back unless something was lost */
+	unsigned limit;	 /* packets it rides on before it is done: at most BUCKETS */
 };
 
 int spread_new(struct rng *rng, struct spread **ret)
@@ -46,6 +56,8 @@ int spread_new(struct rng *rng, struct spread **ret)
 	if (!spread)
 		return ERR_NOMEM;
 	map_init(&spread->topics, sizeof(struct hash), rng);
+	map_init(&spread->prints, sizeof(uint64_t), rng);
+	rng_bytes(rng, spread->print_key, sizeof(spread->print_key));
 	spread_set_members(spread, 0);
 	*ret = spread;
 	return 0;
@@ -81,11 +93,20 @@ static void clear_fresh(struct spread *spread, struct item *item)
 	item->fresh = false;
 }
 
+static void clear_waits(struct spread *spread, struct item *item)
+{
+	spread->wait_count -= item->waits;
+	item->waits = false;
+}
+
 static void take_out(struct spread *spread, struct item *item)
 {
 	clear_fresh(spread, item);
+	clear_waits(spread, item);
 	unlink_item(spread, item);
 	map_del(&spread->topics, &item->topic);
+	if (item->listed)
+		map_del(&spread->prints, &item->print);
 }
 
 static void drop_item(struct spread *spread, struct item *item)
@@ -114,6 +135,7 @@ void spread_free(struct spread *spread)
 	}
 	free_spent(spread);
 	map_done(&spread->topics);
+	map_done(&spread->prints);
 	free(spread);
 }
 
@@ -129,8 +151,11 @@ static unsigned digits_of(size_t count)
 
 void spread_set_members(struct spread *spread, size_t count)
 {
-	spread->pushes = SPREAD_FANOUT * (digits_of(count) + 1);
-	spread->limit = spread->pushes + SPREAD_RETRANSMIT * digits_of(count);
+	/* in a smaller mesh each gets it from each of the others, and tells the rest */
+	spread->copies = count < 2 ? 0 : (unsigned)(count - 2);
+	if (spread->copies > SPREAD_COPIES)
+		spread->copies = SPREAD_COPIES;
+	spread->limit = SPREAD_RETRANSMIT * digits_of(count);
 	for (unsigned sent = spread->limit; sent < BUCKETS; sent++) {
 		while (spread->buckets[sent].newest)
 			drop_item(spread, spread->buckets[sent].newest);
@@ -152,6 +177,22 @@ static bool is_later(const struct item *item, uint64_t version_high, uint64_t ve
 	if (item->version_high != version_high)
 		return version_high > item->version_high;
 	return version_low > item->version_low;
+}
+
+static uint64_t print_of(const struct spread *spread, const void *bytes, size_t size)
+{
+	uint64_t print;
+
+	crypto_shorthash((uint8_t *)&print, bytes, size, spread->print_key);
+	return print;
+}
+
+/* Without memory for it, copies of it are not known as such. */
+static void list_print(struct spread *spread, struct item *item)
+{
+	item->print = print_of(spread, item->bytes, item->size);
+	item->listed = !map_get(&spread->prints, &item->print) &&
+		       map_put(&spread->prints, &item->print, item) == 0;
 }
 
 int spread_put(struct spread *spread, enum spread_kind kind, const struct hash *topic,
@@ -183,6 +224,7 @@ int spread_put(struct spread *spread, enum spread_kind kind, const struct hash *
 		return ERR_NOMEM;
 	}
 	link_item(spread, item);
+	list_print(spread, item);
 	spread->fresh_count++;
 	return 0;
 }
@@ -193,6 +235,17 @@ void spread_drop(struct spread *spread, const struct hash *topic)
 
 	if (item)
 		drop_item(spread, item);
+}
+
+bool spread_heard(struct spread *spread, const void *bytes, size_t size)
+{
+	uint64_t print = print_of(spread, bytes, size);
+	struct item *item = map_get(&spread->prints, &print);
+
+	if (!item || item->size != size || memcmp(item->bytes, bytes, size) != 0)
+		return false;
+	item->copies++;
+	return true;
 }
 
 bool spread_has_fresh(const struct spread *spread)
@@ -239,11 +292,35 @@ static size_t choose(
 	return count;
 }
 
-size_t spread_pick(
-	struct spread *spread, size_t budget, bool fresh_only, spread_take take, void *context)
+static void pushed(struct spread *spread, mtime_t now, struct item *item)
+{
+	clear_fresh(spread, item);
+	if (item->again)
+		return;
+	item->review = mtime_add_ms(now, SPREAD_REVIEW_MS);
+	if (spread->wait_count++ == 0)
+		spread->review = item->review;
+	item->waits = true;
+}
+
+size_t spread_push(
+	struct spread *spread, mtime_t now, size_t budget, spread_take take, void *context)
 {
 	struct item *items[PICK_MAX];
-	size_t count = choose(spread, budget, fresh_only, items);
+	size_t count = choose(spread, budget, true, items);
+
+	free_spent(spread);
+	for (size_t i = 0; i < count; i++) {
+		take(context, items[i]->kind, items[i]->bytes, items[i]->size);
+		pushed(spread, now, items[i]);
+	}
+	return count;
+}
+
+size_t spread_pick(struct spread *spread, size_t budget, spread_take take, void *context)
+{
+	struct item *items[PICK_MAX];
+	size_t count = choose(spread, budget, false, items);
 
 	free_spent(spread);
 	for (size_t i = 0; i < count; i++) {
@@ -253,17 +330,36 @@ size_t spread_pick(
 	return count;
 }
 
-void spread_pushed(struct spread *spread, size_t members)
+void spread_settle(struct spread *spread)
 {
-	/* fewer than a round can take: each of them has it */
-	size_t enough = members < SPREAD_FANOUT ? members : spread->pushes;
 	struct item *item;
 
-	if (!spread->fresh_count)
+	map_each (&spread->topics, at, item)
+		clear_fresh(spread, item);
+}
+
+mtime_t spread_deadline(const struct spread *spread)
+{
+	return spread->wait_count ? spread->review : MTIME_NEVER;
+}
+
+void spread_review(struct spread *spread, mtime_t now)
+{
+	struct item *item;
+
+	if (!mtime_reached(now, spread_deadline(spread)))
 		return;
+	spread->review = MTIME_NEVER;
 	map_each (&spread->topics, at, item) {
-		if (item->sent >= enough)
-			clear_fresh(spread, item);
+		if (item->waits && mtime_reached(now, item->review)) {
+			clear_waits(spread, item);
+			if (item->copies < spread->copies && !item->fresh) {
+				item->fresh = item->again = true;
+				spread->fresh_count++;
+			}
+		} else if (item->waits) {
+			spread->review = mtime_min(spread->review, item->review);
+		}
 	}
 }
 

@@ -1,14 +1,19 @@
 /*
  * How news travels: a bounded queue of opaque items, each about a topic. A newer item about a topic
- * replaces the older one. An item leaves at once to FANOUT members, ceil(log10(n + 1)) + 1 times
- * (the caller's pushes), then rides on RETRANSMIT * ceil(log10(n + 1)) other packets: least sent
- * first, newest first among those.
+ * replaces the older one.
+ *
+ * An item leaves at once to the caller's neighbours (swim_neighbours), each of which does the same
+ * with what is news to it: so every node gets it from as many others as it has neighbours. The same
+ * bytes coming back say that it has got around here. Where too few come back, packets were lost or
+ * neighbours are down, and it is pushed once more. After that it rides on RETRANSMIT *
+ * ceil(log10(n + 1)) other packets: least sent first, newest first among those.
  */
 #ifndef MESHD_GOSSIP_SWIM_SPREAD_H
 #define MESHD_GOSSIP_SWIM_SPREAD_H
 
-#include "gossip/base/types.h"
 #include "gossip/base/err.h"
+#include "gossip/base/mtime.h"
+#include "gossip/base/types.h"
 
 struct rng;
 struct spread;
@@ -16,7 +21,12 @@ struct spread;
 #define SPREAD_ITEMS_MAX  4096 /* beyond: the most sent, then oldest goes */
 #define SPREAD_ITEM_MAX	  1100 /* bytes: must fit a datagram with its neighbours left out */
 #define SPREAD_RETRANSMIT 4
-#define SPREAD_FANOUT	  3 /* members that get news at once */
+#define SPREAD_FANOUT	  6 /* members that get news at once: SWIM_RINGS and a random one */
+/* Copies that come back unless something was lost: of SPREAD_FANOUT, one was the news itself, and
+ * the random one and one of the others may fail without a word. */
+#define SPREAD_COPIES	  3
+/* Until they are counted: a few hops, of a hundred milliseconds or less. */
+#define SPREAD_REVIEW_MS  300
 
 enum spread_kind { SPREAD_STATEMENT, SPREAD_RECORD };
 
@@ -31,23 +41,26 @@ int spread_put(struct spread *spread, enum spread_kind kind, const struct hash *
 	uint64_t version_high, uint64_t version_low, const void *bytes, size_t size) MUST_CHECK;
 /* No more about this topic (a member is gone, a statement refuted). */
 void spread_drop(struct spread *spread, const struct hash *topic);
+/* These bytes came from another node. Whether they are an item here, and so no news. */
+bool spread_heard(struct spread *spread, const void *bytes, size_t size);
 
-/* Whether something has not been pushed yet. */
+/* Whether something is to be pushed. */
 bool spread_has_fresh(const struct spread *spread);
-/* Chooses items for one packet within budget bytes (size + overhead of 3 each), counts them as
- * sent, and gives each to take(): at most 64, whose bytes stay good until the next spread_pick or
- * spread_free. fresh_only: those not pushed yet. Returns how many. */
+/* Chooses items for one packet within budget bytes (size + overhead of 3 each) and gives each to
+ * take(): at most 64, whose bytes stay good until the next choice or spread_free. Returns how many.
+ *
+ * spread_push: what is fresh, for a packet that goes to all neighbours; it is fresh no more.
+ * spread_pick: anything, for a packet that goes to somebody anyway; counted as sent. */
 typedef void (*spread_take)(
 	void *context, enum spread_kind kind, const uint8_t *bytes, size_t size);
-size_t spread_pick(
-	struct spread *spread, size_t budget, bool fresh_only, spread_take take, void *context);
-/* A push round has gone out to so many members. What has been in enough of them, or in all members'
- * hands, is not fresh any more; what found no room stays so for the next round. 0: there was nobody
- * to push to, and it rides with the rest.
- *
- * Enough are ceil(log10(n + 1)) + 1 rounds: where everybody pushes to FANOUT others at random, r
- * rounds miss n * e^(-FANOUT * r) members, which is less than a tenth of one. */
-void spread_pushed(struct spread *spread, size_t members);
+size_t spread_push(
+	struct spread *spread, mtime_t now, size_t budget, spread_take take, void *context);
+size_t spread_pick(struct spread *spread, size_t budget, spread_take take, void *context);
+/* There is nobody to push to: what is fresh rides with the rest. */
+void spread_settle(struct spread *spread);
+/* When copies of what was pushed are to be counted, MTIME_NEVER if nothing was; and counts them. */
+mtime_t spread_deadline(const struct spread *spread);
+void spread_review(struct spread *spread, mtime_t now);
 size_t spread_count(const struct spread *spread);
 
 #endif

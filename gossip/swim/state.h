@@ -6,6 +6,7 @@
 #include "gossip/swim/member.h"
 #include "gossip/swim/probe.h"
 #include "gossip/swim/queue.h"
+#include "gossip/swim/ring.h"
 #include "gossip/swim/spread.h"
 #include "gossip/swim/statement.h"
 #include "gossip/swim/swim.h"
@@ -14,6 +15,7 @@ struct swim {
 	struct swim_config config;
 	struct statement self; /* our own `alive`, as told now */
 	struct members members;
+	struct ring ring;
 	struct prober prober;
 	mtime_t next_expiry; /* of suspicions: not after the first */
 	mtime_t refute;	     /* of the rate at which we refute */

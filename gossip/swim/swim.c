@@ -365,6 +365,30 @@ size_t swim_sample(struct swim *swim, bool any, const struct id *but, struct id 
 	return sample_from(swim, start, but, is_unheard, ret, have, count);
 }
 
+static bool is_among(const struct id *id, const struct id *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (id_equal(&list[i], id))
+			return true;
+	}
+	return false;
+}
+
+size_t swim_neighbours(struct swim *swim, struct id *ret, size_t count, size_t *ret_following)
+{
+	const struct member *start = member_random(swim), *member = start;
+	size_t have = ring_list(swim, ret, count);
+
+	*ret_following = have;
+	for (size_t left = member_count(swim); left && have < count; left--) {
+		if (member->state != SWIM_DEAD && member->heard &&
+			!is_among(&member->id, ret, *ret_following))
+			ret[have++] = member->id;
+		member = member_after(swim, member);
+	}
+	return have;
+}
+
 struct swim_incarnation swim_incarnation(const struct swim *swim)
 {
 	return swim->self.incarnation;

@@ -26,6 +26,7 @@ struct swim;
 #define SWIM_CONFIRMATIONS 3	 /* independent accusers that shorten a suspicion to its minimum */
 #define SWIM_RENEW_BURST   4	 /* incarnations of one member that are news at once ... */
 #define SWIM_RENEW_MS	   500	 /* ... and how often in the long run: more is a flood */
+#define SWIM_RINGS	   5	 /* ring.h: in as many members' hands is all news, at once */
 #define SWIM_MEMBERS_MAX   65536 /* WireGuard's own limit of peers (wireguard-go) */
 #define SWIM_STATEMENT_MAX 220	 /* bytes of a signed statement: statement.h */
 #define SWIM_GREETING_MAX  (2 * (SWIM_STATEMENT_MAX + 2)) /* of what a peer is greeted with */
@@ -144,6 +145,10 @@ size_t swim_count(const struct swim *swim);
 /* Up to count random members in state alive, those that were heard first (or any members, with
  * `any`), without `but` (may be NULL): for pushes. Returns how many. */
 size_t swim_sample(struct swim *swim, bool any, const struct id *but, struct id *ret, size_t count);
+/* Whom to push news to: first those that follow us on the rings (ring.h), SWIM_RINGS at most, then
+ * random others that were heard, up to count in all; none is dead. Returns how many; ret_following
+ * of them are on the rings. */
+size_t swim_neighbours(struct swim *swim, struct id *ret, size_t count, size_t *ret_following);
 struct swim_incarnation swim_incarnation(const struct swim *swim);
 /* What this peer in particular is to be told with every ping and ack to it (Lifeguard's buddy): our
  * own `alive` until it is known to have it, and what accuses it here. Nothing, for a peer in step.

@@ -192,7 +192,7 @@ static void send_actions(struct swim_net *net, size_t from)
 		packet.count = 0;
 		size_t used = greet(net, &packet);
 
-		spread_pick(node->spread, SWIM_NET_BUDGET - used, false, take_statement, &packet);
+		spread_pick(node->spread, SWIM_NET_BUDGET - used, take_statement, &packet);
 		send_packet(net, &packet);
 	}
 }
@@ -200,19 +200,21 @@ static void send_actions(struct swim_net *net, size_t from)
 static void push_news(struct swim_net *net, size_t from)
 {
 	struct swim_net_node *node = &net->nodes[from];
+	struct swim_net_packet packet = {.from = from};
 	struct id chosen[SPREAD_FANOUT];
-	size_t count;
+	size_t following, count;
 
-	if (!spread_has_fresh(node->spread))
-		return;
-	count = swim_sample(node->swim, false, NULL, chosen, SPREAD_FANOUT);
-	for (size_t i = 0; i < count; i++) {
-		struct swim_net_packet packet = {.from = from, .to = number_of(net, &chosen[i])};
-
-		if (spread_pick(node->spread, SWIM_NET_BUDGET, true, take_statement, &packet))
+	spread_review(node->spread, net->now);
+	count = swim_neighbours(node->swim, chosen, SPREAD_FANOUT, &following);
+	if (count == 0)
+		spread_settle(node->spread);
+	while (spread_push(node->spread, net->now, SWIM_NET_BUDGET, take_statement, &packet)) {
+		for (size_t i = 0; i < count; i++) {
+			packet.to = number_of(net, &chosen[i]);
 			send_packet(net, &packet);
+		}
+		packet = (struct swim_net_packet){.from = from};
 	}
-	spread_pushed(node->spread, count);
 }
 
 static void take_changes(struct swim_net_node *node)
@@ -246,11 +248,15 @@ static void deliver(struct swim_net *net, const struct swim_net_packet *packet)
 	if (!swim)
 		return;
 	swim_heard(swim, net->now, from);
-	for (size_t i = 0; i < packet->count; i++)
+	for (size_t i = 0; i < packet->count; i++) {
+		if (spread_heard(net->nodes[packet->to].spread, packet->statements[i].bytes,
+			    packet->statements[i].size))
+			continue;
 		assert_int_equal(
 			swim_statement_received(swim, net->now, packet->statements[i].bytes,
 				packet->statements[i].size, &news),
 			0);
+	}
 	if (packet->has_action) {
 		switch (action->kind) {
 		case SWIM_PING:

@@ -15,6 +15,7 @@
 struct queue {
 	struct rng rng;
 	struct spread *spread;
+	mtime_t now;
 };
 
 static void setup(struct queue *queue)
@@ -22,6 +23,7 @@ static void setup(struct queue *queue)
 	static const uint8_t seed[32] = {7};
 
 	rng_init(&queue->rng, seed);
+	queue->now = (mtime_t){5000000};
 	assert_int_equal(spread_new(&queue->rng, &queue->spread), 0);
 }
 
@@ -73,13 +75,32 @@ static void take(void *context, enum spread_kind kind, const uint8_t *bytes, siz
 	packet->size[i] = size;
 }
 
-static struct packet pick(struct queue *queue, size_t budget, bool fresh_only)
+static struct packet pick(struct queue *queue, size_t budget)
 {
 	struct packet packet = {.count = 0};
-	size_t count = spread_pick(queue->spread, budget, fresh_only, take, &packet);
+	size_t count = spread_pick(queue->spread, budget, take, &packet);
 
 	assert_int_equal(count, packet.count);
 	return packet;
+}
+
+static struct packet push(struct queue *queue, size_t budget)
+{
+	struct packet packet = {.count = 0};
+	size_t count = spread_push(queue->spread, queue->now, budget, take, &packet);
+
+	assert_int_equal(count, packet.count);
+	return packet;
+}
+
+/* As it comes back from another node. */
+static bool hear(struct queue *queue, uint64_t number, uint64_t version)
+{
+	uint8_t bytes[100] = {0};
+
+	memcpy(bytes, &number, sizeof(number));
+	memcpy(bytes + 8, &version, sizeof(version));
+	return spread_heard(queue->spread, bytes, sizeof(bytes));
 }
 
 static void the_newest_goes_first_and_the_least_sent_before_it(void **state)
@@ -90,14 +111,14 @@ static void the_newest_goes_first_and_the_least_sent_before_it(void **state)
 	setup(&queue);
 	for (uint64_t i = 1; i <= 4; i++)
 		put(&queue, i, 1);
-	struct packet packet = pick(&queue, 2 * ITEM_SIZE, false);
+	struct packet packet = pick(&queue, 2 * ITEM_SIZE);
 	assert_int_equal(packet.count, 2);
 	assert_true(packet.topic[0] == 4 && packet.topic[1] == 3);
-	packet = pick(&queue, 3 * ITEM_SIZE, false);
+	packet = pick(&queue, 3 * ITEM_SIZE);
 	assert_int_equal(packet.count, 3);
 	assert_true(packet.topic[0] == 2 && packet.topic[1] == 1 && packet.topic[2] == 4);
 	put(&queue, 5, 1);
-	packet = pick(&queue, 2 * ITEM_SIZE, false);
+	packet = pick(&queue, 2 * ITEM_SIZE);
 	assert_true(packet.topic[0] == 5 && packet.topic[1] == 3);
 	teardown(&queue);
 }
@@ -112,14 +133,13 @@ static void a_later_version_replaces_and_an_older_one_is_dropped(void **state)
 	put(&queue, 1, 5);
 	put(&queue, 1, 4);
 	assert_int_equal(spread_count(queue.spread), 1);
-	struct packet packet = pick(&queue, 1000, false);
+	struct packet packet = pick(&queue, 1000);
 	assert_int_equal(packet.count, 1);
 	assert_true(packet.version[0] == 5);
-	spread_pushed(queue.spread, 1);
 	put(&queue, 1, 6);
 	assert_true(spread_has_fresh(queue.spread));
 	assert_int_equal(spread_count(queue.spread), 1);
-	packet = pick(&queue, 1000, true);
+	packet = push(&queue, 1000);
 	assert_int_equal(packet.count, 1);
 	assert_true(packet.version[0] == 6);
 
@@ -128,9 +148,9 @@ static void a_later_version_replaces_and_an_older_one_is_dropped(void **state)
 	uint8_t bytes[100] = {1};
 	assert_int_equal(
 		spread_put(queue.spread, SPREAD_RECORD, &about, 0, UINT64_MAX, bytes, 100), 0);
-	assert_true(pick(&queue, 1000, false).version[0] == 6);
+	assert_true(pick(&queue, 1000).version[0] == 6);
 	assert_int_equal(spread_put(queue.spread, SPREAD_RECORD, &about, 2, 0, bytes, 100), 0);
-	assert_true(pick(&queue, 1000, false).version[0] == 0);
+	assert_true(pick(&queue, 1000).version[0] == 0);
 	teardown(&queue);
 }
 
@@ -140,7 +160,7 @@ static void news_ends_when_its_budget_is_spent(void **state)
 	static const struct {
 		size_t members;
 		unsigned packets;
-	} budgets[] = {{0, 10}, {1, 10}, {9, 10}, {10, 17}, {99, 17}, {100, 24}, {65536, 38}};
+	} budgets[] = {{0, 4}, {1, 4}, {9, 4}, {10, 8}, {99, 8}, {100, 12}, {65536, 20}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(budgets); i++) {
 		struct queue queue;
@@ -149,8 +169,9 @@ static void news_ends_when_its_budget_is_spent(void **state)
 		spread_set_members(queue.spread, budgets[i].members);
 		put(&queue, 1, 1);
 		for (unsigned sent = 0; sent < budgets[i].packets; sent++)
-			assert_int_equal(pick(&queue, 1000, false).count, 1);
-		assert_int_equal(pick(&queue, 1000, false).count, 0);
+			assert_int_equal(pick(&queue, 1000).count, 1);
+		assert_int_equal(pick(&queue, 1000).count, 0);
+		assert_int_equal(push(&queue, 1000).count, 0);
 		assert_int_equal(spread_count(queue.spread), 0);
 		assert_false(spread_has_fresh(queue.spread));
 		teardown(&queue);
@@ -165,12 +186,12 @@ static void fewer_members_end_what_was_sent_enough_for_them(void **state)
 	setup(&queue);
 	spread_set_members(queue.spread, 5000);
 	put(&queue, 1, 1);
-	for (int i = 0; i < 12; i++)
-		assert_int_equal(pick(&queue, 1000, false).count, 1);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(pick(&queue, 1000).count, 1);
 	put(&queue, 2, 1);
 	spread_set_members(queue.spread, 5);
 	assert_int_equal(spread_count(queue.spread), 1);
-	assert_true(pick(&queue, 1000, false).topic[0] == 2);
+	assert_true(pick(&queue, 1000).topic[0] == 2);
 	teardown(&queue);
 }
 
@@ -185,21 +206,22 @@ static void what_found_no_room_in_a_push_is_in_the_next(void **state)
 	spread_set_members(queue.spread, 1000);
 	for (uint8_t topic = 0; topic < 40; topic++)
 		put(&queue, topic, 1);
-	for (int round = 0; round < 40 && spread_has_fresh(queue.spread); round++) {
-		struct packet packet = pick(&queue, 1000, true);
+	while (spread_has_fresh(queue.spread)) {
+		struct packet packet = push(&queue, 1000);
 
+		assert_true(packet.count > 0);
 		for (size_t i = 0; i < packet.count; i++) {
-			total += !seen[packet.topic[i]];
+			assert_false(seen[packet.topic[i]]);
 			seen[packet.topic[i]] = true;
+			total++;
 		}
-		spread_pushed(queue.spread, 1);
 	}
-	assert_false(spread_has_fresh(queue.spread));
 	assert_int_equal(total, 40);
 	/* with nobody to push to, nothing stays fresh for ever */
 	put(&queue, 41, 1);
-	spread_pushed(queue.spread, 0);
+	spread_settle(queue.spread);
 	assert_false(spread_has_fresh(queue.spread));
+	assert_true(pick(&queue, 1000).topic[0] == 41);
 	teardown(&queue);
 }
 
@@ -212,22 +234,95 @@ static void a_push_carries_only_what_is_fresh(void **state)
 	spread_set_members(queue.spread, 1000);
 	assert_false(spread_has_fresh(queue.spread));
 	put(&queue, 1, 1);
-	for (int i = 0; i < SPREAD_FANOUT * 5; i++)
-		assert_int_equal(pick(&queue, 1000, true).count, 1);
-	spread_pushed(queue.spread, SPREAD_FANOUT);
+	assert_int_equal(push(&queue, 1000).count, 1);
 	assert_false(spread_has_fresh(queue.spread));
+	assert_int_equal(push(&queue, 1000).count, 0);
 	put(&queue, 2, 1);
 	assert_true(spread_has_fresh(queue.spread));
-	struct packet packet = pick(&queue, 1000, true);
+	/* what a packet carried by the way is fresh still */
+	assert_int_equal(pick(&queue, 1000).count, 2);
+	struct packet packet = push(&queue, 1000);
 	assert_int_equal(packet.count, 1);
 	assert_true(packet.topic[0] == 2);
-	assert_int_equal(pick(&queue, 1000, false).count, 2);
+	put(&queue, 2, 2);
 	struct hash about = topic(2);
 	spread_drop(queue.spread, &about);
 	spread_drop(queue.spread, &about);
 	assert_false(spread_has_fresh(queue.spread));
 	assert_int_equal(spread_count(queue.spread), 1);
 	teardown(&queue);
+}
+
+static void a_copy_is_known_by_its_bytes(void **state)
+{
+	(void)state;
+	struct queue queue;
+
+	setup(&queue);
+	assert_false(hear(&queue, 1, 1));
+	put(&queue, 1, 1);
+	assert_true(hear(&queue, 1, 1));
+	assert_false(hear(&queue, 1, 2));
+	put(&queue, 1, 2);
+	assert_false(hear(&queue, 1, 1));
+	assert_true(hear(&queue, 1, 2));
+	struct hash about = topic(1);
+	spread_drop(queue.spread, &about);
+	assert_false(hear(&queue, 1, 2));
+	teardown(&queue);
+}
+
+static void what_does_not_come_back_is_pushed_once_more(void **state)
+{
+	(void)state;
+	struct queue queue;
+
+	setup(&queue);
+	spread_set_members(queue.spread, 100);
+	assert_false(mtime_before(spread_deadline(queue.spread), MTIME_NEVER));
+	for (uint64_t i = 0; i <= SPREAD_COPIES; i++)
+		put(&queue, i, 1);
+	/* so many copies of each as its number */
+	assert_int_equal(push(&queue, 1000).count, SPREAD_COPIES + 1);
+	for (uint64_t i = 0; i <= SPREAD_COPIES; i++) {
+		for (uint64_t copy = 0; copy < i; copy++)
+			assert_true(hear(&queue, i, 1));
+	}
+	mtime_t due = spread_deadline(queue.spread);
+	assert_int_equal(mtime_diff_ms(due, queue.now), SPREAD_REVIEW_MS);
+	queue.now = mtime_add_ms(due, -1);
+	spread_review(queue.spread, queue.now);
+	assert_false(spread_has_fresh(queue.spread));
+	queue.now = due;
+	spread_review(queue.spread, queue.now);
+	struct packet packet = push(&queue, 1000);
+	assert_int_equal(packet.count, SPREAD_COPIES);
+	for (size_t i = 0; i < packet.count; i++)
+		assert_true(packet.topic[i] < SPREAD_COPIES);
+	/* and not for ever */
+	assert_false(mtime_before(spread_deadline(queue.spread), MTIME_NEVER));
+	teardown(&queue);
+}
+
+static void nothing_is_counted_where_nothing_can_come_back(void **state)
+{
+	(void)state;
+	static const struct {
+		size_t members;
+		bool again;
+	} meshes[] = {{0, false}, {1, false}, {2, false}, {3, true}, {5, true}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(meshes); i++) {
+		struct queue queue;
+
+		setup(&queue);
+		spread_set_members(queue.spread, meshes[i].members);
+		put(&queue, 1, 1);
+		assert_int_equal(push(&queue, 1000).count, 1);
+		spread_review(queue.spread, mtime_add_ms(queue.now, SPREAD_REVIEW_MS));
+		assert_int_equal(spread_has_fresh(queue.spread), meshes[i].again);
+		teardown(&queue);
+	}
 }
 
 static void a_full_queue_gives_up_what_was_sent_most(void **state)
@@ -239,7 +334,7 @@ static void a_full_queue_gives_up_what_was_sent_most(void **state)
 	for (uint64_t i = 1; i <= SPREAD_ITEMS_MAX; i++) {
 		put(&queue, i, 1);
 		if (i == 10)
-			assert_int_equal(pick(&queue, 2 * ITEM_SIZE, false).count, 2);
+			assert_int_equal(pick(&queue, 2 * ITEM_SIZE).count, 2);
 	}
 	assert_int_equal(spread_count(queue.spread), SPREAD_ITEMS_MAX);
 	/* 10 and 9 have been sent; then the oldest of the rest go */
@@ -269,7 +364,7 @@ static void no_item_starves(void **state)
 	for (uint64_t i = 0; i < ARRAY_SIZE(sent); i++)
 		put(&queue, i, 1);
 	for (int round = 0; round < 60; round++) {
-		struct packet packet = pick(&queue, 10 * ITEM_SIZE, false);
+		struct packet packet = pick(&queue, 10 * ITEM_SIZE);
 
 		for (size_t i = 0; i < packet.count; i++)
 			sent[packet.topic[i]]++;
@@ -295,7 +390,7 @@ static void a_big_item_gets_its_packet(void **state)
 	for (uint64_t i = 0; i < 30; i++)
 		put(&queue, i, 1);
 	for (int round = 0; round < 10 && !was_sent; round++) {
-		struct packet packet = pick(&queue, SPREAD_ITEM_MAX + OVERHEAD, false);
+		struct packet packet = pick(&queue, SPREAD_ITEM_MAX + OVERHEAD);
 
 		was_sent = packet.count == 1 && packet.size[0] == SPREAD_ITEM_MAX;
 	}
@@ -311,9 +406,9 @@ static void picked_bytes_stay_good_until_the_next_pick(void **state)
 
 	setup(&queue);
 	put(&queue, 42, 1);
-	for (int i = 0; i < 2 * SPREAD_FANOUT + SPREAD_RETRANSMIT - 1; i++)
-		(void)pick(&queue, 1000, false);
-	struct packet last = pick(&queue, 1000, false);
+	for (int i = 0; i < SPREAD_RETRANSMIT - 1; i++)
+		(void)pick(&queue, 1000);
+	struct packet last = pick(&queue, 1000);
 	assert_int_equal(spread_count(queue.spread), 0);
 	assert_int_equal(last.count, 1);
 	memcpy(&number, last.bytes[0], sizeof(number));
@@ -330,6 +425,9 @@ int main(void)
 		cmocka_unit_test(fewer_members_end_what_was_sent_enough_for_them),
 		cmocka_unit_test(what_found_no_room_in_a_push_is_in_the_next),
 		cmocka_unit_test(a_push_carries_only_what_is_fresh),
+		cmocka_unit_test(a_copy_is_known_by_its_bytes),
+		cmocka_unit_test(what_does_not_come_back_is_pushed_once_more),
+		cmocka_unit_test(nothing_is_counted_where_nothing_can_come_back),
 		cmocka_unit_test(a_full_queue_gives_up_what_was_sent_most),
 		cmocka_unit_test(no_item_starves),
 		cmocka_unit_test(a_big_item_gets_its_packet),

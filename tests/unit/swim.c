@@ -246,7 +246,7 @@ static void forget_news(struct world *w)
 {
 	size_t count = 0;
 
-	while (spread_pick(w->spread, 1100, false, count_item, &count))
+	while (spread_pick(w->spread, 1100, count_item, &count))
 		;
 	assert_int_equal(news_waiting(w), 0);
 }
