@@ -4,15 +4,24 @@
 
 /* Decoding. Each section's value has one form; a reader that has failed once stays failed. */
 
-static int get_items(
-	struct pack_reader *r, const char *field, struct msg_item *ret, size_t *ret_count)
+struct item_limits {
+	uint32_t count;
+	size_t least, most; /* bytes of one */
+};
+
+static const struct item_limits any_items = {MSG_ITEMS_MAX, 1, SIZE_MAX};
+static const struct item_limits places = {MSG_PLACES_MAX, MSG_PLACE_SIZE, MSG_PLACE_SIZE};
+
+static int get_items(struct pack_reader *r, const char *field, const struct item_limits *limits,
+	struct msg_item *ret, size_t *ret_count)
 {
 	uint32_t count;
 
-	if (pack_get_array(r, field, 1, MSG_ITEMS_MAX, &count) != 0)
+	if (pack_get_array(r, field, 1, limits->count, &count) != 0)
 		return ERR_MALFORMED;
 	for (uint32_t i = 0; i < count; i++) {
-		if (pack_get_bin(r, field, 1, SIZE_MAX, &ret[i].bytes, &ret[i].size) != 0)
+		if (pack_get_bin(r, field, limits->least, limits->most, &ret[i].bytes,
+			    &ret[i].size) != 0)
 			return ERR_MALFORMED;
 	}
 	*ret_count = count;
@@ -99,14 +108,20 @@ static int get_section(struct pack_reader *r, enum msg_section section, struct m
 	case MSG_SEEN:
 		return get_seen(r, msg);
 	case MSG_STATEMENTS:
-		return get_items(r, "statements", msg->statements, &msg->statement_count);
+		return get_items(
+			r, "statements", &any_items, msg->statements, &msg->statement_count);
 	case MSG_RECORDS:
-		return get_items(r, "records", msg->records, &msg->record_count);
+		return get_items(r, "records", &any_items, msg->records, &msg->record_count);
 	case MSG_VOID:
 		return pack_get_bin(
 			r, "void", 1, SIZE_MAX, &msg->void_record.bytes, &msg->void_record.size);
 	case MSG_PAD:
 		return get_pad(r, msg);
+	case MSG_RECONCILE:
+		return pack_get_bin(
+			r, "reconcile", 1, SIZE_MAX, &msg->reconcile.bytes, &msg->reconcile.size);
+	case MSG_ANNOUNCE:
+		return get_items(r, "announce", &places, msg->places, &msg->place_count);
 	}
 	return pack_refuse(r, "section");
 }
@@ -212,6 +227,14 @@ static void put_section(struct pack *out, enum msg_section section, const struct
 	case MSG_PAD:
 		pack_put_bin(out, zeros, msg->pad_size);
 		break;
+	case MSG_RECONCILE:
+		assert(msg->reconcile.size > 0);
+		pack_put_bin(out, msg->reconcile.bytes, msg->reconcile.size);
+		break;
+	case MSG_ANNOUNCE:
+		assert(msg->place_count <= MSG_PLACES_MAX);
+		put_items(out, msg->places, msg->place_count);
+		break;
 	}
 }
 
@@ -301,6 +324,10 @@ static size_t section_size(enum msg_section section, const struct msg *msg)
 		return bin_size(msg->void_record.size);
 	case MSG_PAD:
 		return bin_size(msg->pad_size);
+	case MSG_RECONCILE:
+		return bin_size(msg->reconcile.size);
+	case MSG_ANNOUNCE:
+		return items_size(msg->places, msg->place_count);
 	}
 	return 0;
 }

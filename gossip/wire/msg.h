@@ -11,6 +11,7 @@
 #include "gossip/base/types.h"
 
 #define MSG_ITEMS_MAX	64 /* statements, and records, in one datagram */
+#define MSG_PLACES_MAX	15 /* announcements, all that one has room for */
 #define MSG_DIGEST_SIZE 16
 
 /* number, name */
@@ -27,20 +28,26 @@
 	X(10, STATEMENTS) /* [bytes...] signed statements of liveness */               \
 	X(11, RECORDS)	  /* [bytes...] whole records */                               \
 	X(12, VOID)	  /* bytes: the record that ended the receiver's membership */ \
-	X(13, PAD)	  /* zero bytes: room for an answer that may not be longer */
+	X(13, PAD)	  /* zero bytes: room for an answer that may not be longer */  \
+	X(14, RECONCILE)  /* bytes of replica/reconcile.h */                           \
+	X(15, ANNOUNCE)	  /* [place...] of records too large for a datagram */
 
 enum msg_section {
 #define X(number, name) MSG_##name = number,
 	MSG_SECTION_LIST(X)
 #undef X
 };
-#define MSG_SECTION_LAST 13   /* below 16, so that a map's head is one byte */
+#define MSG_SECTION_LAST 15   /* below 16, so that a map's head is one byte */
 #define MSG_PAD_MAX	 1200 /* bytes: a datagram */
 
 struct msg_item {
 	const uint8_t *bytes; /* into the packet, or the caller's memory when encoding */
 	size_t size;
 };
+
+/* topic (32) | class (1) | stamp (8) | hash (32): of which slot it is, and where the record stands
+ * in the order of replica/order.h. That its sender has it is all it says, and signed by nobody. */
+#define MSG_PLACE_SIZE 73
 
 struct msg {
 	uint64_t session, counter;
@@ -60,6 +67,9 @@ struct msg {
 	struct msg_item records[MSG_ITEMS_MAX];
 	struct msg_item void_record;
 	size_t pad_size;
+	struct msg_item reconcile;
+	size_t place_count;
+	struct msg_item places[MSG_PLACES_MAX]; /* of MSG_PLACE_SIZE each */
 };
 
 static inline bool msg_has(const struct msg *msg, enum msg_section section)

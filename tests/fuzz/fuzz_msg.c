@@ -29,6 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	check_items(msg.statements, msg.statement_count, data, size);
 	check_items(msg.records, msg.record_count, data, size);
+	check_items(msg.places, msg.place_count, data, size);
 	assert(msg_size(&msg) == size);
 	again = malloc(size);
 	assert(again);

@@ -31,6 +31,12 @@ static size_t from_hex(const char *hex, uint8_t *ret)
 	"a0a1a2a3a4a5a6a7a8a9aaabacadaeaf" \
 	"b0b1b2b3b4b5b6b7b8b9babbbcbdbebf"
 
+/* Bytes from 0x10 on. */
+#define PLACE_HEX                                                          \
+	"101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f" \
+	"303132333435363738393a3b3c3d3e3f404142434445464748494a4b4c4d4e4f" \
+	"505152535455565758"
+
 static struct msg minimal(void)
 {
 	return (struct msg){.session = 1, .counter = 2};
@@ -58,8 +64,14 @@ static struct msg everything(void)
 		.records = {{(const uint8_t *)"record", 6}},
 		.void_record = {(const uint8_t *)"void", 4},
 		.pad_size = 2,
+		.reconcile = {(const uint8_t *)"rec", 3},
+		.place_count = 1,
 	};
+	static uint8_t place[MSG_PLACE_SIZE];
 
+	for (unsigned i = 0; i < sizeof(place); i++)
+		place[i] = (uint8_t)(0x10 + i);
+	msg.places[0] = (struct msg_item){place, sizeof(place)};
 	for (unsigned section = 1; section <= MSG_SECTION_LAST; section++)
 		msg_add(&msg, section);
 	for (unsigned i = 0; i < sizeof(msg.ping_req_target.b); i++)
@@ -69,7 +81,7 @@ static struct msg everything(void)
 }
 
 static const char minimal_hex[] = "93 01 02 80";
-static const char everything_hex[] = "93 cf1122334455667788 cd012c 8d"
+static const char everything_hex[] = "93 cf1122334455667788 cd012c 8f"
 				     "01 cfffffffffffffffff"			   /* CHALLENGE */
 				     "02 00"					   /* ECHO */
 				     "03 7f"					   /* PING */
@@ -82,8 +94,10 @@ static const char everything_hex[] = "93 cf1122334455667788 cd012c 8d"
 				     "09 92 c404 c0000207 cd1d0d"		   /* SEEN */
 				     "0a 92 c402 6162 c401 63"			   /* STATEMENTS */
 				     "0b 91 c406 7265636f7264"			   /* RECORDS */
-				     "0c c404 766f6964"
-				     "0d c402 0000" /* PAD */; /* VOID */
+				     "0c c404 766f6964"				   /* VOID */
+				     "0d c402 0000"				   /* PAD */
+				     "0e c403 726563"				   /* RECONCILE */
+				     "0f 91 c449" PLACE_HEX /* ANNOUNCE */;
 
 static void assert_items_equal(const struct msg_item *a, const struct msg_item *b, size_t count)
 {
@@ -111,6 +125,10 @@ static void assert_msg_equal(const struct msg *a, const struct msg *b)
 	assert_items_equal(a->records, b->records, a->record_count);
 	assert_int_equal(a->void_record.size, b->void_record.size);
 	assert_items_equal(&a->void_record, &b->void_record, a->void_record.size ? 1 : 0);
+	assert_int_equal(a->reconcile.size, b->reconcile.size);
+	assert_items_equal(&a->reconcile, &b->reconcile, a->reconcile.size ? 1 : 0);
+	assert_int_equal(a->place_count, b->place_count);
+	assert_items_equal(a->places, b->places, a->place_count);
 }
 
 static void check_golden(const struct msg *msg, const char *hex)
@@ -213,7 +231,7 @@ static void what_is_wrong_is_named(void **state)
 		{"93 01 ff 80", "counter"},
 		{"93 01 02 90", "sections"},
 		{"93 01 02 81 00 00", "section"},
-		{"93 01 02 81 0e 00", "section"},
+		{"93 01 02 81 10 00", "section"},
 		{"93 01 02 81 0d c4 01 01", "pad"},
 		{"93 01 02 82 03 01 03 01", "section"},
 		{"93 01 02 82 04 01 03 01", "section"},
@@ -229,6 +247,9 @@ static void what_is_wrong_is_named(void **state)
 		{"93 01 02 81 0b 91 a161", "records"},
 		{"93 01 02 81 0b dc 00 41 00", "records"},
 		{"93 01 02 81 0c c400", "void"},
+		{"93 01 02 81 0e c400", "reconcile"},
+		{"93 01 02 81 0f 90", "announce"},
+		{"93 01 02 81 0f 91 c4 01 01", "announce"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
