@@ -8,6 +8,8 @@
 
 #include "tests/meshsim/scenario.h"
 
+#define ANOMALIES 8 /* unless it is said otherwise, or there are fewer nodes */
+
 static void usage(FILE *out)
 {
 	fputs("meshsim [--nodes N] [--seconds S] [--seed X] [--scenario NAME] [--detector NAME]\n"
@@ -183,7 +185,7 @@ void options_parse(int argc, char **argv, struct options *ret)
 		.detector = "mesh",
 		.mechanisms = &swim_mesh,
 		.latency_max_ms = 1,
-		.anomalies = 8,
+		.anomalies = -1,
 		.anomaly_ms = 8192,
 		.interval_ms = 1024,
 		.anomaly = CLUSTER_BLOCK,
@@ -202,6 +204,12 @@ void options_parse(int argc, char **argv, struct options *ret)
 	}
 	if (optind < argc)
 		refuse("no such argument: `%s`", argv[optind]);
+	if (ret->scenario->nodes_max &&
+		(ret->nodes < ret->scenario->nodes_min || ret->nodes > ret->scenario->nodes_max))
+		refuse("scenario %s takes --nodes from %d to %d, not %d", ret->scenario->name,
+			ret->scenario->nodes_min, ret->scenario->nodes_max, ret->nodes);
+	if (ret->anomalies < 0)
+		ret->anomalies = ret->nodes < ANOMALIES ? ret->nodes : ANOMALIES;
 	if (ret->anomalies > ret->nodes)
 		refuse("--anomalies takes at most the %d nodes there are", ret->nodes);
 }

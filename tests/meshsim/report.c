@@ -5,6 +5,12 @@
 
 #include "tests/meshsim/scenario.h"
 
+static const char *const fault_labels[] = {
+#define X(name, label) label,
+	FAULTS_LIST(X)
+#undef X
+};
+
 /* A node and second, of those measured. */
 static double rate(const struct sim *sim, uint64_t now, uint64_t before)
 {
@@ -68,9 +74,12 @@ void report_json(struct sim *sim, double wall_s)
 	printf(" \"faults\": {\"lost\": %" PRIu64 ", \"duplicated\": %" PRIu64
 	       ", \"reordered\": %" PRIu64 ", \"crashes\": %" PRIu64 ", \"kills\": %" PRIu64
 	       ", \"restarts\": %" PRIu64 ", \"blocks\": %" PRIu64 ", \"stops\": %" PRIu64
-	       ", \"overrun\": %" PRIu64 "}}\n",
+	       ", \"overrun\": %" PRIu64,
 		now->lost, now->duplicated, now->reordered, now->crashes, now->kills, now->restarts,
 		now->blocks, now->stops, now->overrun);
+	for (int i = 0; i < FAULTS; i++)
+		printf(", \"%s\": %" PRIu64, fault_labels[i], sim->faults[i]);
+	printf("}}\n");
 }
 
 static void row(const char *name, struct samples *s)

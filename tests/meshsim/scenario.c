@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "tests/meshsim/faults.h"
+
 #define SAY_MS	  2000	/* between two records that are new */
 #define CRASH_MS  10000 /* between two crashes, in steady */
 #define DOWN_MS	  40000 /* until one that crashed comes back: longer than anybody's verdict takes */
@@ -189,11 +191,13 @@ static void run_storm(struct sim *sim)
 }
 
 const struct scenario scenario_list[] = {
-	{"steady", "a crash now and then (in the first half of it), and news", run_steady},
+	{"steady", "a crash now and then (in the first half of it), and news", run_steady, 0, 0},
 	{"anomalies", "Lifeguard's experiment: nodes that stand still again and again",
-		run_anomalies},
-	{"churn", "nodes end and come back", run_churn},
-	{"partition", "the mesh falls in two, and heals", run_partition},
-	{"storm", "all nodes start again within a second", run_storm},
-	{NULL, NULL, NULL},
+		run_anomalies, 0, 0},
+	{"churn", "nodes end and come back", run_churn, 0, 0},
+	{"partition", "the mesh falls in two, and heals", run_partition, 0, 0},
+	{"storm", "all nodes start again within a second", run_storm, 0, 0},
+	{"faults", "everything at once, drawn from the seed; then all must be whole again",
+		faults_run, FAULTS_NODES_MIN, FAULTS_NODES_MAX},
+	{NULL, NULL, NULL, 0, 0},
 };

@@ -7,6 +7,7 @@
 struct scenario {
 	const char *name, *about;
 	void (*run)(struct sim *sim); /* of an initialised sim: makes its mesh, and all else */
+	int nodes_min, nodes_max;     /* 0: any number */
 };
 
 /* The first is the default; a NULL name ends it. */

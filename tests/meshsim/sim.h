@@ -10,6 +10,7 @@
 #define MESHD_TESTS_MESHSIM_SIM_H
 
 #include "gossip/base/rng.h"
+#include "tests/meshsim/faults_list.h"
 #include "tests/meshsim/metrics.h"
 #include "tests/meshsim/options.h"
 
@@ -28,6 +29,7 @@ struct sim {
 	mtime_t broken_at;
 	/* of scenario sync */
 	uint64_t sync_rounds, sync_bytes, sync_records;
+	uint64_t faults[FAULTS]; /* of scenario faults: how often each kind happened */
 };
 
 /* An empty cluster, the faults of the options' network in it. */

@@ -61,6 +61,7 @@ void cluster_install(struct cluster *c, int number)
 
 	disk->has_mesh = disk->has_image = true;
 	disk->mesh = c->image_mesh;
+	c->nodes[number]->has_root = id_equal(&c->nodes[number]->root.id, &c->image_mesh);
 	c->nodes[number]->joined = 0;
 }
 

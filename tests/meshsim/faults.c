@@ -1,0 +1,245 @@
+#include "tests/meshsim/faults.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "gossip/gossip_internal.h"
+#include "tests/meshsim/faults_internal.h"
+#include "tests/meshsim/records.h"
+
+#define SETTLE_MS 3000	/* after the start, before the first fault */
+#define ACTION_MS 1500	/* between two of them, at most */
+#define LOOK_MS	  100	/* between two looks at whether all agree */
+#define STAY_MS	  10000 /* once they do, they go on to */
+#define ENABLED	  0.6	/* of the kinds of faults, in one run */
+#define HAS_EVIL  0.5
+
+/* ---- for all of the scenario's files ---- */
+
+int faults_below(struct faults *f, int bound)
+{
+	return (int)rng_below(&f->rng, (uint64_t)bound);
+}
+
+bool faults_chance(struct faults *f, double p)
+{
+	return (double)rng_below(&f->rng, 1000000) < p * 1e6;
+}
+
+int64_t faults_span_ms(struct faults *f, int64_t least, int64_t most)
+{
+	double turn = (double)rng_below(&f->rng, 1000000) / 1e6;
+
+	return (int64_t)((double)least * pow((double)most / (double)least, turn));
+}
+
+void faults_count(struct faults *f, enum fault fault)
+{
+	f->sim->faults[fault]++;
+}
+
+void faults_repair_in(
+	struct faults *f, int64_t ms, void (*undo)(struct faults *f, int a, int b), int a, int b)
+{
+	if (f->repair_count == REPAIRS_MAX)
+		return; /* the calm undoes it */
+	f->repairs[f->repair_count++] = (struct repair){sim_now_ms(f->sim) + ms, undo, a, b};
+}
+
+bool faults_is_well(struct faults *f, int node)
+{
+	return cluster_is_up(f->cluster, node) &&
+	       cluster_anomaly_of(f->cluster, node) == CLUSTER_NONE;
+}
+
+struct gossip_time faults_time(struct faults *f, int node)
+{
+	return cluster_node_time(f->cluster, node);
+}
+
+int faults_any(struct faults *f)
+{
+	int node = faults_below(f, cluster_count(f->cluster));
+
+	return faults_is_well(f, node) ? node : -1;
+}
+
+int faults_plain(struct faults *f)
+{
+	int node = 1 + faults_below(f, f->members - 1);
+
+	return node != f->evil && faults_is_well(f, node) ? node : -1;
+}
+
+/* ---- the run ---- */
+
+/* Runs until then, undoing what is due. */
+static void run_until(struct faults *f, int64_t until_ms)
+{
+	for (;;) {
+		size_t next = f->repair_count;
+		int64_t at_ms = until_ms;
+
+		for (size_t i = 0; i < f->repair_count; i++) {
+			if (f->repairs[i].at_ms < at_ms) {
+				next = i;
+				at_ms = f->repairs[i].at_ms;
+			}
+		}
+		if (at_ms > sim_now_ms(f->sim))
+			cluster_run(f->cluster, at_ms - sim_now_ms(f->sim));
+		faults_mesh_look(f);
+		if (next == f->repair_count)
+			return;
+		struct repair repair = f->repairs[next];
+
+		f->repairs[next] = f->repairs[--f->repair_count];
+		repair.undo(f, repair.a, repair.b);
+	}
+}
+
+static void start_mesh(struct faults *f)
+{
+	for (int i = 0; i < f->members; i++)
+		cluster_add_off(f->cluster);
+	records_install(f->cluster, &f->sim->rng);
+	for (int i = 0; i < f->members; i++)
+		cluster_restart(f->cluster, i);
+	cluster_run(f->cluster, SETTLE_MS);
+}
+
+static void one_fault(struct faults *f)
+{
+	static bool (*const kinds[])(struct faults *) = {
+		faults_net, faults_node, faults_mesh, faults_member};
+
+	kinds[faults_below(f, ARRAY_SIZE(kinds))](f);
+}
+
+static void storm(struct faults *f)
+{
+	int64_t gap_ms = faults_span_ms(f, 50, ACTION_MS);
+
+	while (sim_now_ms(f->sim) < f->end_ms) {
+		run_until(f, sim_now_ms(f->sim) + faults_below(f, (int)(2 * gap_ms)));
+		one_fault(f);
+	}
+}
+
+/* ---- the calm ---- */
+
+static void calm_down(struct faults *f)
+{
+	f->repair_count = 0;
+	faults_member_end(f);
+	faults_net_end(f);
+	faults_mesh_look(f);
+	faults_node_end(f);
+}
+
+/* All that the founder knows to be members run and see each other, and nobody else thinks that it
+ * is one. */
+static bool is_whole(struct faults *f)
+{
+	const struct gossip *founder = cluster_core(f->cluster, 0);
+
+	for (int i = 0; i < cluster_count(f->cluster); i++) {
+		struct id id = cluster_id(f->cluster, i);
+		const struct authority_member *member = authority_member(founder->authority, &id);
+		const struct gossip *g = cluster_core(f->cluster, i);
+
+		if (!g || !member)
+			continue;
+		if ((member->standing == AUTHORITY_MEMBER) != (g->state == GOSSIP_RUNNING))
+			return false;
+	}
+	return cluster_converged(f->cluster, NULL);
+}
+
+static void expect_whole(struct faults *f)
+{
+	int64_t began_ms = sim_now_ms(f->sim), until_ms = began_ms + FAULTS_CALM_MS;
+	bool whole;
+
+	while (!(whole = is_whole(f)) && sim_now_ms(f->sim) < until_ms)
+		run_until(f, sim_now_ms(f->sim) + LOOK_MS);
+	invariants_check(f->checker, INVARIANT_CONVERGES, whole, -1, "%d s after the last fault",
+		FAULTS_CALM_MS / 1000);
+	if (!whole)
+		return;
+	samples_add(&f->sim->metrics.converge, (sim_now_ms(f->sim) - began_ms) * 1000);
+	for (until_ms = sim_now_ms(f->sim) + STAY_MS; sim_now_ms(f->sim) < until_ms;) {
+		run_until(f, sim_now_ms(f->sim) + LOOK_MS);
+		invariants_check(f->checker, INVARIANT_CONVERGES, is_whole(f), -1,
+			"whole again, and not for long");
+	}
+	watch_end(f->watch);
+}
+
+/* ---- all of it ---- */
+
+static void effect_seen(void *arg, int node, const struct gossip_effect *effect)
+{
+	struct faults *f = arg;
+
+	if (effect->kind == EFFECT_LEFT)
+		f->nodes[node].left = true;
+}
+
+static void tell(struct faults *f)
+{
+	struct sim *sim = f->sim;
+	struct invariant_break first;
+
+	sim->checked += invariants_checked(f->checker);
+	if (!invariants_first(f->checker, &first))
+		return;
+	sim_break(sim, "%s: n%d: %s", invariant_text(first.invariant), first.node, first.detail);
+	sim->broken_at = (mtime_t){first.at_ms * 1000};
+	sim->broken = invariants_broken(f->checker);
+}
+
+static struct faults *begin(struct sim *sim)
+{
+	struct faults *f = calloc(1, sizeof(*f));
+	uint8_t seed[32];
+
+	assert(f && sim->options.nodes >= FAULTS_NODES_MIN &&
+		sim->options.nodes <= FAULTS_NODES_MAX);
+	f->sim = sim;
+	f->cluster = sim->cluster;
+	f->members = sim->options.nodes;
+	rng_bytes(&sim->rng, seed, sizeof(seed));
+	rng_init(&f->rng, seed);
+	rng_bytes(&sim->rng, seed, sizeof(seed));
+	rng_init(&f->net_rng, seed);
+	for (int i = 0; i < INVARIANTS_NODES_MAX; i++)
+		f->nodes[i].clone_of = -1;
+	for (int i = 0; i < FAULTS; i++)
+		f->enabled[i] = faults_chance(f, ENABLED);
+	f->evil = faults_chance(f, HAS_EVIL) ? 1 + faults_below(f, f->members - 1) : -1;
+	f->checker = invariants_new();
+	f->watch = watch_new(f->cluster, f->checker);
+	cluster_observe(f->cluster, effect_seen, f);
+	return f;
+}
+
+void faults_run(struct sim *sim)
+{
+	struct faults *f = begin(sim);
+
+	start_mesh(f);
+	metrics_begin(&sim->metrics);
+	f->end_ms = sim_now_ms(sim) + sim->options.seconds * 1000;
+	faults_net_begin(f);
+	faults_member_begin(f);
+	storm(f);
+	calm_down(f);
+	expect_whole(f);
+	tell(f);
+	cluster_inspect(f->cluster, NULL, NULL);
+	watch_free(f->watch);
+	invariants_free(f->checker);
+	free(f);
+}

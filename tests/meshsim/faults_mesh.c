@@ -1,0 +1,205 @@
+/* Life that goes on meanwhile: joins, leaves, revocations, commands. */
+#include "tests/meshsim/faults_internal.h"
+
+#define JOINERS_MAX 3
+#define JOIN_TRIES  3
+#define ENDED_MAX   2 /* that leave, and that are revoked: somebody has to stay */
+
+static bool is_running(struct faults *f, int node)
+{
+	struct gossip_status status;
+
+	if (node < 0 || !faults_is_well(f, node))
+		return false;
+	gossip_status(cluster_core(f->cluster, node), &status);
+	return status.state == GOSSIP_RUNNING;
+}
+
+/* Any node that is an admin and can say so. */
+static int some_admin(struct faults *f)
+{
+	int count = cluster_count(f->cluster), first = faults_below(f, count);
+
+	for (int i = 0; i < count; i++) {
+		int node = (first + i) % count;
+		struct gossip_status status;
+
+		if (!is_running(f, node) || f->nodes[node].clone_of >= 0)
+			continue;
+		gossip_status(cluster_core(f->cluster, node), &status);
+		if (status.admin)
+			return node;
+	}
+	return -1;
+}
+
+/* ---- joins ---- */
+
+static bool invite(struct faults *f, char token[TOKEN_TEXT_MAX])
+{
+	int admin = some_admin(f);
+	struct invite invite = {.uses = 1 + (uint32_t)faults_below(f, 2)};
+	uint64_t ticket;
+	int err;
+
+	if (admin < 0)
+		return false;
+	if (admin == 0 && faults_chance(f, 0.3)) {
+		invite.uses = 1;
+		invite.admin = true;
+	}
+	err = gossip_invite(cluster_core(f->cluster, admin), faults_time(f, admin),
+		faults_span_ms(f, 1000, 3600000), &invite, token, &ticket);
+	cluster_drain(f->cluster, admin);
+	return err == 0;
+}
+
+/* A new one, or one that has tried before. */
+static int some_joiner(struct faults *f)
+{
+	for (int i = f->members; i < cluster_count(f->cluster); i++) {
+		struct gossip_status status;
+
+		if (f->nodes[i].clone_of >= 0 || !faults_is_well(f, i) ||
+			f->nodes[i].joins >= JOIN_TRIES)
+			continue;
+		gossip_status(cluster_core(f->cluster, i), &status);
+		if (status.state == GOSSIP_UNJOINED)
+			return i;
+	}
+	if (f->joiners == JOINERS_MAX || cluster_count(f->cluster) >= INVARIANTS_NODES_MAX)
+		return -1;
+	f->joiners++;
+	return cluster_add(f->cluster);
+}
+
+static bool join(struct faults *f)
+{
+	char token[TOKEN_TEXT_MAX];
+	int node;
+
+	if (!invite(f, token))
+		return false;
+	node = some_joiner(f);
+	if (node < 0)
+		return false;
+	f->nodes[node].joins++;
+	if (cluster_join(f->cluster, node, token) != 0)
+		return false;
+	faults_count(f, FAULT_JOINS);
+	return true;
+}
+
+/* ---- endings ---- */
+
+static bool leave(struct faults *f)
+{
+	int node = faults_plain(f);
+	uint64_t ticket;
+
+	if (f->left == ENDED_MAX || !is_running(f, node))
+		return false;
+	if (gossip_leave(cluster_core(f->cluster, node), faults_time(f, node), true, &ticket) != 0)
+		return false;
+	cluster_drain(f->cluster, node);
+	f->left++;
+	faults_count(f, FAULT_LEAVES);
+	return true;
+}
+
+static bool revoke(struct faults *f)
+{
+	int admin = some_admin(f), node = 1 + faults_below(f, cluster_count(f->cluster) - 1);
+	struct id id = cluster_id(f->cluster, node);
+	uint64_t ticket;
+	int err;
+
+	if (f->revoked == ENDED_MAX || admin < 0 || admin == node || f->nodes[node].clone_of >= 0)
+		return false;
+	err = gossip_revoke(cluster_core(f->cluster, admin), faults_time(f, admin), &id,
+		"it was in the way", &ticket);
+	cluster_drain(f->cluster, admin);
+	if (err != 0)
+		return false;
+	f->revoked++;
+	faults_count(f, FAULT_REVOCATIONS);
+	return true;
+}
+
+/* ---- commands ---- */
+
+static bool withdraw(struct faults *f)
+{
+	int admin = some_admin(f);
+	const struct authority_invite *invite;
+	struct gossip *core;
+	uint64_t ticket;
+	size_t count = 0;
+	int err;
+
+	if (admin < 0)
+		return false;
+	core = cluster_core(f->cluster, admin);
+	while (gossip_invite_at(core, count))
+		count++;
+	invite = count ? gossip_invite_at(core, (size_t)faults_below(f, (int)count)) : NULL;
+	if (!invite)
+		return false;
+	struct id id = invite->invite.id;
+
+	err = gossip_uninvite(core, faults_time(f, admin), &id, &ticket);
+	cluster_drain(f->cluster, admin);
+	return err == 0;
+}
+
+static bool set(struct faults *f)
+{
+	int node = faults_any(f);
+
+	if (node < 0)
+		return false;
+	gossip_set_mtu(cluster_core(f->cluster, node), faults_time(f, node),
+		(uint16_t)(1280 + faults_below(f, 200)));
+	cluster_drain(f->cluster, node);
+	return true;
+}
+
+static bool command(struct faults *f)
+{
+	char token[TOKEN_TEXT_MAX];
+	bool done;
+
+	if (faults_chance(f, 0.6))
+		done = set(f);
+	else
+		done = faults_chance(f, 0.5) ? withdraw(f) : invite(f, token);
+	if (done)
+		faults_count(f, FAULT_COMMANDS);
+	return done;
+}
+
+bool faults_mesh(struct faults *f)
+{
+	switch (faults_below(f, 6)) {
+	case 0:
+		return f->enabled[FAULT_JOINS] && join(f);
+	case 1:
+		return f->enabled[FAULT_LEAVES] && faults_chance(f, 0.3) && leave(f);
+	case 2:
+		return f->enabled[FAULT_REVOCATIONS] && faults_chance(f, 0.3) && revoke(f);
+	default:
+		return command(f);
+	}
+}
+
+/* Who has left forgets its identity: that node is no more. */
+void faults_mesh_look(struct faults *f)
+{
+	for (int i = 0; i < cluster_count(f->cluster); i++) {
+		if (!f->nodes[i].left || f->nodes[i].gone)
+			continue;
+		f->nodes[i].gone = true;
+		if (cluster_is_up(f->cluster, i))
+			cluster_kill(f->cluster, i);
+	}
+}
