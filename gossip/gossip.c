@@ -60,16 +60,19 @@ wtime_t gossip_mesh_time(const struct gossip *g)
 /* ---- records ---- */
 
 /* News about one slot replace each other. */
-static void topic_of(const struct record *record, struct hash *ret)
+static void spread_record(struct gossip *g, const struct record *record)
 {
-	struct {
-		struct id author;
-		uint16_t type;
-		uint8_t key[RECORD_KEY_MAX];
-	} __attribute__((packed)) topic = {record->author, record->type, {0}};
+	struct hash topic;
+	int err;
 
-	memcpy(topic.key, record->key, record->key_size);
-	keys_hash(KEYS_TOPIC, &topic, sizeof(topic) - RECORD_KEY_MAX + record->key_size, ret);
+	store_topic(record, &topic);
+	if (record->size <= SPREAD_ITEM_MAX)
+		err = spread_put(g->spread, SPREAD_RECORD, &topic, record->stamp, 0, record->bytes,
+			record->size);
+	else
+		err = gossip_fetch_announce(g, record, &topic);
+	if (err != 0)
+		return; /* no memory: the next comparison of stores brings it */
 }
 
 static void record_added(void *context, struct record *record)
@@ -89,14 +92,8 @@ static void record_added(void *context, struct record *record)
 	if (record->type == RECORD_DESCRIPTOR)
 		gossip_view_descriptor(g, record);
 	/* what a joiner is given is news to nobody else */
-	if (!g->join.active && record->size <= SPREAD_ITEM_MAX) {
-		struct hash topic;
-
-		topic_of(record, &topic);
-		if (spread_put(g->spread, SPREAD_RECORD, &topic, record->stamp, 0, record->bytes,
-			    record->size) != 0)
-			return; /* no memory: the next comparison of stores brings it */
-	}
+	if (!g->join.active)
+		spread_record(g, record);
 }
 
 static void record_removed(void *context, struct record *record)
@@ -301,6 +298,8 @@ void gossip_close_mesh(struct gossip *g)
 	g->descriptor_dirty = true;
 	g->address4 = (struct ip){0};
 	g->claim = 0;
+	g->round.active = false;
+	g->wanted_count = 0;
 }
 
 int gossip_new(struct gossip_config *config, struct gossip_time time, struct gossip **ret)
@@ -447,6 +446,8 @@ mtime_t gossip_deadline(const struct gossip *g)
 	next = mtime_min(swim_deadline(g->swim), gossip_stream_deadline(g));
 	next = mtime_min(next, mtime_min(g->leave_until, g->leave_next));
 	next = mtime_min(next, gossip_contact_deadline(g));
+	next = mtime_min(next, gossip_sync_deadline(g));
+	next = mtime_min(next, gossip_fetch_deadline(g));
 	next = mtime_min(next, spread_deadline(g->spread));
 	if (g->view_dirty)
 		next = mtime_min(next, g->view_next);
@@ -470,6 +471,8 @@ void gossip_tick(struct gossip *g, struct gossip_time time)
 	spread_review(g->spread, g->time.now);
 	gossip_stream_tick(g);
 	if (g->store) { /* a join that failed has closed it */
+		gossip_sync_tick(g);
+		gossip_fetch_tick(g);
 		gossip_contact_tick(g);
 		leave_tick(g);
 	}

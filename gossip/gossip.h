@@ -286,6 +286,9 @@ int gossip_resolve_invite(const struct gossip *gossip, const char *text, struct 
 	X(STATEMENTS_REFUSED, "statements_refused")     \
 	X(STREAMS_REFUSED, "streams_refused")           \
 	X(SYNCS, "syncs")                               \
+	X(SYNC_ROUNDS, "sync_rounds")                   \
+	X(SYNC_BYTES, "sync_bytes")                     \
+	X(SYNC_RECORDS, "sync_records")                 \
 	X(JOINS_SERVED, "joins_served")
 
 enum gossip_counter {

@@ -5,11 +5,14 @@
  *   gossip_effect.c   the queue of what is to be done outside
  *   gossip_peer.c     the other nodes: pair keys, sessions, addresses
  *   gossip_packet.c   datagrams: taken apart, packed, pushed
- *   gossip_stream.c   streams: their life, their frames, syncs
+ *   gossip_stream.c   streams: their life, their frames, syncs over them
  *   gossip_join.c     the joiner's side of a join
  *   gossip_admit.c    the member's side of it
  *   gossip_view.c     from records to members, names and addresses
- *   gossip_contact.c  whom to sync with, and whom to dial
+ *   gossip_sync.c     when it is looked for what stores differ in; and that over streams
+ *   gossip_round.c    the same by datagrams
+ *   gossip_fetch.c    what is too large for a datagram: announced, and asked for
+ *   gossip_contact.c  whom to dial
  *   gossip_command.c  what an operator says
  *   gossip_revoke.c   what takes membership away
  *   gossip_status.c   what an operator sees
@@ -27,6 +30,7 @@
 #include "gossip/crypto/seal.h"
 #include "gossip/gossip.h"
 #include "gossip/record/hlc.h"
+#include "gossip/replica/reconcile.h"
 #include "gossip/replica/store.h"
 #include "gossip/replica/sync.h"
 #include "gossip/swim/spread.h"
@@ -71,6 +75,10 @@
 #define SYNC_GAP_MS	  500
 #define SYNC_RETRY_MAX_MS 60000
 #define SYNC_PATIENT_MS	  10000
+
+/* Records that are announced to this node and wait for their turn, or to come; from one member. */
+#define WANTED_MAX	 16
+#define WANTED_OF_A_PEER 4
 
 /* Nobody heard for longer than the longest protocol period: members are dialled over TCP. */
 #define ISOLATED_AFTER_MS     8000
@@ -130,7 +138,8 @@ struct peer {
 	/* its store */
 	bool differs;
 	mtime_t differs_since;
-	mtime_t compared; /* when it last told its digest */
+	mtime_t compared;   /* when it last told its digest */
+	mtime_t reconciled; /* of the rate at which its ranges are answered */
 	/* a sync is not begun before that: each one that leaves a difference doubles the gap */
 	mtime_t sync_next;
 	int64_t sync_gap_ms; /* 0: none was in vain */
@@ -169,6 +178,7 @@ struct stream {
 	struct channel *channel;
 	struct sync *sync;
 	struct id peer; /* client: whom it was meant for */
+	bool asking;	/* client: only for what is wanted of the peer */
 	size_t queued;	/* bytes handed out and not yet sent */
 	mtime_t began, deadline;
 	/* server side of a join */
@@ -197,6 +207,26 @@ struct join {
 struct seen {
 	struct id witness;
 	struct endpoint endpoint;
+};
+
+/* A comparison with one member by datagrams, which this node began. */
+struct round {
+	bool active;
+	struct id peer;
+	uint8_t key[RECONCILE_KEY_SIZE]; /* of what was last begun */
+	unsigned tries;			 /* since anything came of it */
+	bool moved;			 /* a record went either way since then */
+	size_t moved_bytes;		 /* of all records since it is active */
+	mtime_t deadline;		 /* nothing more comes: look what has become of it */
+	mtime_t compare_next;
+};
+
+/* A record that somebody announced: see gossip_fetch.c. */
+struct wanted {
+	struct order_key place;
+	struct id peer;
+	bool asked;
+	mtime_t deadline; /* it is forgotten */
 };
 
 /* The datagram that is being acted on: what goes back to its sender goes where it came from, and
@@ -261,6 +291,10 @@ struct gossip {
 	size_t stream_count;
 	uint64_t stream_next;
 	mtime_t sync_next, sync_check; /* the latter: NEVER while no difference is known */
+	struct round round;
+	struct wanted wanted[WANTED_MAX];
+	size_t wanted_count;
+	mtime_t wanted_next;
 	struct join join;
 	mtime_t leave_until, leave_next;
 	struct reply reply;
@@ -323,6 +357,11 @@ void gossip_packet_compare(struct gossip *g, struct peer *peer);
 void gossip_packet_tell(struct gossip *g, struct peer *peer, const struct record *record);
 void gossip_packet_greet(struct gossip *g, struct peer *peer);
 
+/* To where the peer was reached, if it has a session; whether it was sent. */
+bool gossip_packet_send(struct gossip *g, struct peer *peer, struct msg *msg);
+bool gossip_packet_is_proven(const struct peer *peer, const struct endpoint *at);
+void gossip_packet_add_store(struct gossip *g, struct msg *msg);
+
 /* gossip_stream.c */
 void gossip_stream_tick(struct gossip *g);
 mtime_t gossip_stream_deadline(const struct gossip *g);
@@ -336,8 +375,6 @@ int gossip_stream_send(struct gossip *g, struct stream *s, const struct frame *f
 /* After what was sent on it, cleanly; and at once. Either way nothing more happens on it. */
 void gossip_stream_end(struct gossip *g, struct stream *s);
 void gossip_stream_doom(struct gossip *g, struct stream *s);
-int gossip_stream_sync_begin(struct gossip *g, struct stream *s, bool initiator) MUST_CHECK;
-int gossip_stream_sync_pump(struct gossip *g, struct stream *s) MUST_CHECK;
 struct msg_item gossip_stream_item(const struct record *record); /* NULL: none */
 
 /* gossip_join.c: what a stream tells of the member that is to let this node in. Errors close it. */
@@ -357,7 +394,42 @@ void gossip_join_own(struct gossip *g, const struct record *record);
 int gossip_admit_request(struct gossip *g, struct stream *s, const struct frame *frame) MUST_CHECK;
 int gossip_admit_commit(struct gossip *g, struct stream *s, const struct frame *frame) MUST_CHECK;
 
+/* gossip_sync.c */
+void gossip_sync_tick(struct gossip *g);
+mtime_t gossip_sync_deadline(const struct gossip *g);
+void gossip_sync_digest_received(struct gossip *g, struct peer *peer, const struct msg *msg);
+int gossip_sync_begin(struct gossip *g, struct stream *s, bool initiator) MUST_CHECK;
+int gossip_sync_pump(struct gossip *g, struct stream *s) MUST_CHECK;
+int gossip_sync_serve(struct gossip *g, struct stream *s) MUST_CHECK;
+int gossip_sync_frame_received(
+	struct gossip *g, struct stream *s, const struct frame *frame) MUST_CHECK;
+/* More than datagrams are good for. */
+void gossip_sync_over_stream(struct gossip *g, struct peer *peer);
+
+/* gossip_round.c */
+void gossip_round_begin(struct gossip *g, struct peer *peer);
+void gossip_round_tick(struct gossip *g);
+mtime_t gossip_round_deadline(const struct gossip *g);
+void gossip_round_ranges_received(struct gossip *g, struct peer *peer, const struct msg *msg);
+/* Of records that came from the peer, and of its digest. */
+void gossip_round_records_received(
+	struct gossip *g, const struct peer *peer, const struct msg *msg);
+void gossip_round_compared(struct gossip *g, const struct peer *peer);
+
+/* gossip_fetch.c */
+int gossip_fetch_announce(
+	struct gossip *g, const struct record *record, const struct hash *topic) MUST_CHECK;
+void gossip_fetch_place(const struct record *record, uint8_t ret[MSG_PLACE_SIZE]);
+void gossip_fetch_received(struct gossip *g, const struct peer *peer, const struct msg *msg);
+/* What is to be asked of the peer now, in order. */
+size_t gossip_fetch_places(
+	struct gossip *g, const struct id *peer, struct order_key ret[WANTED_MAX]);
+void gossip_fetch_tick(struct gossip *g);
+mtime_t gossip_fetch_deadline(const struct gossip *g);
+
 /* gossip_contact.c */
+/* Whether this node has opened a stream to it. */
+bool gossip_contact_is_dialling(const struct gossip *g, const struct id *peer);
 void gossip_contact_start(struct gossip *g);
 void gossip_contact_tick(struct gossip *g);
 mtime_t gossip_contact_deadline(const struct gossip *g);

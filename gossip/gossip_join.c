@@ -76,8 +76,8 @@ int gossip_join_accepted(struct gossip *g, struct stream *s)
 	if (g->join.stream != s->number || !g->join.admission || g->join.ticket || g->join.admitted)
 		return ERR_MALFORMED;
 	g->join.admitted = true;
-	err = gossip_stream_sync_begin(g, s, true);
-	return err ? err : gossip_stream_sync_pump(g, s);
+	err = gossip_sync_begin(g, s, true);
+	return err ? err : gossip_sync_pump(g, s);
 }
 
 /* Anybody who knows the mesh id may have answered, with a part of the mesh's records or none: a

@@ -21,9 +21,17 @@ static void send_to(struct gossip *g, struct peer *peer, const struct endpoint *
 	g->counters[GOSSIP_COUNT_BYTES_OUT] += size;
 }
 
-static bool is_proven(const struct peer *peer, const struct endpoint *at)
+bool gossip_packet_is_proven(const struct peer *peer, const struct endpoint *at)
 {
 	return peer->has_session && endpoint_equal(at, &peer->reached);
+}
+
+bool gossip_packet_send(struct gossip *g, struct peer *peer, struct msg *msg)
+{
+	if (!peer->keyed || !gossip_packet_is_proven(peer, &peer->reached))
+		return false;
+	send_to(g, peer, &peer->reached, msg);
+	return true;
 }
 
 static void add_challenge(
@@ -40,7 +48,7 @@ static void send_back(
 {
 	msg->session = g->session;
 	msg->counter = peer->counter;
-	if (is_proven(peer, to) || msg_size(msg) + SEAL_OVERHEAD <= g->reply.most)
+	if (gossip_packet_is_proven(peer, to) || msg_size(msg) + SEAL_OVERHEAD <= g->reply.most)
 		send_to(g, peer, to, msg);
 }
 
@@ -57,7 +65,7 @@ static void add_echo(
 	g->reply.peer = NULL;
 }
 
-static void add_store(struct gossip *g, struct msg *msg)
+void gossip_packet_add_store(struct gossip *g, struct msg *msg)
 {
 	msg_add(msg, MSG_DIGEST);
 	store_digest(g->store, msg->digest);
@@ -76,11 +84,14 @@ static void take_item(void *context, enum spread_kind kind, const uint8_t *bytes
 	} else if (kind == SPREAD_RECORD && msg->record_count < MSG_ITEMS_MAX) {
 		msg_add(msg, MSG_RECORDS);
 		msg->records[msg->record_count++] = item;
+	} else if (kind == SPREAD_PLACE && msg->place_count < MSG_PLACES_MAX) {
+		msg_add(msg, MSG_ANNOUNCE);
+		msg->places[msg->place_count++] = item;
 	}
 }
 
 #define ITEM_HEADS \
-	16 /* of the two lists, their section numbers, and the header's growth when encoded */
+	20 /* of the three lists, their section numbers, and the header's growth when encoded */
 
 static size_t room_for_items(const struct msg *msg)
 {
@@ -120,13 +131,13 @@ static void send_everywhere(struct gossip *g, struct peer *peer, const struct ms
 	for (size_t i = 0; i < count; i++) {
 		struct msg msg = *content;
 
-		if (is_proven(peer, &targets[i]))
+		if (gossip_packet_is_proven(peer, &targets[i]))
 			add_items(g, &msg);
 		else
 			add_challenge(g, peer, &targets[i], &msg);
 		add_echo(g, peer, &targets[i], &msg);
 		/* whoever does not know our session answers with no more than this */
-		if (!is_proven(peer, &targets[i]) && msg_size(&msg) < HELLO_PLAIN)
+		if (!gossip_packet_is_proven(peer, &targets[i]) && msg_size(&msg) < HELLO_PLAIN)
 			msg_pad(&msg, HELLO_PLAIN);
 		send_to(g, peer, &targets[i], &msg);
 	}
@@ -142,7 +153,7 @@ static void send_ping(struct gossip *g, struct peer *peer)
 		peer->asked = g->time.now;
 	pack_init(&greeting, bytes, sizeof(bytes));
 	msg_add(&msg, MSG_PING);
-	add_store(g, &msg);
+	gossip_packet_add_store(g, &msg);
 	if (peer->has_session)
 		add_greeting(g, peer, &greeting, &msg);
 	send_everywhere(g, peer, &msg);
@@ -159,8 +170,8 @@ static void send_ack(struct gossip *g, struct peer *peer, uint64_t sequence)
 		return;
 	msg_add(&msg, MSG_ACK);
 	add_echo(g, peer, &to, &msg);
-	if (is_proven(peer, &to)) {
-		add_store(g, &msg);
+	if (gossip_packet_is_proven(peer, &to)) {
+		gossip_packet_add_store(g, &msg);
 		msg_add(&msg, MSG_SEEN);
 		msg.seen = to;
 		pack_init(&greeting, bytes, sizeof(bytes));
@@ -213,7 +224,7 @@ void gossip_packet_compare(struct gossip *g, struct peer *peer)
 	struct msg msg = {.ping = 0};
 
 	msg_add(&msg, MSG_PING);
-	add_store(g, &msg);
+	gossip_packet_add_store(g, &msg);
 	send_everywhere(g, peer, &msg);
 }
 
@@ -231,7 +242,7 @@ void gossip_packet_hello(struct gossip *g)
 		if (!peer)
 			continue;
 		gossip_peer_key(g, peer);
-		if (peer->keyed && !is_proven(peer, &peer->reached))
+		if (peer->keyed && !gossip_packet_is_proven(peer, &peer->reached))
 			send_everywhere(g, peer, &msg);
 	}
 	g->hello_due = false;
@@ -251,7 +262,7 @@ static size_t choose_neighbours(struct gossip *g, struct peer *ret[SPREAD_FANOUT
 
 		if (!peer || !peer->keyed)
 			continue;
-		if (is_proven(peer, &peer->reached))
+		if (gossip_packet_is_proven(peer, &peer->reached))
 			ret[have++] = peer;
 		else if (i < following)
 			send_everywhere(g, peer, &msg);
@@ -290,7 +301,7 @@ void gossip_packet_tell(struct gossip *g, struct peer *peer, const struct record
 {
 	struct msg msg = {0};
 
-	if (!is_proven(peer, &peer->reached) || record->size > SPREAD_ITEM_MAX)
+	if (!gossip_packet_is_proven(peer, &peer->reached) || record->size > SPREAD_ITEM_MAX)
 		return;
 	take_item(&msg, SPREAD_RECORD, record->bytes, record->size);
 	send_to(g, peer, &peer->reached, &msg);
@@ -307,7 +318,7 @@ void gossip_packet_greet(struct gossip *g, struct peer *peer)
 	add_greeting(g, peer, &greeting, &msg);
 	if (peer->ping_pending && mtime_diff_ms(g->time.now, peer->ping_sent) <= PING_AGAIN_MS) {
 		msg_add(&msg, MSG_PING);
-		add_store(g, &msg);
+		gossip_packet_add_store(g, &msg);
 	}
 	add_echo(g, peer, &peer->reached, &msg);
 	add_items(g, &msg);
@@ -392,24 +403,6 @@ static bool session_accepted(struct gossip *g, struct peer *peer, const struct m
 	return true;
 }
 
-static void digest_received(struct gossip *g, struct peer *peer, const struct msg *msg)
-{
-	uint8_t own[DIGEST_SIZE];
-
-	store_digest(g->store, own);
-	bool differs = memcmp(own, msg->digest, sizeof(own)) != 0;
-	peer->compared = g->time.now;
-	if (differs && !peer->differs) {
-		peer->differs_since = g->time.now;
-		g->sync_check = mtime_min(g->sync_check, mtime_add_ms(g->time.now, SYNC_SETTLE_MS));
-	}
-	if (!differs) {
-		peer->sync_gap_ms = 0;
-		peer->sync_next = MTIME_ZERO;
-	}
-	peer->differs = differs;
-}
-
 /* Several members must say the same before this node believes where it is seen from outside. */
 static void seen_received(
 	struct gossip *g, const struct peer *peer, const struct endpoint *endpoint)
@@ -443,7 +436,7 @@ static void key_lives_twice(struct gossip *g)
 	gossip_effect_event(g, &event);
 }
 
-static void items_received(struct gossip *g, const struct msg *msg)
+static void items_received(struct gossip *g, struct peer *peer, const struct msg *msg)
 {
 	for (size_t i = 0; i < msg->statement_count; i++) {
 		bool news;
@@ -465,6 +458,10 @@ static void items_received(struct gossip *g, const struct msg *msg)
 		if (gossip_put_bytes(g, msg->records[i].bytes, msg->records[i].size, &fresh) != 0)
 			g->counters[GOSSIP_COUNT_RECORDS_REFUSED]++;
 	}
+	if (msg->record_count)
+		gossip_round_records_received(g, peer, msg);
+	if (msg->place_count)
+		gossip_fetch_received(g, peer, msg);
 }
 
 static void act_on(struct gossip *g, struct peer *peer, const struct msg *msg)
@@ -474,7 +471,7 @@ static void act_on(struct gossip *g, struct peer *peer, const struct msg *msg)
 
 	g->last_heard = g->time.now;
 	swim_heard(g->swim, g->time.now, from);
-	items_received(g, msg);
+	items_received(g, peer, msg);
 	if (msg_has(msg, MSG_VOID) &&
 		gossip_put_bytes(g, msg->void_record.bytes, msg->void_record.size, &fresh) != 0)
 		g->counters[GOSSIP_COUNT_RECORDS_REFUSED]++;
@@ -483,7 +480,9 @@ static void act_on(struct gossip *g, struct peer *peer, const struct msg *msg)
 		peer->has_clock = true;
 	}
 	if (msg_has(msg, MSG_DIGEST))
-		digest_received(g, peer, msg);
+		gossip_sync_digest_received(g, peer, msg);
+	if (msg_has(msg, MSG_RECONCILE))
+		gossip_round_ranges_received(g, peer, msg);
 	if (msg_has(msg, MSG_SEEN))
 		seen_received(g, peer, &msg->seen);
 	if (msg_has(msg, MSG_ACK)) {
@@ -516,7 +515,7 @@ static void packet_opened(struct gossip *g, struct peer *peer, const struct msg 
 
 		add_echo(g, peer, &g->reply.to, &echo);
 		/* Two that both stay where they are would challenge each other for ever. */
-		if (!is_proven(peer, &g->reply.to) && would_move(g, peer))
+		if (!gossip_packet_is_proven(peer, &g->reply.to) && would_move(g, peer))
 			add_challenge(g, peer, &g->reply.to, &echo);
 		send_back(g, peer, &g->reply.to, &echo);
 	}
@@ -547,7 +546,9 @@ void gossip_receive(struct gossip *g, struct gossip_time time, const struct endp
 		g->counters[GOSSIP_COUNT_NOT_AUTHENTIC]++;
 		return;
 	}
-	if (msg_decode(plain, plain_size, &msg, &where) != 0) {
+	if (msg_decode(plain, plain_size, &msg, &where) != 0 ||
+		(msg_has(&msg, MSG_RECONCILE) &&
+			reconcile_check(msg.reconcile.bytes, msg.reconcile.size) != 0)) {
 		g->counters[GOSSIP_COUNT_MALFORMED]++;
 		return;
 	}

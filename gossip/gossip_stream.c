@@ -129,56 +129,6 @@ struct msg_item gossip_stream_item(const struct record *record)
 	return record ? (struct msg_item){record->bytes, record->size} : (struct msg_item){NULL, 0};
 }
 
-/* ---- syncs ---- */
-
-int gossip_stream_sync_pump(struct gossip *g, struct stream *s)
-{
-	int err = 0;
-
-	while (err == 0 && s->sync && s->queued < GOSSIP_STREAM_QUEUE_MAX) {
-		struct pack message;
-		struct frame frame = {.type = FRAME_SYNC};
-
-		pack_init_growing(&message, SYNC_MESSAGE_MAX);
-		err = sync_next(s->sync, &message);
-		frame.sync = (struct msg_item){message.data, message.size};
-		bool more = err == 0 && message.size;
-		if (more)
-			err = gossip_stream_send(g, s, &frame);
-		pack_done(&message);
-		if (!more)
-			break;
-	}
-	return err;
-}
-
-int gossip_stream_sync_begin(struct gossip *g, struct stream *s, bool initiator)
-{
-	int err = sync_new(g->store, &g->rng, initiator, &s->sync);
-
-	if (err == 0)
-		g->counters[GOSSIP_COUNT_SYNCS]++;
-	return err;
-}
-
-static const struct id *client_of(const struct stream *s)
-{
-	return channel_peer_kind(s->channel) == CHANNEL_JOIN ? &s->offer.node
-							     : channel_peer(s->channel);
-}
-
-/* The server's side. A client whose connection broke comes again before this node knows: its latest
- * sync is the one that counts, and nobody gets more memory by asking twice. */
-static int sync_serve(struct gossip *g, struct stream *s)
-{
-	for (struct stream *other = g->streams; other; other = other->next) {
-		if (other != s && other->role == STREAM_SERVER && other->sync &&
-			id_equal(client_of(other), client_of(s)))
-			gossip_stream_doom(g, other);
-	}
-	return gossip_stream_sync_begin(g, s, false);
-}
-
 /* ---- members ---- */
 
 /* This node's admission goes first: a server that was away may not have heard of it. */
@@ -195,8 +145,8 @@ static int introduce(struct gossip *g, struct stream *s)
 	frame.grant = gossip_stream_item(gossip_view_grant_behind(g, self));
 	err = gossip_stream_send(g, s, &frame);
 	if (err == 0)
-		err = gossip_stream_sync_begin(g, s, true);
-	return err ? err : gossip_stream_sync_pump(g, s);
+		err = gossip_sync_begin(g, s, true);
+	return err ? err : gossip_sync_pump(g, s);
 }
 
 static int introduce_received(struct gossip *g, struct stream *s, const struct frame *frame)
@@ -219,7 +169,7 @@ static int introduce_received(struct gossip *g, struct stream *s, const struct f
 			gossip_stream_end(g, s);
 		return member->ended_by ? 0 : ERR_REVOKED;
 	}
-	return sync_serve(g, s);
+	return gossip_sync_serve(g, s);
 }
 
 static int records_received(struct gossip *g, const struct frame *frame)
@@ -228,34 +178,6 @@ static int records_received(struct gossip *g, const struct frame *frame)
 		if (gossip_put_item(g, &frame->records[i]) != 0)
 			g->counters[GOSSIP_COUNT_RECORDS_REFUSED]++;
 	}
-	return 0;
-}
-
-static int sync_received(struct gossip *g, struct stream *s, const struct frame *frame)
-{
-	bool was_done = s->sync && sync_is_done(s->sync);
-	int err;
-
-	/* the joiner's first message after JOIN_DONE opens the member's side */
-	if (!s->sync && s->role == STREAM_SERVER && s->commit_ticket &&
-		s->commit_ticket <= g->persisted) {
-		err = sync_serve(g, s);
-		if (err != 0)
-			return err;
-	}
-	if (!s->sync)
-		return ERR_MALFORMED;
-	err = sync_receive(s->sync, frame->sync.bytes, frame->sync.size);
-	if (err == 0)
-		err = gossip_stream_sync_pump(g, s);
-	if (err != 0 || was_done || !sync_is_done(s->sync))
-		return err;
-	if (s->role == STREAM_JOINER) {
-		text_endpoint(&s->endpoint, g->join.refused_by);
-		return gossip_join_synced(g, s);
-	}
-	if (s->role == STREAM_CLIENT)
-		gossip_stream_end(g, s);
 	return 0;
 }
 
@@ -282,7 +204,7 @@ static int frame_received(struct gossip *g, struct stream *s, const uint8_t *mes
 	case FRAME_REFUSED:
 		return gossip_join_refused(g, s, &frame);
 	case FRAME_SYNC:
-		return sync_received(g, s, &frame);
+		return gossip_sync_frame_received(g, s, &frame);
 	case FRAME_RECORDS:
 		return s->sync ? records_received(g, &frame) : ERR_MALFORMED;
 	case FRAME_INTRODUCE:
@@ -459,7 +381,7 @@ void gossip_stream_sent(struct gossip *g, struct gossip_time time, uint64_t stre
 	s->queued -= size < s->queued ? size : s->queued;
 	if (s->sync)
 		gossip_stream_extend(g, s);
-	if (s->sync && gossip_stream_sync_pump(g, s) != 0)
+	if (s->sync && gossip_sync_pump(g, s) != 0)
 		gossip_stream_doom(g, s);
 	turn(g);
 }

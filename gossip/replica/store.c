@@ -714,6 +714,18 @@ struct record *store_slot(const struct store *store, const struct id *author, ui
 	return entry ? entry->record : NULL;
 }
 
+void store_topic(const struct record *record, struct hash *ret)
+{
+	slot_of(&record->author, record->type, record->key, record->key_size, ret);
+}
+
+struct record *store_at_topic(const struct store *store, const struct hash *topic)
+{
+	const struct entry *entry = map_get(&store->by_slot, topic);
+
+	return entry ? entry->record : NULL;
+}
+
 struct record *store_record(struct order_node *node)
 {
 	return entry_of(node, all)->record;

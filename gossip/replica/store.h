@@ -79,6 +79,9 @@ bool store_banned(const struct store *store, const struct id *author);
 struct record *store_find(const struct store *store, const struct hash *hash);
 struct record *store_slot(const struct store *store, const struct id *author, uint16_t type,
 	const void *key, size_t key_size);
+/* A name for the slot of (author, type, key); and what is in the slot of that name. */
+void store_topic(const struct record *record, struct hash *ret);
+struct record *store_at_topic(const struct store *store, const struct hash *topic);
 /* Walks all records in their order, authority first, from the first after `after` (NULL: from the
  * start). The walk may be interleaved with changes, if the caller holds a reference to `after` over
  * them. NULL at the end. */

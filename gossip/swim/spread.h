@@ -28,7 +28,7 @@ struct spread;
 /* Until they are counted: a few hops, of a hundred milliseconds or less. */
 #define SPREAD_REVIEW_MS  300
 
-enum spread_kind { SPREAD_STATEMENT, SPREAD_RECORD };
+enum spread_kind { SPREAD_STATEMENT, SPREAD_RECORD, SPREAD_PLACE };
 
 int spread_new(struct rng *rng, struct spread **ret) MUST_CHECK;
 void spread_free(struct spread *spread);
