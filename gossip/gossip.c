@@ -294,6 +294,7 @@ void gossip_close_mesh(struct gossip *g)
 	free(g->claims);
 	g->claims = NULL;
 	g->claim_count = 0;
+	g->authority_version = 0; /* that of the next store, which is empty */
 	g->view_dirty = false;
 	g->descriptor_dirty = true;
 	g->address4 = (struct ip){0};
@@ -454,7 +455,7 @@ mtime_t gossip_deadline(const struct gossip *g)
 	if (spread_has_fresh(g->spread))
 		next = mtime_min(next, g->push_next);
 	if (g->state == GOSSIP_RUNNING) {
-		if (g->descriptor_dirty)
+		if (g->descriptor_dirty && g->endpoints_known)
 			next = mtime_min(next, g->descriptor_next);
 	}
 	return next;
@@ -514,7 +515,7 @@ void gossip_turn(struct gossip *g)
 		return;
 	if (g->view_dirty && mtime_reached(g->time.now, g->view_next))
 		gossip_view_refresh(g);
-	if (g->state == GOSSIP_RUNNING && g->descriptor_dirty &&
+	if (g->state == GOSSIP_RUNNING && g->descriptor_dirty && g->endpoints_known &&
 		mtime_reached(g->time.now, g->descriptor_next))
 		gossip_view_publish_descriptor(g);
 	/* a joiner's peers have to hear of it first, from the member that let it in */

@@ -334,6 +334,7 @@ void gossip_set_endpoints(
 		g->endpoints[i].scope = 0;
 	}
 	g->endpoint_count = count;
+	g->endpoints_known = true;
 	g->descriptor_dirty = true;
 	gossip_turn(g);
 }

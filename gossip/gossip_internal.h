@@ -266,6 +266,7 @@ struct gossip {
 	mtime_t store_changed;
 	struct address_claim *claims;
 	size_t claim_count;
+	bool claims_dirty; /* some living claim is another one */
 	/* members */
 	struct map peers, tags; /* by id; by receive tag */
 	size_t unkeyed;
@@ -279,6 +280,7 @@ struct gossip {
 	/* own */
 	struct endpoint endpoints[DESCRIPTOR_ENDPOINTS_MAX];
 	size_t endpoint_count;
+	bool endpoints_known; /* until then a descriptor would take back where this node is */
 	struct seen seen[SEEN_MAX];
 	size_t seen_next;
 	bool descriptor_dirty;

@@ -42,8 +42,10 @@ static void resolve_addresses(struct gossip *g, const struct charter *charter)
 	free(g->claims);
 	g->claim_count = 0;
 	g->claims = calloc(count ? count : 1, sizeof(*g->claims));
-	if (!g->claims)
+	if (!g->claims) {
+		g->claims_dirty = true; /* no memory: with the next change */
 		return;
+	}
 	for (size_t i = 0; (member = authority_at(g->authority, i)); i++) {
 		bool self = id_equal(&member->id, &g->config.identity->id);
 		const struct peer *peer = self ? NULL : gossip_peer(g, &member->id);
@@ -82,6 +84,7 @@ static void move_own_claim(struct gossip *g, const struct charter *charter)
 		return;
 	}
 	g->claim = claim;
+	g->claims_dirty = true;
 	address_ipv4(&charter->prefix4, self, claim, &g->address4);
 	g->descriptor_dirty = true;
 	if (before.family)
@@ -94,8 +97,9 @@ static void apply_addresses(struct gossip *g)
 	struct charter charter;
 	struct peer *peer;
 
-	if (!authority_has_charter(g->authority, &charter))
+	if (!g->claims_dirty || !authority_has_charter(g->authority, &charter))
 		return;
+	g->claims_dirty = false;
 	resolve_addresses(g, &charter);
 	map_each (&g->peers, at, peer)
 		peer->address4 = (struct ip){0};
@@ -294,6 +298,7 @@ void gossip_view_refresh(struct gossip *g)
 			return;
 		}
 		g->authority_version = version;
+		g->claims_dirty = true;
 		for (size_t i = 0; (member = authority_at(g->authority, i)); i++) {
 			apply_member(g, member);
 			members += member->standing == AUTHORITY_MEMBER;
@@ -329,6 +334,8 @@ void gossip_view_descriptor(struct gossip *g, const struct record *record)
 		event = gossip_view_event(g, GOSSIP_EVENT_KEY_ROTATED, &record->author);
 		gossip_effect_event(g, &event);
 	}
+	if (!peer->descriptor || peer->descriptor->claim != descriptor->claim)
+		g->claims_dirty = true;
 	free(peer->descriptor);
 	peer->descriptor = descriptor;
 	if (descriptor->wireguard_port &&
