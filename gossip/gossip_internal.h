@@ -413,9 +413,8 @@ void gossip_round_begin(struct gossip *g, struct peer *peer);
 void gossip_round_tick(struct gossip *g);
 mtime_t gossip_round_deadline(const struct gossip *g);
 void gossip_round_ranges_received(struct gossip *g, struct peer *peer, const struct msg *msg);
-/* Of records that came from the peer, and of its digest. */
-void gossip_round_records_received(
-	struct gossip *g, const struct peer *peer, const struct msg *msg);
+/* The peer brought so many bytes of records that were not here; it told its digest. */
+void gossip_round_records_received(struct gossip *g, const struct peer *peer, size_t bytes);
 void gossip_round_compared(struct gossip *g, const struct peer *peer);
 
 /* gossip_fetch.c */

@@ -438,6 +438,8 @@ static void key_lives_twice(struct gossip *g)
 
 static void items_received(struct gossip *g, struct peer *peer, const struct msg *msg)
 {
+	size_t brought = 0; /* bytes of records that were not known */
+
 	for (size_t i = 0; i < msg->statement_count; i++) {
 		bool news;
 
@@ -451,15 +453,17 @@ static void items_received(struct gossip *g, struct peer *peer, const struct msg
 			key_lives_twice(g);
 	}
 	for (size_t i = 0; i < msg->record_count; i++) {
-		bool fresh;
+		const struct msg_item *item = &msg->records[i];
+		bool fresh = false;
 
-		if (spread_heard(g->spread, msg->records[i].bytes, msg->records[i].size))
+		if (spread_heard(g->spread, item->bytes, item->size))
 			continue;
-		if (gossip_put_bytes(g, msg->records[i].bytes, msg->records[i].size, &fresh) != 0)
+		if (gossip_put_bytes(g, item->bytes, item->size, &fresh) != 0)
 			g->counters[GOSSIP_COUNT_RECORDS_REFUSED]++;
+		brought += fresh ? item->size : 0;
 	}
-	if (msg->record_count)
-		gossip_round_records_received(g, peer, msg);
+	if (brought)
+		gossip_round_records_received(g, peer, brought);
 	if (msg->place_count)
 		gossip_fetch_received(g, peer, msg);
 }

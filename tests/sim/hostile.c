@@ -130,6 +130,82 @@ static void a_member_that_always_differs_costs_a_sync_a_minute(void **state)
 	cluster_free(c);
 }
 
+/* Asked over and over whether all differs, which would take hashing all there is each time. */
+static void ranges_are_answered_at_a_rate(void **state)
+{
+	(void)state;
+	static const uint8_t all[] = "0123456789abcdef"
+				     "\x40\x01\x03"
+				     "finger";
+	enum { ASKED = 1000, SECONDS = 10 };
+	struct cluster *c = mesh_of(3);
+	struct actor actor;
+	struct rng rng;
+
+	impersonate(&actor, c, &rng);
+	actor_begin(&actor);
+	size_t before = actor.heard_count;
+	for (int i = 0; i < ASKED; i++) {
+		struct msg msg = {.reconcile = {all, sizeof(all) - 1}};
+
+		msg_add(&msg, MSG_RECONCILE);
+		actor_send(&actor, &actor.at, &msg);
+		cluster_run(c, SECONDS * 1000 / ASKED);
+	}
+	/* 4 s of it at once, and 20 ms for each */
+	assert_in_range(actor.heard_count - before, 100, (SECONDS + 4) * 50 + 60);
+	actor_done(&actor);
+	cluster_free(c);
+}
+
+static void ranges_that_are_malformed_take_all_along_with_them(void **state)
+{
+	(void)state;
+	struct cluster *c = mesh_of(2);
+	struct actor actor;
+	struct rng rng;
+
+	impersonate(&actor, c, &rng);
+	actor_begin(&actor);
+	struct msg msg = {.ping = 77, .reconcile = {(const uint8_t *)"0123456789abcdef@", 17}};
+	msg_add(&msg, MSG_PING);
+	msg_add(&msg, MSG_RECONCILE);
+	uint64_t before = gossip_counters(cluster_core(c, 0))[GOSSIP_COUNT_MALFORMED];
+	actor_send(&actor, &actor.at, &msg);
+	assert_int_equal(gossip_counters(cluster_core(c, 0))[GOSSIP_COUNT_MALFORMED], before + 1);
+	assert_false(msg_has(&actor.heard, MSG_ACK) && actor.heard.ack == 77);
+	actor_done(&actor);
+	cluster_free(c);
+}
+
+/* Who announces what it has not is asked for it now and then, and so is nobody else. */
+static void places_that_are_made_up_cost_a_stream_now_and_then(void **state)
+{
+	(void)state;
+	struct cluster *c = mesh_of(3);
+	struct actor actor;
+	struct rng rng;
+
+	impersonate(&actor, c, &rng);
+	actor_begin(&actor);
+	size_t before = actor.connect_count;
+	uint64_t all_before = cluster_counts(c)->connections;
+	for (int i = 0; i < 600; i++) {
+		uint8_t place[MSG_PLACE_SIZE];
+		struct msg msg = {.place_count = 1, .places = {{place, sizeof(place)}}};
+
+		rng_bytes(&rng, place, sizeof(place));
+		place[32] = (uint8_t)(i % 4);
+		msg_add(&msg, MSG_ANNOUNCE);
+		actor_send(&actor, &actor.at, &msg);
+		cluster_run(c, 100);
+	}
+	assert_in_range(actor.connect_count - before, 1, 20);
+	assert_in_range(cluster_counts(c)->connections - all_before, 0, 20);
+	actor_done(&actor);
+	cluster_free(c);
+}
+
 static void a_clock_of_no_year_moves_nobody(void **state)
 {
 	(void)state;
@@ -759,6 +835,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_unproven_address_gets_no_more_than_came_from_it),
 		cmocka_unit_test(a_member_that_always_differs_costs_a_sync_a_minute),
+		cmocka_unit_test(ranges_are_answered_at_a_rate),
+		cmocka_unit_test(ranges_that_are_malformed_take_all_along_with_them),
+		cmocka_unit_test(places_that_are_made_up_cost_a_stream_now_and_then),
 		cmocka_unit_test(a_clock_of_no_year_moves_nobody),
 		cmocka_unit_test(news_of_a_second_life_of_our_key_are_told),
 		cmocka_unit_test(strangers_that_take_all_streams_keep_nobody_out),
