@@ -61,8 +61,10 @@ static void add_echo(
 	if (g->reply.challenged) {
 		msg_add(msg, MSG_ECHO);
 		msg->echo = g->reply.challenge;
+		g->reply.challenged = false;
 	}
-	g->reply.peer = NULL;
+	if (!gossip_packet_is_proven(peer, at))
+		g->reply.peer = NULL; /* that was all it gets */
 }
 
 void gossip_packet_add_store(struct gossip *g, struct msg *msg)
@@ -399,7 +401,9 @@ static bool session_accepted(struct gossip *g, struct peer *peer, const struct m
 	replay_init(&peer->replay);
 	(void)replay_accept(&peer->replay, msg->counter);
 	gossip_peer_reached(g, peer, &g->reply.to);
-	gossip_packet_greet(g, peer);
+	/* the ack to its ping greets it as well */
+	if (!msg_has(msg, MSG_PING) || peer->ping_pending)
+		gossip_packet_greet(g, peer);
 	return true;
 }
 

@@ -78,9 +78,23 @@ static void end_if_known(struct metrics *m, struct crash *crash)
 		samples_add(&m->detect_all, since_us(m, crash->at));
 }
 
+static void reached(struct metrics *m, struct spread_watch *spread, int node, bool counts)
+{
+	if (!spread->active || !spread->missing[node])
+		return;
+	spread->missing[node] = false;
+	if (--spread->missing_count)
+		return;
+	spread->active = false;
+	if (m->measuring && counts)
+		samples_add(&m->spread, since_us(m, spread->at));
+}
+
 /* One observer less: whoever waited for its word alone is done. */
 static void observer_gone(struct metrics *m, int node)
 {
+	for (size_t i = 0; i < METRICS_SPREADS_MAX; i++)
+		reached(m, &m->spreads[i], node, false);
 	for (size_t i = 0; i < METRICS_CRASHES_MAX; i++) {
 		struct crash *crash = &m->crashes[i];
 
@@ -185,12 +199,17 @@ static void watch_if_own(struct metrics *m, int node, const struct gossip_effect
 		return;
 	m->speaker = -1;
 	spread = &m->spreads[m->next_spread++ % METRICS_SPREADS_MAX];
+	free(spread->missing);
 	*spread = (struct spread_watch){.active = true,
 		.hash = effect->hash,
 		.origin = node,
-		.at = cluster_time(m->cluster).now};
-	for (int i = 0; i < m->nodes; i++)
-		spread->missing += i != node && cluster_is_up(m->cluster, i);
+		.at = cluster_time(m->cluster).now,
+		.missing = calloc((size_t)m->nodes, sizeof(bool))};
+	assert(spread->missing);
+	for (int i = 0; i < m->nodes; i++) {
+		spread->missing[i] = i != node && cluster_is_up(m->cluster, i);
+		spread->missing_count += spread->missing[i];
+	}
 }
 
 static void record_seen(struct metrics *m, int node, const struct gossip_effect *effect)
@@ -198,16 +217,8 @@ static void record_seen(struct metrics *m, int node, const struct gossip_effect 
 	if (node == m->speaker)
 		watch_if_own(m, node, effect);
 	for (size_t i = 0; i < METRICS_SPREADS_MAX; i++) {
-		struct spread_watch *spread = &m->spreads[i];
-
-		if (!spread->active || node == spread->origin ||
-			!hash_equal(&spread->hash, &effect->hash))
-			continue;
-		if (--spread->missing == 0) {
-			spread->active = false;
-			if (m->measuring)
-				samples_add(&m->spread, since_us(m, spread->at));
-		}
+		if (hash_equal(&m->spreads[i].hash, &effect->hash))
+			reached(m, &m->spreads[i], node, true);
 	}
 }
 
@@ -249,13 +260,21 @@ void metrics_done(struct metrics *m)
 	free(m->detect_first.us);
 	free(m->detect_all.us);
 	free(m->spread.us);
+	for (size_t i = 0; i < METRICS_SPREADS_MAX; i++)
+		free(m->spreads[i].missing);
 }
 
 void metrics_begin(struct metrics *m)
 {
 	m->measuring = true;
 	m->before = *cluster_counts(m->cluster);
-	m->began = cluster_time(m->cluster).now;
+	m->began = m->idle_until = cluster_time(m->cluster).now;
+}
+
+void metrics_idle_over(struct metrics *m)
+{
+	m->idle = *cluster_counts(m->cluster);
+	m->idle_until = cluster_time(m->cluster).now;
 }
 
 void metrics_end(struct metrics *m)

@@ -37,7 +37,8 @@ struct spread_watch {
 	struct hash hash;
 	int origin;
 	mtime_t at;
-	int missing;
+	bool *missing; /* by node */
+	int missing_count;
 };
 
 struct metrics {
@@ -47,8 +48,8 @@ struct metrics {
 	bool *afflicted; /* has anomalies in this run */
 	bool *anomalous; /* has one now */
 	bool measuring;
-	struct cluster_counts before;
-	mtime_t began, ended;
+	struct cluster_counts before, idle; /* at the start; after its part without any news */
+	mtime_t began, idle_until, ended;   /* idle_until = began: there is no such part */
 	struct samples converge, detect_first, detect_all, spread;
 	struct false_positives false_positives;
 	uint64_t suspicions; /* alive -> suspect of live members, by any node */
@@ -63,6 +64,8 @@ struct metrics {
 void metrics_init(struct metrics *metrics, struct cluster *cluster, int nodes);
 void metrics_done(struct metrics *metrics);
 void metrics_begin(struct metrics *metrics);
+/* What came until now was probing alone. */
+void metrics_idle_over(struct metrics *metrics);
 void metrics_end(struct metrics *metrics);
 /* What befalls nodes. */
 void metrics_crashed(struct metrics *metrics, int node);

@@ -11,12 +11,31 @@ static const char *const fault_labels[] = {
 #undef X
 };
 
+static double rate_of(const struct sim *sim, mtime_t until, uint64_t now, uint64_t before)
+{
+	double seconds = (double)mtime_diff_us(until, sim->metrics.began) / 1e6;
+
+	return seconds > 0 ? (double)(now - before) / seconds / sim->options.nodes : 0;
+}
+
 /* A node and second, of those measured. */
 static double rate(const struct sim *sim, uint64_t now, uint64_t before)
 {
-	double seconds = (double)mtime_diff_us(sim->metrics.ended, sim->metrics.began) / 1e6;
+	return rate_of(sim, sim->metrics.ended, now, before);
+}
 
-	return seconds > 0 ? (double)(now - before) / seconds / sim->options.nodes : 0;
+/* The same while there was no news: probing alone. 0 in scenarios without such a part. */
+static double idle_messages(const struct sim *sim)
+{
+	return rate_of(sim, sim->metrics.idle_until, sim->metrics.idle.datagrams,
+		sim->metrics.before.datagrams);
+}
+
+static double idle_bytes(const struct sim *sim)
+{
+	return rate_of(sim, sim->metrics.idle_until,
+		sim->metrics.idle.bytes + sim->metrics.idle.stream_bytes,
+		sim->metrics.before.bytes + sim->metrics.before.stream_bytes);
 }
 
 static void trace_text(const struct sim *sim, char ret[33])
@@ -55,6 +74,8 @@ void report_json(struct sim *sim, double wall_s)
 		rate(sim, now->bytes + now->stream_bytes, before->bytes + before->stream_bytes),
 		rate(sim, now->connections, before->connections),
 		rate(sim, now->stream_bytes, before->stream_bytes), wall_s);
+	printf(" \"idle_messages_per_node_s\": %.3f, \"idle_bytes_per_node_s\": %.1f,\n",
+		idle_messages(sim), idle_bytes(sim));
 	put_samples("converge_ms", &sim->metrics.converge);
 	put_samples("detect_first_ms", &sim->metrics.detect_first);
 	put_samples("detect_all_ms", &sim->metrics.detect_all);
@@ -107,6 +128,9 @@ void report_table(struct sim *sim, double wall_s)
 		rate(sim, now->bytes + now->stream_bytes, before->bytes + before->stream_bytes));
 	printf("%-26s %10.4f\n", "connections/node/s",
 		rate(sim, now->connections, before->connections));
+	if (sim->metrics.idle_until.us > sim->metrics.began.us)
+		printf("%-26s %10.2f datagrams, %.1f bytes/node/s\n", "probing alone",
+			idle_messages(sim), idle_bytes(sim));
 	printf("%-26s %10s %10s %10s %10s\n", "ms", "min", "median", "p99", "max");
 	row("converged", &sim->metrics.converge);
 	row("crash known to the first", &sim->metrics.detect_first);

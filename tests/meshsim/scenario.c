@@ -4,7 +4,8 @@
 
 #include "tests/meshsim/faults.h"
 
-#define SAY_MS	  2000	/* between two records that are new */
+#define SAY_MS	  5000	/* between two records that are new */
+#define QUIET_MS  20000 /* the first part of steady, or a quarter of it: probing alone */
 #define CRASH_MS  10000 /* between two crashes, in steady */
 #define DOWN_MS	  40000 /* until one that crashed comes back: longer than anybody's verdict takes */
 #define CHURN_MS  100	/* between two drawings of who ends */
@@ -47,13 +48,23 @@ static bool run_until(struct sim *sim, struct course *course, int64_t until_ms)
 
 /* ---- steady ---- */
 
+static void stay_quiet(struct sim *sim, struct course *course)
+{
+	int64_t quiet_ms = sim->options.seconds * 1000 / 4;
+
+	cluster_run(sim->cluster, quiet_ms < QUIET_MS ? quiet_ms : QUIET_MS);
+	metrics_idle_over(&sim->metrics);
+	course->say_ms = sim_now_ms(sim) + SAY_MS;
+}
+
 static void run_steady(struct sim *sim)
 {
 	struct course course = begin(sim);
 	int64_t *back_ms = calloc((size_t)sim->options.nodes, sizeof(*back_ms));
-	int64_t next_ms = sim_now_ms(sim) + CRASH_MS;
 	bool host = true;
 
+	stay_quiet(sim, &course);
+	int64_t next_ms = sim_now_ms(sim) + CRASH_MS / 4;
 	if (!back_ms)
 		abort();
 	while (run_until(sim, &course, next_ms)) {
