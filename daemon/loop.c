@@ -28,6 +28,7 @@ struct loop {
 	bool draining;
 	bool left; /* EFFECT_LEFT came: the core is replaced once it is drained */
 	uint64_t last_ticket, stored_ticket;
+	uint64_t hurried_ticket; /* of what the core waits for: the disk has been told */
 	bool disk_failing;
 	struct waiter *waiters;
 };
@@ -88,6 +89,7 @@ int loop_wait(struct daemon *daemon, uint64_t ticket, daemon_ticket_cb ticket_do
 	while (*end)
 		end = &(*end)->next;
 	*end = waiter;
+	state_hurry(daemon->state, ticket);
 	return 0;
 }
 
@@ -114,7 +116,7 @@ void loop_core_replaced(struct daemon *daemon)
 		loop->waiters = waiter->next;
 		waiter_call(daemon, waiter, ERR_STATE);
 	}
-	loop->last_ticket = loop->stored_ticket = 0;
+	loop->last_ticket = loop->stored_ticket = loop->hurried_ticket = 0;
 }
 
 void loop_stored(void *arg, const struct state_report *report)
@@ -255,6 +257,10 @@ void loop_drain(struct daemon *daemon)
 	loop->draining = true;
 	while (gossip_next_effect(daemon->gossip, &effect))
 		take_effect(daemon, &effect);
+	if (gossip_awaited(daemon->gossip) > loop->hurried_ticket) {
+		loop->hurried_ticket = gossip_awaited(daemon->gossip);
+		state_hurry(daemon->state, loop->hurried_ticket);
+	}
 	loop->draining = false;
 }
 

@@ -15,9 +15,11 @@
 
 /* What goes into one transaction. */
 struct batch {
-	struct map ops; /* struct state_op by its key, owned */
-	bool reset;	/* forget everything first */
-	struct id node; /* then: whose database it is */
+	struct map ops;	     /* struct state_op by its key, owned */
+	bool reset;	     /* forget everything first */
+	bool urgent;	     /* somebody waits for it */
+	struct timespec due; /* else it is written then; set with the first op */
+	struct id node;	     /* then: whose database it is */
 	uint64_t ticket;
 	uint64_t epoch; /* counts resets: tickets of another epoch mean nothing */
 };
@@ -65,6 +67,21 @@ static void batch_done(struct batch *batch)
 static bool batch_waits(const struct batch *batch)
 {
 	return batch->ops.count || batch->reset || batch->ticket;
+}
+
+/* The monotonic clock, so much later than now. */
+static struct timespec later(int64_t ms)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	time.tv_sec += ms / 1000;
+	time.tv_nsec += ms % 1000 * 1000000;
+	if (time.tv_nsec >= 1000000000) {
+		time.tv_nsec -= 1000000000;
+		time.tv_sec++;
+	}
+	return time;
 }
 
 /* Takes op over; what was there for the key goes. */
@@ -116,17 +133,10 @@ static int write_batch(struct state *state, const struct batch *batch, char erro
 /* false: the thread is to end now. */
 static bool wait_before_retry(struct state *state, int64_t pause_ms)
 {
-	struct timespec until;
+	const struct timespec until = later(pause_ms);
 	bool stop;
 	int rc = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += pause_ms / 1000;
-	until.tv_nsec += pause_ms % 1000 * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_nsec -= 1000000000;
-		until.tv_sec++;
-	}
 	pthread_mutex_lock(&state->mutex);
 	while (!state->stop && !rc)
 		rc = pthread_cond_timedwait(&state->changed, &state->mutex, &until);
@@ -151,6 +161,19 @@ static bool write_until_done(struct state *state, const struct batch *batch)
 	return true;
 }
 
+/* Under the mutex: until there is something that is to be written now. */
+static void wait_for_batch(struct state *state)
+{
+	const struct batch *queue = &state->queue;
+
+	while (!state->stop && !queue->urgent) {
+		if (!batch_waits(queue))
+			pthread_cond_wait(&state->changed, &state->mutex);
+		else if (pthread_cond_timedwait(&state->changed, &state->mutex, &queue->due))
+			return;
+	}
+}
+
 static void *thread_main(void *arg)
 {
 	struct state *state = arg;
@@ -160,8 +183,7 @@ static void *thread_main(void *arg)
 		struct batch batch;
 
 		pthread_mutex_lock(&state->mutex);
-		while (!state->stop && !batch_waits(&state->queue))
-			pthread_cond_wait(&state->changed, &state->mutex);
+		wait_for_batch(state);
 		batch = state->queue;
 		batch_init(&state->queue, state->epoch);
 		pthread_mutex_unlock(&state->mutex);
@@ -312,15 +334,20 @@ static struct state_op *op_new(
 
 static int put(struct state *state, uint64_t ticket, struct state_op *op)
 {
+	bool first;
 	int err;
 
 	if (!op)
 		return ERR_NOMEM;
 	pthread_mutex_lock(&state->mutex);
+	first = !batch_waits(&state->queue);
 	err = batch_put(&state->queue, op);
 	if (!err && ticket > state->queue.ticket)
 		state->queue.ticket = ticket;
-	pthread_cond_signal(&state->changed);
+	if (first) {
+		state->queue.due = later(STATE_GATHER_MS);
+		pthread_cond_signal(&state->changed);
+	}
 	pthread_mutex_unlock(&state->mutex);
 	return err;
 }
@@ -360,12 +387,24 @@ int state_put_generation(struct state *state, uint64_t ticket, uint64_t generati
 	return put(state, ticket, op);
 }
 
+void state_hurry(struct state *state, uint64_t ticket)
+{
+	pthread_mutex_lock(&state->mutex);
+	/* what is not queued is being written, or was */
+	if (state->queue.ticket >= ticket && !state->queue.urgent) {
+		state->queue.urgent = true;
+		pthread_cond_signal(&state->changed);
+	}
+	pthread_mutex_unlock(&state->mutex);
+}
+
 void state_reset(struct state *state, const struct id *node)
 {
 	pthread_mutex_lock(&state->mutex);
 	batch_done(&state->queue);
 	batch_init(&state->queue, ++state->epoch);
 	state->queue.reset = true;
+	state->queue.urgent = true;
 	state->queue.node = *node;
 	pthread_cond_signal(&state->changed);
 	pthread_mutex_unlock(&state->mutex);

@@ -1,8 +1,9 @@
 /*
  * What a node keeps over a restart, but for its secrets (keyfile.h): the SQLite database `state.db`
  * in the state directory, which an operator can open. WAL, synchronous=FULL, written by one thread
- * of its own: all that is queued while a commit runs goes into the next one. What is queued is told
- * to be on disk when it is.
+ * of its own: all that is queued while a commit runs goes into the next one, and what nobody waits
+ * for is gathered for a while first, as others' news comes in bursts. What is queued is told to be
+ * on disk when it is.
  *
  * A write that fails (disk full, ...) is tried again with a growing pause; nothing later is
  * acknowledged before it. What waits is one entry a record, so it is bounded by the core's store.
@@ -22,6 +23,10 @@
 #define STATE_RETRY_MS	 250 /* the first pause after a write that failed */
 #define STATE_RETRY_MAX_MS \
 	15000 /* a pause doubles up to it: a disk with room again is soon in use */
+
+/* What nobody waits for is on disk that long after it was queued, and no sooner: a crash loses as
+ * much of what others said, and they say it again. */
+#define STATE_GATHER_MS 200
 
 struct state;
 
@@ -77,6 +82,8 @@ int state_put_endpoint(struct state *state, uint64_t ticket, const struct id *no
 	const struct endpoint *endpoint) MUST_CHECK;
 int state_put_mesh(struct state *state, uint64_t ticket, const struct id *mesh) MUST_CHECK;
 int state_put_generation(struct state *state, uint64_t ticket, uint64_t generation) MUST_CHECK;
+/* Somebody waits for what was queued with this ticket, and before: now. */
+void state_hurry(struct state *state, uint64_t ticket);
 /* Forgets everything, this and what was queued before it included: the database is that of another
  * node, and of another core, from now on, and tickets start anew. */
 void state_reset(struct state *state, const struct id *node);

@@ -166,7 +166,7 @@ void gossip_publish_signed(struct gossip *g, struct record *record)
 
 	if (!own)
 		abort(); /* as for effects */
-	own->ticket = effect->ticket = ++g->ticket;
+	own->ticket = effect->ticket = g->awaited = ++g->ticket;
 	effect->hash = record->hash;
 	own->record = record;
 	*g->own_last = own;
@@ -211,6 +211,11 @@ static void own_persisted(struct gossip *g, struct record *record)
 		g->leave_until = mtime_add_ms(g->time.now, swim_count(g->swim) ? LEAVE_TELL_MS : 0);
 		g->leave_next = g->time.now;
 	}
+}
+
+uint64_t gossip_awaited(const struct gossip *g)
+{
+	return g->awaited;
 }
 
 void gossip_persisted(struct gossip *g, struct gossip_time time, uint64_t ticket)

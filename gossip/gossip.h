@@ -97,6 +97,9 @@ void gossip_stream_closed(struct gossip *gossip, struct gossip_time time, uint64
 
 /* All effects of kinds EFFECT_PERSIST_* up to this ticket are on disk. */
 void gossip_persisted(struct gossip *gossip, struct gossip_time time, uint64_t ticket);
+/* The last ticket that the core itself waits for: its own word, or a joiner's. Others' may take
+ * their time. */
+uint64_t gossip_awaited(const struct gossip *gossip);
 
 /* ---- commands: what an operator or the host says. Errors are told with a text in gossip_error().
  * A ticket returned must be persisted before the operator is told that it is done. ---- */

@@ -136,7 +136,7 @@ int gossip_admit_commit(struct gossip *g, struct stream *s, const struct frame *
 	record_unref(record);
 	if (err != 0)
 		return refuse(g, s, err);
-	s->commit_ticket = g->ticket;
+	s->commit_ticket = g->awaited = g->ticket;
 	/* whoever joins may ask here for itself at once */
 	gossip_view_refresh(g);
 	gossip_stream_persisted(g);

@@ -42,8 +42,7 @@ static void dial_one(struct gossip *g, bool any)
 	}
 }
 
-/* Half of it to one and a half times: nodes that lost each other at once shall not dial in step. */
-static mtime_t jittered(struct gossip *g, int64_t gap_ms)
+mtime_t gossip_jittered(struct gossip *g, int64_t gap_ms)
 {
 	return mtime_add_ms(
 		g->time.now, gap_ms / 2 + (int64_t)rng_below(&g->rng, (uint64_t)gap_ms));
@@ -67,14 +66,14 @@ void gossip_contact_tick(struct gossip *g)
 		if (mtime_before(g->isolated_next, g->last_heard))
 			g->isolated_gap_ms = ISOLATED_AFTER_MS;
 		dial_one(g, true);
-		g->isolated_next = jittered(g, g->isolated_gap_ms);
+		g->isolated_next = gossip_jittered(g, g->isolated_gap_ms);
 		g->isolated_gap_ms *= 2;
 		if (g->isolated_gap_ms > ISOLATED_RETRY_MAX_MS)
 			g->isolated_gap_ms = ISOLATED_RETRY_MAX_MS;
 	}
 	if (mtime_reached(g->time.now, g->dead_next)) {
 		dial_one(g, false);
-		g->dead_next = jittered(g, DEAD_DIAL_MS);
+		g->dead_next = gossip_jittered(g, DEAD_DIAL_MS);
 	}
 }
 
@@ -93,5 +92,5 @@ mtime_t gossip_contact_deadline(const struct gossip *g)
 
 void gossip_contact_lost(struct gossip *g)
 {
-	g->dead_next = mtime_min(g->dead_next, jittered(g, DEAD_SOON_MS));
+	g->dead_next = mtime_min(g->dead_next, gossip_jittered(g, DEAD_SOON_MS));
 }

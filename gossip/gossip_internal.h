@@ -88,7 +88,8 @@
  * rounds over the endpoints of a token. */
 #define STREAM_HANDSHAKE_MS 5000
 #define STREAM_IDLE_MS	    20000
-#define JOIN_RETRY_MS	    500
+#define JOIN_RETRY_MS	    100
+#define JOIN_RETRY_MAX_MS   1000
 
 /* How long a node that leaves goes on telling, and how often. */
 #define LEAVE_TELL_MS	  1500
@@ -194,6 +195,7 @@ struct join {
 	size_t endpoint_count;
 	size_t next_endpoint;
 	mtime_t deadline, retry;
+	int64_t retry_gap_ms;
 	uint64_t stream;	  /* the one that was offered a place first; 0: none */
 	struct record *admission; /* ours, once signed */
 	uint64_t ticket;	  /* of it */
@@ -304,6 +306,7 @@ struct gossip {
 	struct effect_node *effect_first, **effect_last;
 	struct effect_node *taken; /* the one whose bytes the caller holds */
 	uint64_t ticket, persisted;
+	uint64_t awaited; /* gossip_awaited() */
 	char error[512];
 	char revoked_why[AUTHORITY_REASON_MAX + 64];
 	uint64_t counters[GOSSIP_COUNTERS];
@@ -431,6 +434,9 @@ mtime_t gossip_fetch_deadline(const struct gossip *g);
 /* gossip_contact.c */
 /* Whether this node has opened a stream to it. */
 bool gossip_contact_is_dialling(const struct gossip *g, const struct id *peer);
+/* Half of the gap to one and a half times: nodes that do the same at once shall not go on in step.
+ */
+mtime_t gossip_jittered(struct gossip *g, int64_t gap_ms);
 void gossip_contact_start(struct gossip *g);
 void gossip_contact_tick(struct gossip *g);
 mtime_t gossip_contact_deadline(const struct gossip *g);

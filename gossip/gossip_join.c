@@ -54,7 +54,7 @@ int gossip_join_offered(struct gossip *g, struct stream *s, const struct frame *
 	strcpy(admission.name, join->name);
 	admission_sign_invite(
 		&g->mesh, &token->key, &admission.node, admission.name, &admission.invite_sig);
-	err = admission_verify(&g->mesh, &admission);
+	err = admission_verify(&g->mesh, &admission, false);
 	if (err == 0)
 		err = admission_sign(&g->mesh, g->config.identity, &admission, &record);
 	if (err != 0)
@@ -65,7 +65,7 @@ int gossip_join_offered(struct gossip *g, struct stream *s, const struct frame *
 	gossip_stream_extend(g, s); /* our own disk comes first */
 	effect = gossip_effect_add(g, EFFECT_PERSIST_RECORD, record->bytes, record->size);
 	effect->hash = record->hash;
-	effect->ticket = join->ticket = ++g->ticket;
+	effect->ticket = join->ticket = g->awaited = ++g->ticket;
 	return 0;
 }
 
@@ -209,7 +209,9 @@ static void join_connect(struct gossip *g)
 			(void)gossip_stream_connect(g, STREAM_JOINER, NULL, &join->endpoints[i]);
 	}
 	join->avoid = (struct endpoint){.port = 0}; /* for one round */
-	join->retry = mtime_add_ms(g->time.now, JOIN_RETRY_MS);
+	join->retry = gossip_jittered(g, join->retry_gap_ms);
+	join->retry_gap_ms = join->retry_gap_ms * 2 < JOIN_RETRY_MAX_MS ? join->retry_gap_ms * 2
+									: JOIN_RETRY_MAX_MS;
 }
 
 static size_t join_attempts(const struct gossip *g)
@@ -331,6 +333,7 @@ int gossip_join(struct gossip *g, struct gossip_time time, const char *text, con
 	join->active = true;
 	join->deadline = mtime_add_ms(g->time.now, timeout_ms);
 	join->retry = g->time.now;
+	join->retry_gap_ms = JOIN_RETRY_MS;
 	gossip_set_state(g, GOSSIP_JOINING);
 	gossip_stream_tick(g);
 	gossip_turn(g);

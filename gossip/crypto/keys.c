@@ -3,6 +3,7 @@
 #include <sodium.h>
 
 #include "gossip/crypto/keys_label.h"
+#include "gossip/crypto/point.h"
 
 void keys_from_seed(const uint8_t seed[32], struct keys *ret)
 {
@@ -21,7 +22,9 @@ void keys_done(struct keys *keys)
 
 int keys_check(const struct id *id)
 {
-	return crypto_core_ed25519_is_valid_point(id->b) ? 0 : ERR_BAD_KEY;
+	uint8_t x25519[32];
+
+	return point_x25519(id, x25519);
 }
 
 void keys_sign(const struct keys *keys, enum keys_domain domain, const void *data, size_t size,
@@ -99,11 +102,5 @@ void keys_wireguard_private(const struct keys *wireguard, uint8_t ret[32])
 
 int keys_wireguard_public(const struct id *wireguard, uint8_t ret[32])
 {
-	uint8_t converted[32];
-
-	if (keys_check(wireguard) != 0 ||
-		crypto_sign_ed25519_pk_to_curve25519(converted, wireguard->b) != 0)
-		return ERR_BAD_KEY;
-	memcpy(ret, converted, sizeof(converted));
-	return 0;
+	return point_x25519(wireguard, ret);
 }

@@ -174,6 +174,15 @@ static int inspect(const struct store *store, const struct record *record, struc
 	}
 }
 
+/* Of many that join by one invite each brings it along. */
+static bool is_stored(const struct store *store, const struct record *record)
+{
+	const struct entry *entry = map_get(&store->by_hash, &record->hash);
+
+	return entry && entry->record->size == record->size &&
+	       memcmp(entry->record->bytes, record->bytes, record->size) == 0;
+}
+
 static int verify(const struct store *store, const struct record *record)
 {
 	struct admission admission;
@@ -184,7 +193,7 @@ static int verify(const struct store *store, const struct record *record)
 	err = admission_decode(&store->mesh, record, &admission);
 	if (err)
 		return err;
-	err = admission_verify(&store->mesh, &admission);
+	err = admission_verify(&store->mesh, &admission, is_stored(store, admission.invite_record));
 	admission_done(&admission);
 	return err;
 }

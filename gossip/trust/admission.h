@@ -79,8 +79,10 @@ int admission_sign(const struct id *mesh, const struct keys *node,
  * are admission_verify's. Nothing in ret points into the record. */
 int admission_decode(
 	const struct id *mesh, const struct record *record, struct admission *ret) MUST_CHECK;
-/* All signatures in it but the record's own: the invite's author, the invite, the witness. */
-int admission_verify(const struct id *mesh, const struct admission *admission) MUST_CHECK;
+/* All signatures in it but the record's own: the invite's author (unless those very bytes have been
+ * verified already), the invite, the witness. */
+int admission_verify(
+	const struct id *mesh, const struct admission *admission, bool invite_verified) MUST_CHECK;
 void admission_done(struct admission *admission);
 
 #endif

@@ -72,7 +72,7 @@ static void try_admission(const struct record *record)
 	if (admission_decode(&mesh, record, &admission) != 0)
 		return;
 	assert(admission_check_name(admission.name) == 0);
-	err = admission_verify(&mesh, &admission);
+	err = admission_verify(&mesh, &admission, false);
 	assert(err != 0); /* nobody signed it */
 	(void)err;
 	try_invite(admission.invite_record);

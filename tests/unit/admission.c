@@ -195,7 +195,7 @@ static void an_admission_says_who_came_in_how(void **state)
 	assert_true(id_equal(&admission.invite.id, &invite));
 	assert_string_equal(admission.name, "alpha");
 	assert_true(admission.stamp == records_at(5));
-	assert_int_equal(admission_verify(records_mesh(), &admission), 0);
+	assert_int_equal(admission_verify(records_mesh(), &admission, false), 0);
 	admission_done(&admission);
 }
 
@@ -207,7 +207,7 @@ static int receive(const struct record *record)
 
 	if (err)
 		return err;
-	err = admission_verify(records_mesh(), &admission);
+	err = admission_verify(records_mesh(), &admission, false);
 	admission_done(&admission);
 	return err;
 }

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <sodium.h>
 #include <string.h>
 
 #include "gossip/base/text.h"
@@ -154,6 +155,25 @@ static void unusable_keys_are_refused_everywhere(void **state)
 	}
 }
 
+/* Answers are remembered by the key's first byte: the good one is not taken for the bad one that
+ * came before it in the same place, nor the other way round. */
+static void a_key_is_judged_by_itself_alone(void **state)
+{
+	(void)state;
+	struct keys keys = keys_of(1);
+	struct id mixed = keys.id;
+	uint8_t first[32], again[32];
+
+	mixed.b[31] ^= 0x40;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(keys_check(&mixed), ERR_BAD_KEY);
+		assert_int_equal(keys_wireguard_public(&keys.id, i ? again : first), 0);
+	}
+	assert_memory_equal(first, again, sizeof(first));
+	assert_int_equal(crypto_sign_ed25519_pk_to_curve25519(again, keys.id.b), 0);
+	assert_memory_equal(first, again, sizeof(first));
+}
+
 static void both_sides_of_a_pair_have_the_same_keys(void **state)
 {
 	(void)state;
@@ -203,6 +223,7 @@ int main(void)
 		cmocka_unit_test(a_signature_serves_one_purpose_one_signer_one_message),
 		cmocka_unit_test(no_domain_is_the_beginning_of_another),
 		cmocka_unit_test(unusable_keys_are_refused_everywhere),
+		cmocka_unit_test(a_key_is_judged_by_itself_alone),
 		cmocka_unit_test(both_sides_of_a_pair_have_the_same_keys),
 		cmocka_unit_test(a_wireguard_key_is_one_that_wireguard_accepts),
 	};
