@@ -102,9 +102,18 @@ static size_t room_for_items(const struct msg *msg)
 	return used < SEAL_PLAIN_MAX ? SEAL_PLAIN_MAX - used : 0;
 }
 
-static void add_items(struct gossip *g, struct msg *msg)
+/* By the digest that it told last, and since then nothing has changed here. */
+static bool has_all_records(const struct gossip *g, const struct peer *peer)
 {
-	(void)spread_pick(g->spread, room_for_items(msg), take_item, msg);
+	return !peer->differs && mtime_before(g->store_changed, peer->compared);
+}
+
+static void add_items(struct gossip *g, const struct peer *peer, struct msg *msg)
+{
+	if (has_all_records(g, peer))
+		(void)spread_pick_statements(g->spread, room_for_items(msg), take_item, msg);
+	else
+		(void)spread_pick(g->spread, room_for_items(msg), take_item, msg);
 }
 
 /* What the peer should see before anything else: our own word, and whoever accuses it. */
@@ -134,7 +143,7 @@ static void send_everywhere(struct gossip *g, struct peer *peer, const struct ms
 		struct msg msg = *content;
 
 		if (gossip_packet_is_proven(peer, &targets[i]))
-			add_items(g, &msg);
+			add_items(g, peer, &msg);
 		else
 			add_challenge(g, peer, &targets[i], &msg);
 		add_echo(g, peer, &targets[i], &msg);
@@ -178,7 +187,7 @@ static void send_ack(struct gossip *g, struct peer *peer, uint64_t sequence)
 		msg.seen = to;
 		pack_init(&greeting, bytes, sizeof(bytes));
 		add_greeting(g, peer, &greeting, &msg);
-		add_items(g, &msg);
+		add_items(g, peer, &msg);
 	} else {
 		add_challenge(g, peer, &to, &msg);
 	}
@@ -323,7 +332,7 @@ void gossip_packet_greet(struct gossip *g, struct peer *peer)
 		gossip_packet_add_store(g, &msg);
 	}
 	add_echo(g, peer, &peer->reached, &msg);
-	add_items(g, &msg);
+	add_items(g, peer, &msg);
 	send_to(g, peer, &peer->reached, &msg);
 }
 

@@ -21,6 +21,7 @@ void gossip_sync_digest_received(struct gossip *g, struct peer *peer, const stru
 	if (!differs) {
 		peer->sync_gap_ms = 0;
 		peer->sync_next = MTIME_ZERO;
+		spread_known(g->spread);
 	}
 	peer->differs = differs;
 	gossip_round_compared(g, peer);

@@ -266,9 +266,17 @@ static void count_sent(struct spread *spread, struct item *item)
 	spread->spent = item;
 }
 
+enum choice { CHOOSE_ANY, CHOOSE_FRESH, CHOOSE_STATEMENTS };
+
+static bool is_chosen(const struct item *item, enum choice choice)
+{
+	return choice == CHOOSE_ANY ||
+	       (choice == CHOOSE_FRESH ? item->fresh : item->kind == SPREAD_STATEMENT);
+}
+
 /* The items of one packet, in order. They move up a bucket only afterwards: none is met twice. */
 static size_t choose(
-	const struct spread *spread, size_t budget, bool fresh_only, struct item *ret[PICK_MAX])
+	const struct spread *spread, size_t budget, enum choice choice, struct item *ret[PICK_MAX])
 {
 	size_t unseen_fresh = spread->fresh_count, count = 0;
 
@@ -278,9 +286,9 @@ static size_t choose(
 		for (; item; item = item->older) {
 			if (count == PICK_MAX || budget < ITEM_LEAST)
 				return count;
-			if (fresh_only && unseen_fresh == 0)
+			if (choice == CHOOSE_FRESH && unseen_fresh == 0)
 				return count;
-			if (fresh_only && !item->fresh)
+			if (!is_chosen(item, choice))
 				continue;
 			unseen_fresh -= item->fresh;
 			if (item->size + ITEM_OVERHEAD > budget)
@@ -307,7 +315,7 @@ size_t spread_push(
 	struct spread *spread, mtime_t now, size_t budget, spread_take take, void *context)
 {
 	struct item *items[PICK_MAX];
-	size_t count = choose(spread, budget, true, items);
+	size_t count = choose(spread, budget, CHOOSE_FRESH, items);
 
 	free_spent(spread);
 	for (size_t i = 0; i < count; i++) {
@@ -317,10 +325,11 @@ size_t spread_push(
 	return count;
 }
 
-size_t spread_pick(struct spread *spread, size_t budget, spread_take take, void *context)
+static size_t pick(
+	struct spread *spread, size_t budget, enum choice choice, spread_take take, void *context)
 {
 	struct item *items[PICK_MAX];
-	size_t count = choose(spread, budget, false, items);
+	size_t count = choose(spread, budget, choice, items);
 
 	free_spent(spread);
 	for (size_t i = 0; i < count; i++) {
@@ -328,6 +337,31 @@ size_t spread_pick(struct spread *spread, size_t budget, spread_take take, void 
 		count_sent(spread, items[i]);
 	}
 	return count;
+}
+
+size_t spread_pick(struct spread *spread, size_t budget, spread_take take, void *context)
+{
+	return pick(spread, budget, CHOOSE_ANY, take, context);
+}
+
+size_t spread_pick_statements(struct spread *spread, size_t budget, spread_take take, void *context)
+{
+	return pick(spread, budget, CHOOSE_STATEMENTS, take, context);
+}
+
+/* The most sent first, and of those sent equally often the oldest: none is met twice, and each goes
+ * to the head of its next bucket. */
+void spread_known(struct spread *spread)
+{
+	for (unsigned sent = spread->limit; sent-- > 0;) {
+		struct item *item = spread->buckets[sent].oldest, *newer;
+
+		for (; item; item = newer) {
+			newer = item->newer;
+			if (item->kind != SPREAD_STATEMENT)
+				count_sent(spread, item);
+		}
+	}
 }
 
 void spread_settle(struct spread *spread)

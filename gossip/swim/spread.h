@@ -56,6 +56,12 @@ typedef void (*spread_take)(
 size_t spread_push(
 	struct spread *spread, mtime_t now, size_t budget, spread_take take, void *context);
 size_t spread_pick(struct spread *spread, size_t budget, spread_take take, void *context);
+/* spread_pick for one who has all records already: statements only. */
+size_t spread_pick_statements(
+	struct spread *spread, size_t budget, spread_take take, void *context);
+/* A member has told that it has every record that is here: each counts as sent once more, so that
+ * what everybody has is soon out of the queue without having been on the wire again. */
+void spread_known(struct spread *spread);
 /* There is nobody to push to: what is fresh rides with the rest. */
 void spread_settle(struct spread *spread);
 /* When copies of what was pushed are to be counted, MTIME_NEVER if nothing was; and counts them. */

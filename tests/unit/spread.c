@@ -325,6 +325,35 @@ static void nothing_is_counted_where_nothing_can_come_back(void **state)
 	}
 }
 
+static void what_a_member_has_costs_it_no_packet(void **state)
+{
+	(void)state;
+	struct queue queue;
+	struct packet packet = {.count = 0};
+	unsigned told = 0;
+
+	setup(&queue);
+	spread_set_members(queue.spread, 9);
+	for (uint64_t i = 1; i <= 2; i++) {
+		const uint64_t record[12] = {i, 1};
+		struct hash about = topic(i);
+
+		assert_int_equal(spread_put(queue.spread, SPREAD_RECORD, &about, 1, 0, record,
+					 sizeof(record)),
+			0);
+	}
+	put(&queue, 9, 1);
+	assert_int_equal(spread_pick_statements(queue.spread, 1000, take, &packet), 1);
+	assert_true(packet.topic[0] == 9);
+	/* as many members that have it count as much as as many packets */
+	for (; spread_count(queue.spread) > 1; told++)
+		spread_known(queue.spread);
+	assert_int_equal(told, SPREAD_RETRANSMIT);
+	packet = pick(&queue, 1000);
+	assert_true(packet.count == 1 && packet.topic[0] == 9);
+	teardown(&queue);
+}
+
 static void a_full_queue_gives_up_what_was_sent_most(void **state)
 {
 	(void)state;
@@ -428,6 +457,7 @@ int main(void)
 		cmocka_unit_test(a_copy_is_known_by_its_bytes),
 		cmocka_unit_test(what_does_not_come_back_is_pushed_once_more),
 		cmocka_unit_test(nothing_is_counted_where_nothing_can_come_back),
+		cmocka_unit_test(what_a_member_has_costs_it_no_packet),
 		cmocka_unit_test(a_full_queue_gives_up_what_was_sent_most),
 		cmocka_unit_test(no_item_starves),
 		cmocka_unit_test(a_big_item_gets_its_packet),
