@@ -255,6 +255,7 @@ int gossip_open_mesh(struct gossip *g, const struct id *mesh)
 
 	g->mesh = *mesh;
 	g->hlc = (struct hlc){0};
+	hlc_begin(&g->hlc, g->time.wall, rng_u64(&g->rng));
 	map_init(&g->peers, sizeof(struct id), &g->rng);
 	map_init(&g->tags, SEAL_TAG_SIZE, &g->rng);
 	err = store_new(mesh, &g->rng, &observer, &g->store);
@@ -401,6 +402,7 @@ void gossip_restore_endpoint(
 int gossip_start(struct gossip *g, struct gossip_time time)
 {
 	g->time = time;
+	hlc_begin(&g->hlc, gossip_mesh_time(g), rng_u64(&g->rng));
 	if (g->store) {
 		gossip_view_refresh(g);
 		/* a mesh without this node in it: its database was lost, and its peers bring it

@@ -83,6 +83,15 @@ static int check_request(struct gossip *g, const struct frame *frame, struct adm
 	return err ? err : check_joiner(g, &frame->node, frame->name);
 }
 
+/* A clock that was ahead, here or where the invite was made, makes stamps that no admission by it
+ * may have. */
+static int check_stamp(const struct admission *offer, uint64_t stamp)
+{
+	if (stamp < offer->invite_record->stamp)
+		return ERR_FUTURE;
+	return hlc_stamp_ms(stamp) > offer->invite.expires_ms ? ERR_EXPIRED : 0;
+}
+
 int gossip_admit_request(struct gossip *g, struct stream *s, const struct frame *frame)
 {
 	struct frame answer = {
@@ -96,9 +105,11 @@ int gossip_admit_request(struct gossip *g, struct stream *s, const struct frame 
 	err = check_request(g, frame, offer);
 	if (err == 0 && !id_equal(&offer->invite.id, channel_peer(s->channel)))
 		err = ERR_AUTH;
+	answer.stamp = hlc_next(&g->hlc, gossip_mesh_time(g));
+	if (err == 0)
+		err = check_stamp(offer, answer.stamp);
 	if (err != 0)
 		return refuse(g, s, err);
-	answer.stamp = hlc_next(&g->hlc, gossip_mesh_time(g));
 	offer->node = frame->node;
 	strcpy(offer->name, frame->name);
 	offer->stamp = answer.stamp;

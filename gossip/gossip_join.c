@@ -30,6 +30,20 @@ int gossip_join_commit(struct gossip *g, struct stream *s)
 	return gossip_stream_send(g, s, &frame);
 }
 
+/* It came to nothing: from this node's disk, too. */
+static void admission_drop(struct gossip *g)
+{
+	struct gossip_effect *effect;
+
+	if (!g->join.admission)
+		return;
+	effect = gossip_effect_add(g, EFFECT_PERSIST_REMOVE, NULL, 0);
+	effect->hash = g->join.admission->hash;
+	effect->ticket = ++g->ticket;
+	record_unref(g->join.admission);
+	g->join.admission = NULL;
+}
+
 /* A member offers a place: the admission is signed and put on disk before it is sent. */
 int gossip_join_offered(struct gossip *g, struct stream *s, const struct frame *frame)
 {
@@ -59,7 +73,14 @@ int gossip_join_offered(struct gossip *g, struct stream *s, const struct frame *
 		err = admission_sign(&g->mesh, g->config.identity, &admission, &record);
 	if (err != 0)
 		return err;
-	record_unref(join->admission);
+	/* a stamp that the invite does not allow */
+	err = admission_decode(&g->mesh, record, &admission);
+	if (err != 0) {
+		record_unref(record);
+		return err;
+	}
+	admission_done(&admission);
+	admission_drop(g);
 	join->admission = record;
 	join->stream = s->number;
 	gossip_stream_extend(g, s); /* our own disk comes first */
@@ -136,6 +157,8 @@ static void join_end(struct gossip *g, int err, const char *text)
 			gossip_stream_doom(g, s);
 	}
 	token_done(&g->join.token);
+	if (err != 0)
+		admission_drop(g);
 	record_unref(g->join.admission);
 	g->join = (struct join){.active = false};
 	if (err != 0) {

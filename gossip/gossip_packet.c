@@ -363,7 +363,7 @@ static void answer_unproven(struct gossip *g, struct peer *peer)
 static void answer_void(struct gossip *g, struct peer *peer)
 {
 	const struct authority_member *member = authority_member(g->authority, &peer->id);
-	struct msg msg = {0};
+	struct msg msg = {.session = g->session, .counter = peer->counter};
 
 	g->counters[GOSSIP_COUNT_REVOKED_SENDER]++;
 	if (!member || !member->ended_by || !mtime_reached(g->time.now, peer->void_next))

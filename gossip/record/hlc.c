@@ -1,8 +1,20 @@
 #include "gossip/record/hlc.h"
 
+static uint64_t first_of(const struct hlc *hlc, wtime_t wall)
+{
+	return wall.ms > 0 ? hlc_from_ms(wall.ms) | hlc->first : 0;
+}
+
+void hlc_begin(struct hlc *hlc, wtime_t wall, uint64_t random)
+{
+	hlc->first = random & HLC_FIRST_MAX;
+	if (hlc->last && first_of(hlc, wall) <= hlc->last)
+		hlc->last += random % hlc_from_ms(HLC_SKIP_MAX_MS);
+}
+
 uint64_t hlc_next(struct hlc *hlc, wtime_t wall)
 {
-	uint64_t stamp = wall.ms > 0 ? hlc_from_ms(wall.ms) : 0;
+	uint64_t stamp = first_of(hlc, wall);
 
 	hlc->last = stamp > hlc->last ? stamp : hlc->last + 1;
 	return hlc->last;

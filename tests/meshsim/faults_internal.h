@@ -45,6 +45,8 @@ struct fault_node {
 	bool left; /* its core has said so */
 	int clone_of;
 	int joins; /* tries */
+	char token[TOKEN_TEXT_MAX];
+	uint64_t ticket; /* of it, at the admin who made it */
 	struct nat nat;
 	struct cluster_backup *backup;
 };

@@ -1,9 +1,11 @@
 /* Life that goes on meanwhile: joins, leaves, revocations, commands. */
+#include "gossip/gossip_internal.h"
 #include "tests/meshsim/faults_internal.h"
 
-#define JOINERS_MAX 3
-#define JOIN_TRIES  3
-#define ENDED_MAX   2 /* that leave, and that are revoked: somebody has to stay */
+#define JOINERS_MAX  3
+#define JOIN_TRIES   3
+#define PERSISTED_MS 50 /* by then every disk has written */
+#define ENDED_MAX    2	/* that leave, and that are revoked: somebody has to stay */
 
 static bool is_running(struct faults *f, int node)
 {
@@ -35,11 +37,9 @@ static int some_admin(struct faults *f)
 
 /* ---- joins ---- */
 
-static bool invite(struct faults *f, char token[TOKEN_TEXT_MAX])
+static bool invite(struct faults *f, int admin, char token[TOKEN_TEXT_MAX], uint64_t *ret_ticket)
 {
-	int admin = some_admin(f);
 	struct invite invite = {.uses = 1 + (uint32_t)faults_below(f, 2)};
-	uint64_t ticket;
 	int err;
 
 	if (admin < 0)
@@ -49,7 +49,7 @@ static bool invite(struct faults *f, char token[TOKEN_TEXT_MAX])
 		invite.admin = true;
 	}
 	err = gossip_invite(cluster_core(f->cluster, admin), faults_time(f, admin),
-		faults_span_ms(f, 1000, 3600000), &invite, token, &ticket);
+		faults_span_ms(f, 1000, 3600000), &invite, token, ret_ticket);
 	cluster_drain(f->cluster, admin);
 	return err == 0;
 }
@@ -73,20 +73,26 @@ static int some_joiner(struct faults *f)
 	return cluster_add(f->cluster);
 }
 
+/* The operator is given the token when it is on the admin's disk. */
+static void begin_join(struct faults *f, int node, int admin)
+{
+	struct fault_node *joiner = &f->nodes[node];
+
+	if (!faults_is_well(f, node) || !faults_is_well(f, admin) ||
+		cluster_core(f->cluster, admin)->persisted < joiner->ticket)
+		return;
+	if (cluster_join(f->cluster, node, joiner->token) == 0)
+		faults_count(f, FAULT_JOINS);
+}
+
 static bool join(struct faults *f)
 {
-	char token[TOKEN_TEXT_MAX];
-	int node;
+	int node = some_joiner(f), admin = some_admin(f);
 
-	if (!invite(f, token))
-		return false;
-	node = some_joiner(f);
-	if (node < 0)
+	if (node < 0 || !invite(f, admin, f->nodes[node].token, &f->nodes[node].ticket))
 		return false;
 	f->nodes[node].joins++;
-	if (cluster_join(f->cluster, node, token) != 0)
-		return false;
-	faults_count(f, FAULT_JOINS);
+	faults_repair_in(f, PERSISTED_MS, begin_join, node, admin);
 	return true;
 }
 
@@ -167,12 +173,14 @@ static bool set(struct faults *f)
 static bool command(struct faults *f)
 {
 	char token[TOKEN_TEXT_MAX];
+	uint64_t ticket;
 	bool done;
 
 	if (faults_chance(f, 0.6))
 		done = set(f);
 	else
-		done = faults_chance(f, 0.5) ? withdraw(f) : invite(f, token);
+		done = faults_chance(f, 0.5) ? withdraw(f)
+					     : invite(f, some_admin(f), token, &ticket);
 	if (done)
 		faults_count(f, FAULT_COMMANDS);
 	return done;

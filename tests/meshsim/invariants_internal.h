@@ -18,6 +18,8 @@ struct written {
 	bool acknowledged;
 	uint64_t holders; /* a bit for each node */
 	bool lost;	  /* with the last disk that had it */
+	bool author_lost; /* with its author's; others may have it */
+	bool replaced;	  /* by a later one, which is to survive in its stead */
 };
 
 /* The latest that a node ever had in a slot. */

@@ -105,6 +105,8 @@ void invariants_on_disk(
 
 	written->holders |= UINT64_C(1) << node;
 	written->lost = false;
+	if (node == record->author)
+		written->author_lost = false;
 	if (!latest) {
 		latest = calloc(1, sizeof(*latest));
 		assert(latest);
@@ -124,7 +126,9 @@ void invariants_kept(struct invariants *checker, int node, const struct invarian
 	bool own = record->author == node, authority = authority_concerns(record->type);
 
 	check_stamp(checker, node, record);
-	check_slot(checker, node, record);
+	/* what it signs goes to its disk before its store looks at it */
+	if (!own || is_honest(checker, node))
+		check_slot(checker, node, record);
 	invariants_on_disk(checker, node, record);
 	if (own)
 		return;
@@ -153,6 +157,7 @@ void invariants_removed(struct invariants *checker, int node, const struct hash 
 		return;
 	written->holders &= ~(UINT64_C(1) << node);
 	latest = map_get(&checker->nodes[node].slots, &written->record.slot);
+	written->replaced |= latest && !hash_equal(&latest->hash, hash);
 	if (written->record.type == RECORD_REVOCATION ||
 		written->record.type == RECORD_ADMIN_REVOCATION)
 		invariants_check(checker, INVARIANT_REVOCATION_KEPT,
@@ -185,6 +190,7 @@ void invariants_disk_lost(struct invariants *checker, int node)
 			continue;
 		written->holders &= ~(UINT64_C(1) << node);
 		written->lost |= !written->holders;
+		written->author_lost |= written->record.author == node;
 	}
 	map_each (&facts->slots, at, latest)
 		free(latest);
@@ -217,10 +223,11 @@ static void check_written(struct invariants *checker, const struct written *writ
 {
 	bool there = false;
 
-	if (!written->acknowledged || written->lost || !is_honest(checker, written->record.author))
+	if (!written->acknowledged || written->lost || written->replaced ||
+		!is_honest(checker, written->record.author))
 		return;
 	for (size_t i = 0; i < count; i++)
-		there |= ends[i].node == written->record.author ||
+		there |= (ends[i].node == written->record.author && !written->author_lost) ||
 			 (written->holders >> ends[i].node & 1);
 	for (size_t i = 0; there && i < count; i++)
 		invariants_check(checker, INVARIANT_SURVIVES, holds(checker, ends[i].node, written),

@@ -18,7 +18,7 @@ struct watched {
 	uint64_t generation; /* 0: not started yet */
 	uint64_t counters[GOSSIP_COUNTERS];
 	struct pending *pending;
-	bool office_ended; /* it knows that some admin was revoked: what that one signed may fall */
+	bool revoked[INVARIANTS_NODES_MAX];
 	struct accusers {
 		size_t count;
 		struct id ids[MEMBER_ACCUSERS_MAX];
@@ -74,7 +74,6 @@ static void record_kept(struct watch *watch, int node, const struct gossip_effec
 	struct invariants_record what = describe(watch, g, record);
 
 	invariants_kept(watch->checker, node, &what, gossip_mesh_time(g).ms);
-	watched->office_ended |= record->type == RECORD_ADMIN_REVOCATION;
 	if (what.author == node) {
 		struct pending *pending = calloc(1, sizeof(*pending));
 
@@ -161,7 +160,6 @@ static void on_disk(void *arg, const uint8_t *bytes, size_t size)
 	invariants_on_disk(start->watch->checker, start->node, &what);
 	if (what.author == start->node)
 		invariants_written(start->watch->checker, &record->hash);
-	start->watch->nodes[start->node].office_ended |= record->type == RECORD_ADMIN_REVOCATION;
 	record_unref(record);
 }
 
@@ -180,14 +178,14 @@ static void drop_pending(struct watched *watched)
 static void note_start(struct watch *watch, int node, const struct gossip *g)
 {
 	struct watched *watched = &watch->nodes[node];
-	bool office_ended = watched->office_ended;
 	struct start start = {watch, node};
 
 	if (watched->generation == g->config.generation)
 		return;
 	drop_pending(watched);
-	*watched =
-		(struct watched){.generation = g->config.generation, .office_ended = office_ended};
+	watched->generation = g->config.generation;
+	memset(watched->counters, 0, sizeof(watched->counters));
+	memset(watched->accusers, 0, sizeof(watched->accusers));
 	invariants_started(watch->checker, node);
 	if (g->store)
 		cluster_records(watch->cluster, node, on_disk, &start);
@@ -195,7 +193,7 @@ static void note_start(struct watch *watch, int node, const struct gossip *g)
 
 void watch_disk_lost(struct watch *watch, int node)
 {
-	watch->nodes[node].office_ended = false;
+	memset(watch->nodes[node].revoked, 0, sizeof(watch->nodes[node].revoked));
 	invariants_disk_lost(watch->checker, node);
 }
 
@@ -219,6 +217,34 @@ static void note_accusers(struct accusers *accusers, const struct member *member
 		accusers->ids[i] = member->accusations[i].accuser;
 }
 
+/* Whether somebody whose word counts has said so. */
+static bool is_revoked_by_admin(const struct gossip *g, const struct id *id)
+{
+	for (const struct record *r = store_after(g->store, NULL); r;
+		r = store_after(g->store, r)) {
+		if (r->type == RECORD_REVOCATION && r->key_size >= sizeof(*id) &&
+			memcmp(r->key, id, sizeof(*id)) == 0 &&
+			(id_equal(&r->author, &g->mesh) ||
+				authority_is_admin(g->authority, &r->author)))
+			return true;
+	}
+	return false;
+}
+
+/* Between the store's change and the view's; with an admission that is void for now; or with a
+ * revocation that has fallen with the admin who signed it: nothing is known of it any more. */
+static bool is_forgotten(struct watch *watch, int node, int subject, const struct gossip *g,
+	const struct authority_member *standing)
+{
+	bool *revoked = &watch->nodes[node].revoked[subject];
+	bool was_revoked = *revoked;
+
+	if (!standing || standing->standing == AUTHORITY_VOID)
+		return true;
+	*revoked = standing->standing == AUTHORITY_REVOKED;
+	return was_revoked && !*revoked && !is_revoked_by_admin(g, &standing->id);
+}
+
 static void look_at_peer(
 	struct watch *watch, int node, const struct gossip *g, const struct peer *peer)
 {
@@ -232,16 +258,14 @@ static void look_at_peer(
 		return;
 	now.was_accused = was_accused(g, accusers);
 	note_accusers(accusers, member);
-	/* between the store's change and the view's, or with what is void for now */
-	if (!standing || standing->standing == AUTHORITY_VOID ||
-		(watch->nodes[node].office_ended && standing->standing == AUTHORITY_MEMBER &&
-			!peer->member)) {
+	if (is_forgotten(watch, node, subject, g, standing)) {
 		invariants_forgotten(watch->checker, node, subject);
-		return;
+		if (!peer->member)
+			return;
 	}
 	if (member)
 		now.incarnation = member->incarnation;
-	if (standing->standing == AUTHORITY_REVOKED)
+	if (standing && standing->standing == AUTHORITY_REVOKED)
 		invariants_revoked(watch->checker, node, subject);
 	invariants_member(watch->checker, node, subject, &now);
 }

@@ -57,6 +57,25 @@ static void what_was_seen_is_behind_us(void **state)
 	assert_true(stamp == seen + 2);
 }
 
+/* Two lives from one disk, which was set back, by one clock, which was too. */
+static void a_life_does_not_repeat_the_stamps_of_another(void **state)
+{
+	(void)state;
+	for (int64_t ms = -1000; ms <= 1000; ms += 1000) {
+		struct hlc one = {.last = hlc_from_ms(WALL.ms)}, other = one;
+
+		hlc_begin(&one, later(ms), UINT64_C(0x123456789));
+		hlc_begin(&other, later(ms), UINT64_C(0x987654321));
+		for (int i = 0; i < 100; i++) {
+			uint64_t a = hlc_next(&one, later(ms)), b = hlc_next(&other, later(ms));
+
+			assert_true(a != b);
+			assert_true(a > hlc_from_ms(WALL.ms) && b > hlc_from_ms(WALL.ms));
+			assert_true(hlc_stamp_ms(a) <= WALL.ms + 1000 + HLC_SKIP_MAX_MS);
+		}
+	}
+}
+
 static void nobody_can_push_the_clock_into_the_future(void **state)
 {
 	(void)state;
@@ -88,6 +107,7 @@ int main(void)
 		cmocka_unit_test(stamps_only_rise_whatever_the_wall_does),
 		cmocka_unit_test(a_thousand_stamps_in_a_millisecond_are_distinct),
 		cmocka_unit_test(what_was_seen_is_behind_us),
+		cmocka_unit_test(a_life_does_not_repeat_the_stamps_of_another),
 		cmocka_unit_test(nobody_can_push_the_clock_into_the_future),
 		cmocka_unit_test(a_restart_issues_no_stamp_twice),
 	};
