@@ -149,7 +149,8 @@ static bool is_whole(struct faults *f)
 		const struct authority_member *member = authority_member(founder->authority, &id);
 		const struct gossip *g = cluster_core(f->cluster, i);
 
-		if (!g || !member)
+		/* one that was let in, and gave up before it was told so, is none */
+		if (!g || !member || g->state == GOSSIP_UNJOINED)
 			continue;
 		if ((member->standing == AUTHORITY_MEMBER) != (g->state == GOSSIP_RUNNING))
 			return false;

@@ -1,4 +1,5 @@
 /* What befalls hosts, processes, disks and clocks. */
+#include "gossip/gossip_internal.h"
 #include "tests/meshsim/faults_internal.h"
 
 #define STEP_MS                                                                          \
@@ -61,12 +62,28 @@ static bool end_all(struct faults *f)
 	return true;
 }
 
+/* Whether the founder would look for it where it is. */
+static bool is_known_to_founder(struct faults *f, int node)
+{
+	const struct gossip *founder = cluster_core(f->cluster, 0);
+	struct id id = cluster_id(f->cluster, node);
+	struct endpoint at = cluster_endpoint(f->cluster, node);
+	const struct peer *peer = founder && founder->store ? gossip_peer(founder, &id) : NULL;
+	const struct descriptor *descriptor = peer ? peer->descriptor : NULL;
+
+	for (size_t i = 0; descriptor && i < descriptor->endpoint_count; i++) {
+		if (endpoint_equal(&descriptor->endpoints[i], &at))
+			return true;
+	}
+	return false;
+}
+
 /* The founder's holds what makes the mesh one: if all disks were lost, so would it be. */
 static bool lose_disk(struct faults *f)
 {
 	int node = faults_plain(f);
 
-	if (node < 0)
+	if (node < 0 || !is_known_to_founder(f, node))
 		return false;
 	end(f, node);
 	cluster_lose_disk(f->cluster, node);
@@ -126,11 +143,14 @@ static bool wrong_clock(struct faults *f)
 	return true;
 }
 
+/* The founder stays where it is, so that whoever moves can find somebody: two that have both moved
+ * unseen by any third have lost each other, and only discovery on the LAN can help. So has one that
+ * moves without any records. */
 static bool move(struct faults *f)
 {
 	int node = faults_any(f);
 
-	if (node < 0)
+	if (node <= 0 || cluster_core(f->cluster, node)->state != GOSSIP_RUNNING)
 		return false;
 	cluster_move(f->cluster, node);
 	faults_count(f, FAULT_MOVES);
