@@ -23,8 +23,9 @@ struct item {
 	uint64_t print; /* of the bytes */
 	bool listed;	/* by its print; not where another item has the same */
 	bool fresh;
-	bool again; /* pushed for the second time, or about to be: the last */
-	bool waits; /* pushed, and until `review` copies of it are counted */
+	bool again;  /* pushed for the second time, or about to be: the last */
+	bool waits;  /* pushed, and until `review` it is counted how often it is heard */
+	bool around; /* it was heard often enough */
 	unsigned copies;
 	mtime_t review;
 	enum spread_kind kind;
@@ -45,8 +46,10 @@ struct spread {
 	size_t fresh_count, wait_count;
 	mtime_t review; /* not after the first of those that wait */
 	uint64_t next_order;
-	unsigned copies; /* that come back unless something was lost */
-	unsigned limit;	 /* packets it rides on before it is done: at most BUCKETS */
+	uint64_t heard;	       /* print of what came last and was no item */
+	unsigned copies;       /* of an item that has got around */
+	unsigned limit;	       /* packets an item rides on before it is done: at most BUCKETS */
+	unsigned limit_around; /* the same, where it has got around */
 };
 
 int spread_new(struct rng *rng, struct spread **ret)
@@ -151,11 +154,12 @@ static unsigned digits_of(size_t count)
 
 void spread_set_members(struct spread *spread, size_t count)
 {
-	/* in a smaller mesh each gets it from each of the others, and tells the rest */
-	spread->copies = count < 2 ? 0 : (unsigned)(count - 2);
-	if (spread->copies > SPREAD_COPIES)
-		spread->copies = SPREAD_COPIES;
-	spread->limit = SPREAD_RETRANSMIT * digits_of(count);
+	/* in a smaller mesh each hears it from each of the others */
+	spread->copies = count < 2		  ? 1
+			 : count <= SPREAD_COPIES ? (unsigned)count - 1
+						  : SPREAD_COPIES;
+	spread->limit_around = digits_of(count);
+	spread->limit = SPREAD_RETRANSMIT * spread->limit_around;
 	for (unsigned sent = spread->limit; sent < BUCKETS; sent++) {
 		while (spread->buckets[sent].newest)
 			drop_item(spread, spread->buckets[sent].newest);
@@ -191,6 +195,7 @@ static uint64_t print_of(const struct spread *spread, const void *bytes, size_t 
 static void list_print(struct spread *spread, struct item *item)
 {
 	item->print = print_of(spread, item->bytes, item->size);
+	item->copies = item->print == spread->heard;
 	item->listed = !map_get(&spread->prints, &item->print) &&
 		       map_put(&spread->prints, &item->print, item) == 0;
 }
@@ -242,8 +247,10 @@ bool spread_heard(struct spread *spread, const void *bytes, size_t size)
 	uint64_t print = print_of(spread, bytes, size);
 	struct item *item = map_get(&spread->prints, &print);
 
-	if (!item || item->size != size || memcmp(item->bytes, bytes, size) != 0)
+	if (!item || item->size != size || memcmp(item->bytes, bytes, size) != 0) {
+		spread->heard = print;
 		return false;
+	}
 	item->copies++;
 	return true;
 }
@@ -255,7 +262,7 @@ bool spread_has_fresh(const struct spread *spread)
 
 static void count_sent(struct spread *spread, struct item *item)
 {
-	if (item->sent + 1 < spread->limit) {
+	if (item->sent + 1 < (item->around ? spread->limit_around : spread->limit)) {
 		unlink_item(spread, item);
 		item->sent++;
 		link_item(spread, item);
@@ -377,22 +384,33 @@ mtime_t spread_deadline(const struct spread *spread)
 	return spread->wait_count ? spread->review : MTIME_NEVER;
 }
 
+static void review(struct spread *spread, struct item *item)
+{
+	clear_waits(spread, item);
+	item->around = item->copies >= spread->copies;
+	if (!item->around) {
+		item->again = true;
+		spread->fresh_count += !item->fresh;
+		item->fresh = true;
+	} else if (item->kind != SPREAD_STATEMENT || item->sent >= spread->limit_around) {
+		drop_item(spread, item);
+	}
+}
+
 void spread_review(struct spread *spread, mtime_t now)
 {
-	struct item *item;
+	struct item *item, *newer;
 
 	if (!mtime_reached(now, spread_deadline(spread)))
 		return;
 	spread->review = MTIME_NEVER;
-	map_each (&spread->topics, at, item) {
-		if (item->waits && mtime_reached(now, item->review)) {
-			clear_waits(spread, item);
-			if (item->copies < spread->copies && !item->fresh) {
-				item->fresh = item->again = true;
-				spread->fresh_count++;
-			}
-		} else if (item->waits) {
-			spread->review = mtime_min(spread->review, item->review);
+	for (unsigned sent = 0; sent < spread->limit; sent++) {
+		for (item = spread->buckets[sent].oldest; item; item = newer) {
+			newer = item->newer;
+			if (item->waits && mtime_reached(now, item->review))
+				review(spread, item);
+			else if (item->waits)
+				spread->review = mtime_min(spread->review, item->review);
 		}
 	}
 }

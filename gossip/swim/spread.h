@@ -3,10 +3,12 @@
  * replaces the older one.
  *
  * An item leaves at once to the caller's neighbours (swim_neighbours), each of which does the same
- * with what is news to it: so every node gets it from as many others as it has neighbours. The same
- * bytes coming back say that it has got around here. Where too few come back, packets were lost or
- * neighbours are down, and it is pushed once more. After that it rides on RETRANSMIT *
- * ceil(log10(n + 1)) other packets: least sent first, newest first among those.
+ * with what is news to it: so every node gets it from as many others as it has neighbours. Who has
+ * heard it that often knows that it has got around: a record is done then (whoever lacks it in
+ * spite of that finds out when stores are compared), and a statement rides on ceil(log10(n + 1))
+ * other packets. Where it was heard too seldom, packets were lost or neighbours are down: it is
+ * pushed once more and rides on RETRANSMIT * ceil(log10(n + 1)). Least sent go first, newest first
+ * among those.
  */
 #ifndef MESHD_GOSSIP_SWIM_SPREAD_H
 #define MESHD_GOSSIP_SWIM_SPREAD_H
@@ -22,9 +24,9 @@ struct spread;
 #define SPREAD_ITEM_MAX	  1100 /* bytes: must fit a datagram with its neighbours left out */
 #define SPREAD_RETRANSMIT 4
 #define SPREAD_FANOUT	  6 /* members that get news at once: SWIM_RINGS and a random one */
-/* Copies that come back unless something was lost: of SPREAD_FANOUT, one was the news itself, and
- * the random one and one of the others may fail without a word. */
-#define SPREAD_COPIES	  3
+/* How often it is heard where it has got around: of SPREAD_FANOUT the random one, and one of the
+ * others, may fail without a word. */
+#define SPREAD_COPIES	  4
 /* Until they are counted: a few hops, of a hundred milliseconds or less. */
 #define SPREAD_REVIEW_MS  300
 
@@ -41,7 +43,8 @@ int spread_put(struct spread *spread, enum spread_kind kind, const struct hash *
 	uint64_t version_high, uint64_t version_low, const void *bytes, size_t size) MUST_CHECK;
 /* No more about this topic (a member is gone, a statement refuted). */
 void spread_drop(struct spread *spread, const struct hash *topic);
-/* These bytes came from another node. Whether they are an item here, and so no news. */
+/* These bytes came from another node. Whether they are an item here, and so no news; put next, they
+ * were heard once. */
 bool spread_heard(struct spread *spread, const void *bytes, size_t size);
 
 /* Whether something is to be pushed. */

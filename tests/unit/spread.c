@@ -272,57 +272,105 @@ static void a_copy_is_known_by_its_bytes(void **state)
 	teardown(&queue);
 }
 
-static void what_does_not_come_back_is_pushed_once_more(void **state)
+/* Pushed at once, then reviewed. */
+static void push_and_review(struct queue *queue, unsigned copies)
+{
+	for (uint64_t i = 0; i <= copies; i++)
+		put(queue, i, 1);
+	/* so many copies of each as its number */
+	assert_int_equal(push(queue, 1000).count, copies + 1);
+	for (uint64_t i = 0; i <= copies; i++) {
+		for (uint64_t copy = 0; copy < i; copy++)
+			assert_true(hear(queue, i, 1));
+	}
+	mtime_t due = spread_deadline(queue->spread);
+	assert_int_equal(mtime_diff_ms(due, queue->now), SPREAD_REVIEW_MS);
+	queue->now = mtime_add_ms(due, -1);
+	spread_review(queue->spread, queue->now);
+	assert_false(spread_has_fresh(queue->spread));
+	queue->now = due;
+	spread_review(queue->spread, queue->now);
+	assert_false(mtime_before(spread_deadline(queue->spread), MTIME_NEVER));
+}
+
+static void what_is_heard_too_seldom_is_pushed_once_more(void **state)
+{
+	(void)state;
+	static const struct {
+		size_t members;
+		unsigned copies;
+	} meshes[] = {{1, 1}, {2, 1}, {3, 2}, {4, 3}, {5, 4}, {100, SPREAD_COPIES}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(meshes); i++) {
+		unsigned copies = meshes[i].copies;
+		struct queue queue;
+
+		setup(&queue);
+		spread_set_members(queue.spread, meshes[i].members);
+		assert_false(mtime_before(spread_deadline(queue.spread), MTIME_NEVER));
+		push_and_review(&queue, copies);
+		struct packet packet = push(&queue, 1000);
+		assert_int_equal(packet.count, copies);
+		for (size_t k = 0; k < packet.count; k++)
+			assert_true(packet.topic[k] < copies);
+		/* and not for ever */
+		assert_false(mtime_before(spread_deadline(queue.spread), MTIME_NEVER));
+		teardown(&queue);
+	}
+}
+
+static void news_of_others_was_heard_once(void **state)
 {
 	(void)state;
 	struct queue queue;
 
 	setup(&queue);
-	spread_set_members(queue.spread, 100);
-	assert_false(mtime_before(spread_deadline(queue.spread), MTIME_NEVER));
-	for (uint64_t i = 0; i <= SPREAD_COPIES; i++)
-		put(&queue, i, 1);
-	/* so many copies of each as its number */
-	assert_int_equal(push(&queue, 1000).count, SPREAD_COPIES + 1);
-	for (uint64_t i = 0; i <= SPREAD_COPIES; i++) {
-		for (uint64_t copy = 0; copy < i; copy++)
-			assert_true(hear(&queue, i, 1));
-	}
-	mtime_t due = spread_deadline(queue.spread);
-	assert_int_equal(mtime_diff_ms(due, queue.now), SPREAD_REVIEW_MS);
-	queue.now = mtime_add_ms(due, -1);
-	spread_review(queue.spread, queue.now);
+	spread_set_members(queue.spread, 1);
+	assert_false(hear(&queue, 1, 1));
+	put(&queue, 1, 1);
+	assert_int_equal(push(&queue, 1000).count, 1);
+	spread_review(queue.spread, mtime_add_ms(queue.now, SPREAD_REVIEW_MS));
 	assert_false(spread_has_fresh(queue.spread));
-	queue.now = due;
-	spread_review(queue.spread, queue.now);
-	struct packet packet = push(&queue, 1000);
-	assert_int_equal(packet.count, SPREAD_COPIES);
-	for (size_t i = 0; i < packet.count; i++)
-		assert_true(packet.topic[i] < SPREAD_COPIES);
-	/* and not for ever */
-	assert_false(mtime_before(spread_deadline(queue.spread), MTIME_NEVER));
 	teardown(&queue);
 }
 
-static void nothing_is_counted_where_nothing_can_come_back(void **state)
+static void what_has_got_around_rides_less(void **state)
 {
 	(void)state;
-	static const struct {
-		size_t members;
-		bool again;
-	} meshes[] = {{0, false}, {1, false}, {2, false}, {3, true}, {5, true}};
+	unsigned rides[SPREAD_COPIES + 1] = {0};
+	struct queue queue;
 
-	for (size_t i = 0; i < ARRAY_SIZE(meshes); i++) {
-		struct queue queue;
+	setup(&queue);
+	spread_set_members(queue.spread, 100);
+	push_and_review(&queue, SPREAD_COPIES);
+	for (int i = 0; i < 100; i++) {
+		struct packet packet = pick(&queue, 1000);
 
-		setup(&queue);
-		spread_set_members(queue.spread, meshes[i].members);
-		put(&queue, 1, 1);
-		assert_int_equal(push(&queue, 1000).count, 1);
-		spread_review(queue.spread, mtime_add_ms(queue.now, SPREAD_REVIEW_MS));
-		assert_int_equal(spread_has_fresh(queue.spread), meshes[i].again);
-		teardown(&queue);
+		for (size_t k = 0; k < packet.count; k++)
+			rides[packet.topic[k]]++;
 	}
+	for (size_t i = 0; i < SPREAD_COPIES; i++)
+		assert_int_equal(rides[i], 3 * SPREAD_RETRANSMIT);
+	assert_int_equal(rides[SPREAD_COPIES], 3);
+	teardown(&queue);
+}
+
+static void a_record_that_has_got_around_is_done(void **state)
+{
+	(void)state;
+	struct hash about = topic(1);
+	const uint8_t bytes[100] = {1};
+	struct queue queue;
+
+	setup(&queue);
+	spread_set_members(queue.spread, 100);
+	assert_int_equal(spread_put(queue.spread, SPREAD_RECORD, &about, 1, 1, bytes, 100), 0);
+	assert_int_equal(push(&queue, 1000).count, 1);
+	for (int i = 0; i < SPREAD_COPIES; i++)
+		assert_true(spread_heard(queue.spread, bytes, sizeof(bytes)));
+	spread_review(queue.spread, mtime_add_ms(queue.now, SPREAD_REVIEW_MS));
+	assert_int_equal(spread_count(queue.spread), 0);
+	teardown(&queue);
 }
 
 static void what_a_member_has_costs_it_no_packet(void **state)
@@ -455,9 +503,11 @@ int main(void)
 		cmocka_unit_test(what_found_no_room_in_a_push_is_in_the_next),
 		cmocka_unit_test(a_push_carries_only_what_is_fresh),
 		cmocka_unit_test(a_copy_is_known_by_its_bytes),
-		cmocka_unit_test(what_does_not_come_back_is_pushed_once_more),
-		cmocka_unit_test(nothing_is_counted_where_nothing_can_come_back),
 		cmocka_unit_test(what_a_member_has_costs_it_no_packet),
+		cmocka_unit_test(what_is_heard_too_seldom_is_pushed_once_more),
+		cmocka_unit_test(news_of_others_was_heard_once),
+		cmocka_unit_test(what_has_got_around_rides_less),
+		cmocka_unit_test(a_record_that_has_got_around_is_done),
 		cmocka_unit_test(a_full_queue_gives_up_what_was_sent_most),
 		cmocka_unit_test(no_item_starves),
 		cmocka_unit_test(a_big_item_gets_its_packet),
