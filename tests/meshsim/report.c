@@ -136,6 +136,9 @@ void report_table(struct sim *sim, double wall_s)
 	row("crash known to the first", &sim->metrics.detect_first);
 	row("crash known to all", &sim->metrics.detect_all);
 	row("record known to all", &sim->metrics.spread);
+	if (sim->sync_rounds)
+		printf("%-26s %10" PRIu64 " rounds, %" PRIu64 " bytes, %" PRIu64 " records\n",
+			"compared in", sim->sync_rounds, sim->sync_bytes, sim->sync_records);
 	printf("%-26s %10" PRIu64 "  about healthy nodes %" PRIu64 ", by healthy ones %" PRIu64
 	       "; suspicions %" PRIu64 "\n",
 		"false positives", fp->any, fp->healthy, fp->healthy_at_healthy,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "tests/meshsim/faults.h"
+#include "tests/meshsim/sync.h"
 
 #define SAY_MS	  5000	/* between two records that are new */
 #define QUIET_MS  20000 /* the first part of steady, or a quarter of it: probing alone */
@@ -208,6 +209,8 @@ const struct scenario scenario_list[] = {
 	{"churn", "nodes end and come back", run_churn, 0, 0},
 	{"partition", "the mesh falls in two, and heals", run_partition, 0, 0},
 	{"storm", "all nodes start again within a second", run_storm, 0, 0},
+	{"sync", "two halves come back with records that the other lacks: --differ of them",
+		sync_run, 2, 0},
 	{"faults", "everything at once, drawn from the seed; then all must be whole again",
 		faults_run, FAULTS_NODES_MIN, FAULTS_NODES_MAX},
 	{NULL, NULL, NULL, 0, 0},
