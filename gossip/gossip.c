@@ -528,8 +528,12 @@ void gossip_turn(struct gossip *g)
 	/* a joiner's peers have to hear of it first, from the member that let it in */
 	if (g->hello_due && !g->join.active && g->state == GOSSIP_RUNNING)
 		gossip_packet_hello(g);
-	while (swim_next_action(g->swim, &action))
-		gossip_packet_action(g, &action);
+	while (swim_next_action(g->swim, &action)) {
+		if (action.kind == SWIM_CHECK)
+			gossip_check_begin(g, &action);
+		else
+			gossip_packet_action(g, &action);
+	}
 	while (swim_next_change(g->swim, &change))
 		state_changed(g, &change);
 	if (spread_has_fresh(g->spread) && mtime_reached(g->time.now, g->push_next))

@@ -12,6 +12,7 @@
  *   gossip_sync.c     when it is looked for what stores differ in; and that over streams
  *   gossip_round.c    the same by datagrams
  *   gossip_fetch.c    what is too large for a datagram: announced, and asked for
+ *   gossip_check.c    whether a member that answers no datagram answers a stream
  *   gossip_contact.c  whom to dial
  *   gossip_command.c  what an operator says
  *   gossip_revoke.c   what takes membership away
@@ -168,7 +169,7 @@ struct effect_node {
 	uint8_t bytes[] __attribute__((aligned(8)));
 };
 
-enum stream_role { STREAM_JOINER, STREAM_CLIENT, STREAM_SERVER };
+enum stream_role { STREAM_JOINER, STREAM_CLIENT, STREAM_SERVER, STREAM_CHECK };
 
 struct stream {
 	struct stream *next;
@@ -430,6 +431,11 @@ size_t gossip_fetch_places(
 	struct gossip *g, const struct id *peer, struct order_key ret[WANTED_MAX]);
 void gossip_fetch_tick(struct gossip *g);
 mtime_t gossip_fetch_deadline(const struct gossip *g);
+
+/* gossip_check.c: a stream of its own that ends when the member has proven itself. */
+void gossip_check_begin(struct gossip *g, const struct swim_action *action);
+void gossip_check_answered(struct gossip *g, struct stream *s);
+void gossip_check_ended(struct gossip *g, const struct stream *s);
 
 /* gossip_contact.c */
 /* Whether this node has opened a stream to it. */

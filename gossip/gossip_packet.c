@@ -226,6 +226,8 @@ void gossip_packet_action(struct gossip *g, const struct swim_action *action)
 		msg.relay_answered = action->answered;
 		send_everywhere(g, peer, &msg);
 		break;
+	case SWIM_CHECK: /* gossip_check.c */
+		break;
 	}
 }
 

@@ -49,6 +49,8 @@ static bool is_settled(const struct stream *s)
 
 void gossip_stream_extend(struct gossip *g, struct stream *s)
 {
+	if (s->role == STREAM_CHECK) /* it has the probe's time */
+		return;
 	s->deadline =
 		mtime_add_ms(g->time.now, is_settled(s) ? STREAM_IDLE_MS : STREAM_HANDSHAKE_MS);
 }
@@ -62,6 +64,8 @@ void gossip_stream_doom(struct gossip *g, struct stream *s)
 	gossip_effect_add(g, EFFECT_CLOSE, NULL, 0)->stream = s->number;
 	if (g->join.stream == s->number)
 		gossip_join_lost(g, s);
+	if (s->role == STREAM_CHECK)
+		gossip_check_ended(g, s);
 }
 
 static void reap(struct gossip *g)
@@ -230,6 +234,10 @@ static int peer_proven(struct gossip *g, struct stream *s)
 		return err;
 	}
 	s->up = true;
+	if (s->role == STREAM_CHECK) {
+		gossip_check_answered(g, s);
+		return 0;
+	}
 	return s->role == STREAM_JOINER ? gossip_join_request(g, s) : introduce(g, s);
 }
 
@@ -340,6 +348,7 @@ void gossip_stream_connected(struct gossip *g, struct gossip_time time, uint64_t
 	g->time = time;
 	if (!s || s->channel)
 		return;
+	s->connected = true;
 	pack_init_growing(&out, STREAM_OUT_MAX);
 	if (s->role == STREAM_JOINER)
 		err = channel_connect(&g->mesh, CHANNEL_JOIN, &g->join.token.key, NULL, &g->rng,

@@ -3,10 +3,13 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "gossip/swim/accusation.h"
 #include "gossip/swim/state.h"
 #include "gossip/swim/suspicion.h"
 
 #define ORDER_START 16
+
+_Static_assert(sizeof(struct member) <= 256, "a node of a large mesh has thousands");
 
 void members_init(struct swim *swim)
 {
@@ -58,7 +61,7 @@ static int reserve(struct members *members, size_t count)
 static void place(struct members *members, struct member *member, size_t index)
 {
 	members->order[index] = member;
-	member->index = index;
+	member->index = (uint32_t)index;
 }
 
 static void swap(struct members *members, size_t a, size_t b)
@@ -67,6 +70,45 @@ static void swap(struct members *members, size_t a, size_t b)
 
 	place(members, members->order[b], a);
 	place(members, was_a, b);
+}
+
+static void list_append(struct member_list *list, struct member *member)
+{
+	member->previous = list->last;
+	member->next = NULL;
+	*(list->last ? &list->last->next : &list->first) = member;
+	list->last = member;
+}
+
+static void list_take(struct member_list *list, struct member *member)
+{
+	*(member->previous ? &member->previous->next : &list->first) = member->next;
+	*(member->next ? &member->next->previous : &list->last) = member->previous;
+}
+
+struct member *member_rotate(struct member_list *list)
+{
+	struct member *member = list->first;
+
+	if (member) {
+		list_take(list, member);
+		list_append(list, member);
+	}
+	return member;
+}
+
+static void enlist(struct swim *swim, struct member *member)
+{
+	swim->members.in_state[member->state]++;
+	if (member->state != SWIM_ALIVE)
+		list_append(&swim->members.lists[member->state], member);
+}
+
+static void delist(struct swim *swim, struct member *member)
+{
+	swim->members.in_state[member->state]--;
+	if (member->state != SWIM_ALIVE)
+		list_take(&swim->members.lists[member->state], member);
 }
 
 int member_add(struct swim *swim, mtime_t now, const struct id *id, struct member **ret)
@@ -90,7 +132,7 @@ int member_add(struct swim *swim, mtime_t now, const struct id *id, struct membe
 	place(members, member, count);
 	swap(members, count,
 		members->cursor + rng_below(swim->config.rng, count + 1 - members->cursor));
-	members->in_state[SWIM_ALIVE]++;
+	enlist(swim, member);
 	ring_add(swim, member);
 	*ret = member;
 	return 0;
@@ -101,12 +143,12 @@ void member_remove(struct swim *swim, struct member *member)
 	struct members *members = &swim->members;
 	size_t last = member_count(swim) - 1;
 
-	suspicion_forget(swim, member);
+	accusation_forget(swim, member);
 	/* those that had their turn stay in front of those that did not */
 	if (member->index < members->cursor)
 		swap(members, member->index, --members->cursor);
 	swap(members, member->index, last);
-	members->in_state[member->state]--;
+	delist(swim, member);
 	probe_forget(swim, member);
 	map_del(&members->by_id, &member->id);
 	ring_lost(swim, member);
@@ -153,15 +195,17 @@ static void enter(struct swim *swim, mtime_t now, struct member *member)
 	switch (member->state) {
 	case SWIM_ALIVE:
 		member->failures = 0;
-		suspicion_forget(swim, member);
+		member->is_silent = false;
+		accusation_forget(swim, member);
 		break;
 	case SWIM_SUSPECT:
 		member->suspected = now;
+		member->again = MTIME_NEVER;
 		suspicion_schedule(swim, member);
 		break;
 	case SWIM_DEAD:
-		member->redial_ms = PROBE_REDIAL_MIN_MS;
-		member->redial = mtime_add_ms(now, member->redial_ms);
+		member->redial_ms = 0;
+		probe_redial_later(swim, now, member);
 		/* whoever comes back from there may have lost what it knew */
 		probe_greet(swim, member);
 		break;
@@ -174,10 +218,10 @@ static void change_state(struct swim *swim, mtime_t now, struct member *member, 
 	struct swim_change change = {
 		.id = member->id, .from = member->state, .to = to, .cause = cause};
 
-	swim->members.in_state[member->state]--;
-	swim->members.in_state[to]++;
+	delist(swim, member);
 	member->state = to;
 	member->since = now;
+	enlist(swim, member);
 	if (to == SWIM_DEAD)
 		ring_lost(swim, member);
 	else if (change.from == SWIM_DEAD)
@@ -195,6 +239,9 @@ static void alive_event(
 		break;
 	case MEMBER_ACCUSED:
 		change_state(swim, now, member, SWIM_SUSPECT, "accused by another member");
+		break;
+	case MEMBER_TOLD:
+		change_state(swim, now, member, SWIM_DEAD, "told by another member");
 		break;
 	case MEMBER_HEARD:
 	case MEMBER_REFUTED:
@@ -221,6 +268,9 @@ static void suspect_event(
 	case MEMBER_EXPIRED:
 		change_state(swim, now, member, SWIM_DEAD, "suspicion ran out");
 		break;
+	case MEMBER_TOLD:
+		change_state(swim, now, member, SWIM_DEAD, "told by another member");
+		break;
 	case MEMBER_FAILED:
 	case MEMBER_ACCUSED:
 		break;
@@ -244,6 +294,7 @@ static void dead_event(
 	case MEMBER_FAILED:
 	case MEMBER_ACCUSED:
 	case MEMBER_EXPIRED:
+	case MEMBER_TOLD:
 		break;
 	}
 }

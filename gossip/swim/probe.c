@@ -3,9 +3,9 @@
 #include "gossip/swim/state.h"
 #include "gossip/swim/suspicion.h"
 
-static int64_t timeout_ms(const struct member *member)
+static int64_t timeout_ms(const struct swim *swim, const struct member *member)
 {
-	if (member->rtt_us < 0)
+	if (member->rtt_us < 0 || !swim->config.mechanisms->measured)
 		return SWIM_TIMEOUT_MS;
 	int64_t ms = (member->rtt_us + 4 * member->rtt_var_us) / 1000;
 
@@ -15,17 +15,39 @@ static int64_t timeout_ms(const struct member *member)
 }
 
 /* RFC 6298, section 2, with its alpha 1/8 and beta 1/4. */
-static void measure(struct member *member, int64_t sample_us)
+static void measure_member(struct member *member, int32_t sample_us)
 {
 	if (member->rtt_us < 0) {
 		member->rtt_us = sample_us;
 		member->rtt_var_us = sample_us / 2;
 		return;
 	}
-	int64_t error_us = sample_us - member->rtt_us;
+	int32_t error_us = sample_us - member->rtt_us;
 
 	member->rtt_var_us += ((error_us < 0 ? -error_us : error_us) - member->rtt_var_us) / 4;
 	member->rtt_us += error_us / 8;
+}
+
+/* The median over all: a step towards each sample, so that the few that are slow do not count for
+ * more than their number. */
+static void measure_mesh(struct swim *swim, int32_t sample_us)
+{
+	int64_t step_us = 1 + swim->trip_us / 16;
+
+	if (swim->trip_us == 0)
+		swim->trip_us = sample_us;
+	else
+		swim->trip_us += sample_us > swim->trip_us ? step_us : -step_us;
+}
+
+static void measure(struct swim *swim, mtime_t now, struct member *member, mtime_t sent)
+{
+	int64_t sample_us = mtime_diff_us(now, sent);
+
+	if (sample_us > PROBE_RTT_MAX_MS * 1000)
+		return;
+	measure_member(member, (int32_t)sample_us);
+	measure_mesh(swim, (int32_t)sample_us);
 }
 
 static struct probe_ping send_ping(struct swim *swim, mtime_t now, const struct member *member)
@@ -66,23 +88,62 @@ void probe_greet(struct swim *swim, struct member *member)
 		probe->greets = false;
 }
 
+/* A suspect that is due, though not in two periods in a row. */
+static struct member *urgent(struct swim *swim, mtime_t now)
+{
+	struct prober *prober = &swim->prober;
+	size_t looks = swim->members.in_state[SWIM_SUSPECT];
+
+	prober->was_urgent = !prober->was_urgent;
+	if (!prober->was_urgent)
+		return NULL;
+	for (looks = looks < PROBE_LOOKS ? looks : PROBE_LOOKS; looks--;) {
+		struct member *member = member_rotate(&swim->members.lists[SWIM_SUSPECT]);
+
+		if (mtime_reached(now, member->again)) {
+			member->again = mtime_add_ms(now, SUSPICION_AGAIN_MS);
+			return member;
+		}
+	}
+	prober->was_urgent = false;
+	return NULL;
+}
+
+void probe_hasten(struct swim *swim, mtime_t now)
+{
+	struct prober *prober = &swim->prober;
+
+	if (prober->probe.target || !mtime_allows(&prober->hastened, now, SWIM_PERIOD_MS, 1))
+		return;
+	prober->was_urgent = false;
+	prober->period_at = mtime_min(prober->period_at, now);
+}
+
+void probe_tell(struct swim *swim, mtime_t now, const struct member *member)
+{
+	(void)send_ping(swim, now, member);
+}
+
 static void begin(struct swim *swim, mtime_t now)
 {
 	struct prober *prober = &swim->prober;
-	struct member *target = member_next(swim);
+	struct member *target = urgent(swim, now);
 	int64_t period_ms = SWIM_PERIOD_MS;
 
+	if (!target)
+		target = member_next(swim);
 	if (target) {
-		int64_t timeout = timeout_ms(target);
+		int64_t timeout = timeout_ms(swim, target);
 
 		prober->probe = (struct probe){.target = target,
 			.first = send_ping(swim, now, target),
-			.indirect_at = mtime_add_ms(now, timeout),
+			.indirect_at = mtime_add_ms(now, health_scaled(swim, timeout)),
+			.check_at = MTIME_NEVER,
 			.greets = target->greet};
 		if (target->rtt_us >= 0 && timeout * PROBE_PERIOD_TIMEOUTS > period_ms)
 			period_ms = timeout * PROBE_PERIOD_TIMEOUTS;
 	}
-	prober->period_at = mtime_add_ms(now, period_ms);
+	prober->period_at = mtime_add_ms(now, health_scaled(swim, period_ms));
 }
 
 /* Some that are alive, and whom we have heard: others could not tell us anything. */
@@ -102,6 +163,7 @@ static void go_indirect(struct swim *swim, mtime_t now)
 	struct probe *probe = &swim->prober.probe;
 
 	probe->indirect_at = MTIME_NEVER;
+	probe->check_at = mtime_add_ms(now, PROBE_NACKS_MS);
 	probe->second = send_ping(swim, now, probe->target);
 	choose_helpers(swim, probe);
 	for (size_t i = 0; i < probe->helper_count; i++) {
@@ -112,8 +174,34 @@ static void go_indirect(struct swim *swim, mtime_t now)
 	}
 }
 
+/* When the target is to be asked over a stream: once we know that helpers hear us. */
+static mtime_t check_at(const struct swim *swim)
+{
+	const struct probe *probe = &swim->prober.probe;
+
+	if (!swim->config.mechanisms->checked || probe->check != PROBE_UNCHECKED ||
+		probe->indirect_at.us != MTIME_NEVER.us)
+		return MTIME_NEVER;
+	return probe->nack_count || !probe->helper_count ? probe->check_at : MTIME_NEVER;
+}
+
+static void go_check(struct swim *swim, mtime_t now)
+{
+	struct prober *prober = &swim->prober;
+	struct probe *probe = &prober->probe;
+	mtime_t until = mtime_add_ms(now, PROBE_CHECK_TIMEOUTS * timeout_ms(swim, probe->target));
+
+	if (mtime_before(until, prober->period_at))
+		until = prober->period_at;
+	prober->period_at = mtime_add_ms(until, PROBE_REPORT_MS);
+	probe->check = PROBE_ASKED;
+	queue_action(&swim->actions,
+		&(struct swim_action){.kind = SWIM_CHECK, .to = probe->target->id, .until = until});
+}
+
 static void conclude(struct swim *swim, mtime_t now)
 {
+	const struct swim_mechanisms *mechanisms = swim->config.mechanisms;
 	struct probe *probe = &swim->prober.probe;
 	struct member *target = probe->target;
 
@@ -121,35 +209,49 @@ static void conclude(struct swim *swim, mtime_t now)
 		return;
 	probe->target = NULL;
 	/* any packet since then is as good as the answer to this one */
-	if (target->heard && mtime_before(probe->first.sent, target->last_heard))
+	if (mechanisms->guarded && target->heard &&
+		mtime_before(probe->first.sent, target->last_heard))
 		return;
 	swim->prober.late = probe->first;
-	suspicion_probe_failed(swim, now, target, probe->first.sent);
+	health_probe_failed(swim, probe->helper_count, probe->nack_count);
+	/* none of the helpers is there: it is rather us */
+	if (mechanisms->guarded && probe->helper_count && !probe->nack_count)
+		return;
+	if (mechanisms->checked && probe->check == PROBE_UNCHECKED)
+		return;
+	suspicion_probe_failed(swim, now, target, probe->first.sent,
+		mechanisms->checked && probe->check != PROBE_UNREACHABLE);
+}
+
+void probe_redial_later(struct swim *swim, mtime_t now, struct member *member)
+{
+	member->redial_ms = member->redial_ms ? member->redial_ms * 2 : PROBE_REDIAL_MIN_MS;
+	if (member->redial_ms > PROBE_REDIAL_MAX_MS)
+		member->redial_ms = PROBE_REDIAL_MAX_MS;
+	member->redial = mtime_add_ms(
+		now, member->redial_ms * 3 / 4 +
+			     (int64_t)rng_below(swim->config.rng, (uint64_t)member->redial_ms / 2));
 }
 
 static void redial(struct swim *swim, mtime_t now, struct member *member)
 {
-	member->redial_ms *= 2;
-	if (member->redial_ms > PROBE_REDIAL_MAX_MS)
-		member->redial_ms = PROBE_REDIAL_MAX_MS;
-	member->redial = mtime_add_ms(now, member->redial_ms);
+	probe_redial_later(swim, now, member);
 	send_ping(swim, now, member);
 }
 
 static void redial_some(struct swim *swim, mtime_t now)
 {
-	size_t dead = swim->members.in_state[SWIM_DEAD], dialled = 0;
+	size_t looks = swim->members.in_state[SWIM_DEAD], dialled = 0;
 	struct member *member = member_random(swim);
 
-	if (dead && ++swim->prober.periods % PROBE_RANDOM_PERIODS == 0 &&
+	if (looks && ++swim->prober.periods % PROBE_RANDOM_PERIODS == 0 &&
 		member->state == SWIM_DEAD) {
 		redial(swim, now, member);
 		dialled++;
 	}
-	for (; dead && dialled < PROBE_REDIALS; member = member_after(swim, member)) {
-		if (member->state != SWIM_DEAD)
-			continue;
-		dead--;
+	for (looks = looks < PROBE_LOOKS ? looks : PROBE_LOOKS; looks && dialled < PROBE_REDIALS;
+		looks--) {
+		member = member_rotate(&swim->members.lists[SWIM_DEAD]);
 		if (mtime_reached(now, member->redial)) {
 			redial(swim, now, member);
 			dialled++;
@@ -179,7 +281,8 @@ mtime_t probe_deadline(const struct swim *swim)
 	mtime_t deadline = prober->period_at;
 
 	if (prober->probe.target)
-		deadline = mtime_min(deadline, prober->probe.indirect_at);
+		deadline =
+			mtime_min(deadline, mtime_min(prober->probe.indirect_at, check_at(swim)));
 	for (size_t i = 0; i < prober->relay_count; i++) {
 		deadline = mtime_min(deadline, prober->relays[i].nack_at);
 		deadline = mtime_min(deadline, prober->relays[i].ends_at);
@@ -198,6 +301,8 @@ void probe_tick(struct swim *swim, mtime_t now)
 		redial_some(swim, now);
 	} else if (prober->probe.target && mtime_reached(now, prober->probe.indirect_at)) {
 		go_indirect(swim, now);
+	} else if (prober->probe.target && mtime_reached(now, check_at(swim))) {
+		go_check(swim, now);
 	}
 }
 
@@ -230,6 +335,12 @@ void probe_forget(struct swim *swim, const struct member *member)
 	}
 }
 
+static void answered(struct swim *swim)
+{
+	swim->prober.probe.target = NULL;
+	health_probe_answered(swim);
+}
+
 /* Whether it answers a ping that we made for another, who is told then. */
 static bool relay_acked(struct swim *swim, mtime_t now, struct member *member, uint64_t sequence)
 {
@@ -240,7 +351,7 @@ static bool relay_acked(struct swim *swim, mtime_t now, struct member *member, u
 
 		if (!answers(&one->ping, member, sequence))
 			continue;
-		measure(member, mtime_diff_us(now, one->ping.sent));
+		measure(swim, now, member, one->ping.sent);
 		send_relay(swim, one, true);
 		*one = prober->relays[--prober->relay_count];
 		return true;
@@ -264,14 +375,14 @@ void probe_acked(struct swim *swim, mtime_t now, struct member *member, uint64_t
 		ping = &probe->second;
 	if (!ping)
 		return;
-	measure(member, mtime_diff_us(now, ping->sent));
+	measure(swim, now, member, ping->sent);
 	if (ping == &prober->late) {
 		prober->late = (struct probe_ping){.sent = now};
 		return;
 	}
 	if (probe->greets)
 		member->greet = false;
-	probe->target = NULL;
+	answered(swim);
 }
 
 static size_t relays_of(const struct prober *prober, const struct id *requester)
@@ -287,7 +398,7 @@ void probe_requested(struct swim *swim, mtime_t now, const struct member *reques
 	uint64_t sequence, const struct member *target)
 {
 	struct prober *prober = &swim->prober;
-	int64_t nack_ms = timeout_ms(target);
+	int64_t nack_ms = timeout_ms(swim, target);
 
 	if (target == requester || prober->relay_count == PROBE_RELAYS_MAX ||
 		relays_of(prober, &requester->id) >= PROBE_RELAYS_EACH)
@@ -297,22 +408,58 @@ void probe_requested(struct swim *swim, mtime_t now, const struct member *reques
 	prober->relays[prober->relay_count++] = (struct probe_relay){.requester = requester->id,
 		.requested = sequence,
 		.ping = send_ping(swim, now, target),
-		.nack_at = mtime_add_ms(now, nack_ms),
+		.nack_at =
+			swim->config.mechanisms->health ? mtime_add_ms(now, nack_ms) : MTIME_NEVER,
 		.ends_at = mtime_add_ms(now, PROBE_RELAY_MS)};
 }
 
+/* A helper that was asked: each counts once. */
+static void nacked(struct probe *probe, mtime_t now, size_t helper)
+{
+	if (probe->nacked[helper])
+		return;
+	probe->nacked[helper] = true;
+	if (++probe->nack_count == probe->helper_count)
+		probe->check_at = mtime_min(probe->check_at, now);
+}
+
 void probe_relayed(struct swim *swim, mtime_t now, const struct member *helper, uint64_t sequence,
-	bool answered)
+	bool is_answer)
 {
 	struct probe *probe = &swim->prober.probe;
 	struct member *target = probe->target;
-	bool asked = false;
+	size_t i = 0;
 
-	for (size_t i = 0; i < probe->helper_count; i++)
-		asked |= id_equal(&probe->helpers[i], &helper->id);
-	if (!target || probe->first.sequence != sequence || !asked || !answered)
+	while (i < probe->helper_count && !id_equal(&probe->helpers[i], &helper->id))
+		i++;
+	if (!target || probe->first.sequence != sequence || i == probe->helper_count)
 		return;
-	probe->target = NULL;
+	if (!is_answer) {
+		nacked(probe, now, i);
+		return;
+	}
+	answered(swim);
 	target->failures = 0;
 	member_event(swim, now, target, MEMBER_HEARD);
+}
+
+void probe_checked(
+	struct swim *swim, mtime_t now, const struct member *member, enum swim_check result)
+{
+	struct probe *probe = &swim->prober.probe;
+
+	if (probe->target != member || probe->check != PROBE_ASKED)
+		return;
+	switch (result) {
+	case SWIM_CHECK_ANSWERED:
+		answered(swim);
+		break;
+	case SWIM_CHECK_SILENT:
+		probe->check = PROBE_SILENT;
+		break;
+	case SWIM_CHECK_FAILED:
+		probe->check = PROBE_UNREACHABLE;
+		conclude(swim, now);
+		break;
+	}
 }

@@ -1,11 +1,16 @@
 /*
  * Who answers. Each protocol period one member in turn is pinged; unanswered within its timeout
  * (from its measured round trip), it is pinged again, and SWIM_INDIRECT others are asked to ping it
- * in our place; unanswered to the period's end, the probe has failed, and suspicion.h decides what
- * that means. A helper relays the answer, or says that there was none so far (nack): so that we
- * know at least the helper to hear us.
+ * in our place. A helper relays the answer, or says that there was none so far (nack): so we know
+ * that it heard us, and we hear it. When the helpers have said so, the member is asked over a
+ * stream: it may be datagrams alone that do not get through, or its daemon that is stuck. Then the
+ * probe has failed (at once where there is no connection, else at the period's end), and
+ * suspicion.h decides what that means. Without any nack it has not: it may be us.
  *
- * The dead are not in that turn. They are redialled for ever: after 1 s, doubling to 60 s, a few a
+ * Every other probe at most is out of turn: of a suspect that is due (suspicion.h).
+ *
+ * The dead are not in that turn. They are redialled for ever: after 1 s, doubling to 60 s, each
+ * within a quarter of that by chance, lest nodes that lost each other at once dial in step; a few a
  * period in all, and now and then one at random, which heals partitions.
  */
 #ifndef MESHD_GOSSIP_SWIM_PROBE_H
@@ -21,6 +26,14 @@
 /* A slow peer's period is as long as its helpers need: T' >= 3 round trips (SWIM, section 3.1). */
 #define PROBE_PERIOD_TIMEOUTS 3
 #define PROBE_NACK_MS	      300 /* into the least time a requester waits for its helpers, 500 */
+/* From the requests on, so long to all nacks; whoever has one then asks over a stream. Not before:
+ * at 30 % loss every other probe would cost a handshake. */
+#define PROBE_NACKS_MS	      400
+/* What a stream's answer takes at most: a round trip to connect, one to prove itself. */
+#define PROBE_CHECK_TIMEOUTS  3
+#define PROBE_REPORT_MS	      20 /* from its end to the period's: it is told before */
+/* Samples beyond the longest period are no round trips: the member stood still. */
+#define PROBE_RTT_MAX_MS      (PROBE_PERIOD_TIMEOUTS * PROBE_TIMEOUT_MAX_MS)
 #define PROBE_RELAY_MS	      (2 * PROBE_TIMEOUT_MAX_MS) /* the longest that one waits */
 #define PROBE_RELAYS_MAX      64			 /* in hand for all members, and: */
 #define PROBE_RELAYS_EACH     8 /* for one: it has one probe at a time, a few periods' are left */
@@ -29,6 +42,7 @@
 #define PROBE_REDIAL_MAX_MS  60000
 #define PROBE_REDIALS	     4	/* a period at most: a node that boots alone stays quiet */
 #define PROBE_RANDOM_PERIODS 10 /* from one random redial to the next */
+#define PROBE_LOOKS	     64 /* at suspects, and at the dead, in one period: 3,000 take 47 s */
 
 /* A ping, until it is answered. */
 struct probe_ping {
@@ -43,9 +57,17 @@ struct probe {
 	struct member *target; /* NULL: none, or answered */
 	struct probe_ping first, second;
 	mtime_t indirect_at; /* NEVER once it is indirect */
-	bool greets;	     /* with its ping the target learns our incarnation */
+	mtime_t check_at;    /* if any helper is there by then; earlier if all are */
+	enum probe_check {
+		PROBE_UNCHECKED,
+		PROBE_ASKED,
+		PROBE_SILENT,
+		PROBE_UNREACHABLE,
+	} check;
+	bool greets; /* with its ping the target learns our incarnation */
 	struct id helpers[SWIM_INDIRECT];
-	size_t helper_count;
+	bool nacked[SWIM_INDIRECT];
+	size_t helper_count, nack_count;
 };
 
 /* A probe that we make for another. */
@@ -60,6 +82,8 @@ struct prober {
 	struct probe probe;
 	struct probe_ping late; /* of the last probe that failed: its answer still tells how far */
 	mtime_t period_at;	/* the next period's start, and this one's verdict */
+	mtime_t hastened;	/* of the rate at which periods start early */
+	bool was_urgent;	/* the last probe was out of turn */
 	uint64_t sequence;	/* of the last ping */
 	uint64_t periods;
 	struct probe_relay relays[PROBE_RELAYS_MAX];
@@ -76,6 +100,12 @@ void probe_tick(struct swim *swim, mtime_t now);
 void probe_paused(struct swim *swim, mtime_t now, mtime_t resume);
 /* The member is about to be freed. */
 void probe_forget(struct swim *swim, const struct member *member);
+/* A suspect is due: the next period starts now, unless a probe is in flight. */
+void probe_hasten(struct swim *swim, mtime_t now);
+/* A ping for what it carries: an answer is heard, but none is waited for. */
+void probe_tell(struct swim *swim, mtime_t now, const struct member *member);
+/* It is DEAD: dialled after a while, which doubles each time. redial_ms 0: the first time. */
+void probe_redial_later(struct swim *swim, mtime_t now, struct member *member);
 /* The member may have lost what our ping in flight told it. */
 void probe_greet(struct swim *swim, struct member *member);
 
@@ -84,5 +114,7 @@ void probe_requested(struct swim *swim, mtime_t now, const struct member *reques
 	uint64_t sequence, const struct member *target);
 void probe_relayed(struct swim *swim, mtime_t now, const struct member *helper, uint64_t sequence,
 	bool answered);
+void probe_checked(
+	struct swim *swim, mtime_t now, const struct member *member, enum swim_check result);
 
 #endif

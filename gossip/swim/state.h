@@ -3,6 +3,7 @@
 #define MESHD_GOSSIP_SWIM_STATE_H
 
 #include "gossip/base/rng.h"
+#include "gossip/swim/health.h"
 #include "gossip/swim/member.h"
 #include "gossip/swim/probe.h"
 #include "gossip/swim/queue.h"
@@ -17,9 +18,10 @@ struct swim {
 	struct members members;
 	struct ring ring;
 	struct prober prober;
+	struct health health;
 	mtime_t next_expiry; /* of suspicions: not after the first */
 	mtime_t refute;	     /* of the rate at which we refute */
-	mtime_t alone_at;    /* when nobody will have been heard for too long */
+	int64_t trip_us;     /* the median round trip to all; 0: none measured */
 	struct queue_actions actions;
 	struct queue_changes changes;
 };

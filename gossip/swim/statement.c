@@ -4,11 +4,11 @@
 
 #define ALIVE_FIELDS   5
 #define SUSPECT_FIELDS 7
-#define SIGNED_MAX     160 /* four or five fields: three keys and two numbers at most */
+#define SIGNED_MAX     160 /* four to six fields: three keys and three numbers at most */
 
 void statement_encode(const struct statement *statement, struct pack *out)
 {
-	bool suspect = statement->kind == STATEMENT_SUSPECT;
+	bool suspect = statement->kind != STATEMENT_ALIVE;
 
 	pack_put_array(out, suspect ? SUSPECT_FIELDS : ALIVE_FIELDS);
 	pack_put_uint(out, statement->kind);
@@ -52,11 +52,11 @@ int statement_decode(const void *bytes, size_t size, struct statement *ret)
 	uint64_t kind;
 
 	if (pack_get_array(&r, "statement", ALIVE_FIELDS, SUSPECT_FIELDS, &fields) != 0 ||
-		pack_get_uint(&r, "statement.kind", STATEMENT_SUSPECT, &kind) != 0 ||
+		pack_get_uint(&r, "statement.kind", STATEMENT_DEAD, &kind) != 0 ||
 		get_subject(&r, &s) != 0)
 		return ERR_MALFORMED;
-	if (kind == STATEMENT_SUSPECT && fields == SUSPECT_FIELDS) {
-		s.kind = STATEMENT_SUSPECT;
+	if ((kind == STATEMENT_SUSPECT || kind == STATEMENT_DEAD) && fields == SUSPECT_FIELDS) {
+		s.kind = (enum statement_kind)kind;
 		if (get_accuser(&r, &s) != 0)
 			return ERR_MALFORMED;
 	} else if (kind != STATEMENT_ALIVE || fields != ALIVE_FIELDS) {
@@ -74,13 +74,15 @@ static size_t signed_bytes(const struct statement *statement, const struct id *m
 	struct pack out;
 
 	pack_init(&out, ret, SIGNED_MAX);
-	pack_put_array(&out, kind == STATEMENT_SUSPECT ? 5 : 4);
+	pack_put_array(&out, kind + 3); /* 4, 5, 6 */
 	pack_put_bin(&out, mesh, sizeof(*mesh));
 	pack_put_bin(&out, &statement->subject, sizeof(statement->subject));
 	pack_put_uint(&out, statement->incarnation.generation);
 	pack_put_uint(&out, statement->incarnation.version);
-	if (kind == STATEMENT_SUSPECT)
+	if (kind != STATEMENT_ALIVE)
 		pack_put_bin(&out, &statement->accuser, sizeof(statement->accuser));
+	if (kind == STATEMENT_DEAD)
+		pack_put_uint(&out, kind);
 	assert(!out.failed);
 	return out.size;
 }
@@ -98,7 +100,7 @@ void statement_sign_suspect(
 	struct statement *statement, const struct id *mesh, const struct keys *accuser)
 {
 	uint8_t bytes[SIGNED_MAX];
-	size_t size = signed_bytes(statement, mesh, STATEMENT_SUSPECT, bytes);
+	size_t size = signed_bytes(statement, mesh, statement->kind, bytes);
 
 	keys_sign(accuser, KEYS_SUSPECT, bytes, size, &statement->suspect);
 }
@@ -116,7 +118,7 @@ int statement_verify_alive(const struct statement *statement, const struct id *m
 int statement_verify_suspect(const struct statement *statement, const struct id *mesh)
 {
 	uint8_t bytes[SIGNED_MAX];
-	size_t size = signed_bytes(statement, mesh, STATEMENT_SUSPECT, bytes);
+	size_t size = signed_bytes(statement, mesh, statement->kind, bytes);
 
 	return keys_verify(&statement->accuser, KEYS_SUSPECT, bytes, size, &statement->suspect) == 0
 		       ? 0

@@ -3,11 +3,12 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "gossip/swim/accusation.h"
 #include "gossip/swim/state.h"
 #include "gossip/swim/suspicion.h"
 
 /* A tick that comes later than its deadline by this much was slept through, not waited for. */
-#define PAUSE_MS       500
+#define PAUSE_MS       200
 /* After such a pause, time to read what has arrived meanwhile. */
 #define PAUSE_DRAIN_MS 500
 
@@ -23,14 +24,20 @@ const struct swim_mechanisms swim_lifeguard = {
 	.beta = 6,
 	.confirmations = 3,
 	.health = true,
+	.health_failed = 1,
 	.buddy = true,
 	.believes = true,
 };
 
+/* The least suspicion is short: who accuses has made sure that its own input works, and that no
+ * stream gets through either; an accusation and its refutation take tens of milliseconds (and where
+ * they take longer, that is measured and added: suspicion.c). */
 const struct swim_mechanisms swim_mesh = {
-	.alpha = 4,
+	.alpha = 1.25,
 	.beta = 6,
+	.floor_ms = 2500,
 	.confirmations = 3,
+	.volunteers = 6,
 	.measured = true,
 	.health = true,
 	.buddy = true,
@@ -88,7 +95,7 @@ int swim_new(const struct swim_config *config, mtime_t now, struct swim **ret)
 	members_init(swim);
 	swim->prober.sequence = rng_u64(config->rng);
 	swim->next_expiry = MTIME_NEVER;
-	swim->alone_at = now;
+	swim->health.heard = mtime_add_ms(now, -HEALTH_ALONE_MS);
 	if (put_news(swim, &swim->self) != 0) {
 		swim_free(swim);
 		return ERR_NOMEM;
@@ -132,7 +139,7 @@ void swim_remove(struct swim *swim, mtime_t now, const struct id *id)
 	statement_topic(&alive, &topic);
 	spread_drop(swim->config.spread, &topic);
 	member_remove(swim, member);
-	suspicion_void(swim, now, id);
+	accusation_void(swim, now, id);
 	spread_set_members(swim->config.spread, member_count(swim));
 }
 
@@ -151,8 +158,8 @@ void swim_tick(struct swim *swim, mtime_t now)
 		return;
 	int64_t late_us = mtime_diff_us(now, deadline);
 
-	if (late_us > PAUSE_MS * 1000) {
-		suspicion_paused(swim, late_us + PAUSE_DRAIN_MS * 1000);
+	if (swim->config.mechanisms->guarded && late_us > PAUSE_MS * 1000) {
+		suspicion_paused(swim, late_us, mtime_add_ms(now, PAUSE_DRAIN_MS));
 		probe_paused(swim, now, mtime_add_ms(now, PAUSE_DRAIN_MS));
 		return;
 	}
@@ -165,7 +172,9 @@ static void heard(struct swim *swim, mtime_t now, struct member *member)
 	member->heard = true;
 	member->last_heard = now;
 	member->failures = 0;
-	swim->alone_at = mtime_add_ms(now, SUSPICION_ALONE_MS);
+	member->is_silent = false;
+	if (health_heard(swim, now))
+		suspicion_resume(swim, now);
 	member_event(swim, now, member, MEMBER_HEARD);
 }
 
@@ -222,6 +231,17 @@ void swim_relay_received(
 	probe_relayed(swim, now, member, sequence, answered);
 }
 
+void swim_checked(struct swim *swim, mtime_t now, const struct id *id, enum swim_check result)
+{
+	struct member *member = member_find(swim, id);
+
+	if (!member)
+		return;
+	if (result == SWIM_CHECK_ANSWERED)
+		heard(swim, now, member);
+	probe_checked(swim, now, member, result);
+}
+
 /* A first `alive` about a member that we hold to be alive is no news to the others, only to us: a
  * newcomer does not repeat what everybody told it. */
 static int alive_received(
@@ -271,9 +291,13 @@ int swim_statement_received(
 	case STATEMENT_ALIVE:
 		return of_self ? alive_of_self(swim, &statement, ret_news)
 			       : alive_received(swim, now, &statement, ret_news);
+	case STATEMENT_DEAD:
+		if (!swim->config.mechanisms->believes)
+			return ERR_MALFORMED;
+		/* fall through */
 	case STATEMENT_SUSPECT:
-		return of_self ? suspicion_of_self(swim, now, &statement, ret_news)
-			       : suspicion_received(swim, now, &statement, ret_news);
+		return of_self ? accusation_of_self(swim, now, &statement, ret_news)
+			       : accusation_received(swim, now, &statement, ret_news);
 	}
 	return ERR_MALFORMED;
 }
@@ -417,6 +441,8 @@ void swim_greet(
 		return;
 	if (member->greet)
 		put_statement(ret_statements, &swim->self, ret_count);
-	if (suspicion_statement(member, &accusation))
+	/* whoever is held dead must know it to come back, as by a push/pull of memberlist's */
+	if ((swim->config.mechanisms->buddy || member->state == SWIM_DEAD) &&
+		accusation_statement(member, &accusation))
 		put_statement(ret_statements, &accusation, ret_count);
 }

@@ -1,9 +1,9 @@
 /*
- * Who is alive: SWIM (Das, Gupta, Motivala, DSN 2002) with Lifeguard's suspicion (Dadgar, Phillips,
- * Currey, arXiv 1707.00788), and every statement signed by whom it is about or who makes it:
- * `alive` by its subject, `suspect` by its accuser. Nobody's word makes a member dead or left: each
- * node concludes `dead` itself when a suspicion runs out, and `left` is a record that the trust
- * rooms read.
+ * Who is alive: SWIM (Das, Gupta, Motivala, DSN 2002) with Lifeguard (Dadgar, Phillips, Currey,
+ * arXiv 1707.00788) and what goes beyond it, and every statement signed by whom it is about or who
+ * makes it: `alive` by its subject, `suspect` by its accuser. Nobody's word makes a member dead or
+ * left: each node concludes `dead` itself when a suspicion runs out, and `left` is a record that
+ * the trust rooms read.
  *
  * Pure: time is a parameter; what is to be sent, and which member changed its state, is queued and
  * taken by the caller (swim_next_action, swim_next_change). Who is a member at all comes from
@@ -53,14 +53,17 @@ struct swim_incarnation {
 /* Which mechanisms run. The daemon runs swim_mesh; the others are what it is measured against, by
  * the same code in the same network. */
 struct swim_mechanisms {
-	/* The shortest suspicion is alpha * max(1, log10 n) periods, the longest beta times that.
-	 */
+	/* The shortest suspicion is alpha * max(1, log10 n) periods and at least floor_ms, the
+	 * longest beta times that. */
 	double alpha, beta;
+	int64_t floor_ms;
 	unsigned confirmations; /* that make the longest the shortest; at most SWIM_CONFIRMATIONS */
-	bool measured;		/* timeouts follow each member's round trip; else SWIM_TIMEOUT_MS */
-	bool health;		/* local health multiplies period and timeout */
+	unsigned volunteers; /* of those who hear an accusation, so many probe the accused next */
+	bool measured;	     /* timeouts follow each member's round trip; else SWIM_TIMEOUT_MS */
+	bool health;	     /* local health multiplies period and timeout */
+	unsigned health_failed; /* what a failed probe costs it although all helpers said nack */
 	bool buddy;		/* a ping to a suspect carries what accuses it */
-	bool guarded;		/* suspects itself before others: pauses, and hearing nobody */
+	bool guarded;		/* doubts itself before others: pauses, silence all around */
 	bool checked;		/* asks over a stream before it accuses */
 	bool believes;		/* tells `dead`, and believes others who do */
 };
@@ -109,18 +112,32 @@ void swim_relay_received(
  * restored), ERR_NOMEM. */
 int swim_statement_received(
 	struct swim *swim, mtime_t now, const void *bytes, size_t size, bool *ret_news) MUST_CHECK;
+/* What came of SWIM_CHECK. */
+enum swim_check {
+	SWIM_CHECK_ANSWERED, /* the member's daemon proved itself */
+	SWIM_CHECK_SILENT,   /* its host accepted and no more, or it could not be asked */
+	SWIM_CHECK_FAILED,   /* no connection, or no address to try */
+};
+void swim_checked(struct swim *swim, mtime_t now, const struct id *id, enum swim_check result);
 /* Other evidence that a member lives, at that time: WireGuard's traffic. */
 void swim_evidence(struct swim *swim, mtime_t now, const struct id *id);
 
 /* What to send. Each becomes one section of a datagram to `to`; the caller adds statements and
  * records. It may be that the caller knows no address for `to`: then the probe just fails. */
-enum swim_action_kind { SWIM_PING, SWIM_ACK, SWIM_PING_REQ, SWIM_RELAY };
+enum swim_action_kind {
+	SWIM_PING,
+	SWIM_ACK,
+	SWIM_PING_REQ,
+	SWIM_RELAY,
+	SWIM_CHECK, /* no datagram: ask it over a stream, and tell by swim_checked before `until` */
+};
 struct swim_action {
 	enum swim_action_kind kind;
 	struct id to;
 	uint64_t sequence;
 	struct id target; /* PING_REQ */
 	bool answered;	  /* RELAY */
+	mtime_t until;	  /* CHECK */
 };
 bool swim_next_action(struct swim *swim, struct swim_action *ret);
 

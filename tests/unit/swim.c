@@ -25,6 +25,7 @@ struct world {
 	struct keys self, peers[PEERS], stranger;
 	struct spread *spread;
 	struct swim *swim;
+	enum swim_check check; /* what comes of each */
 };
 
 static void make_keys(struct rng *rng, struct keys *ret)
@@ -40,7 +41,7 @@ static void setup(struct world *w, size_t members)
 {
 	static const uint8_t seed[32] = {3};
 
-	*w = (struct world){.now = {1000000}};
+	*w = (struct world){.now = {1000000}, .check = SWIM_CHECK_FAILED};
 	rng_init(&w->rng, seed);
 	rng_bytes(&w->rng, &w->mesh, sizeof(w->mesh));
 	make_keys(&w->rng, &w->self);
@@ -141,7 +142,7 @@ static size_t peer_number(const struct world *w, const struct id *id)
 #define EVERYBODY 0xffU
 
 struct sent {
-	size_t pings, acks, requests, relays, nacks;
+	size_t pings, acks, requests, relays, nacks, checks;
 	size_t pings_to[PEERS];
 };
 
@@ -175,6 +176,10 @@ static struct sent answer(struct world *w, unsigned who)
 			sent.relays++;
 			sent.nacks += !action.answered;
 			break;
+		case SWIM_CHECK:
+			sent.checks++;
+			swim_checked(w->swim, w->now, &action.to, w->check);
+			break;
 		}
 	}
 	return sent;
@@ -187,6 +192,7 @@ static void add_up(struct sent *sum, const struct sent *more)
 	sum->requests += more->requests;
 	sum->relays += more->relays;
 	sum->nacks += more->nacks;
+	sum->checks += more->checks;
 	for (size_t i = 0; i < PEERS; i++)
 		sum->pings_to[i] += more->pings_to[i];
 }

@@ -1,0 +1,33 @@
+#include "gossip/gossip_internal.h"
+
+/* Where it was reached the last time, else where it is likeliest. */
+void gossip_check_begin(struct gossip *g, const struct swim_action *action)
+{
+	struct endpoint candidates[GOSSIP_CANDIDATES_MAX];
+	struct peer *peer = gossip_peer(g, &action->to);
+
+	if (!peer || !gossip_peer_candidates(g, peer, candidates)) {
+		swim_checked(g->swim, g->time.now, &action->to, SWIM_CHECK_FAILED);
+		return;
+	}
+	if (gossip_stream_connect(g, STREAM_CHECK, &peer->id, &candidates[0]) != 0) {
+		/* no room for one more says nothing about the member */
+		swim_checked(g->swim, g->time.now, &action->to, SWIM_CHECK_SILENT);
+		return;
+	}
+	gossip_stream_find(g, g->stream_next)->deadline = action->until;
+}
+
+void gossip_check_answered(struct gossip *g, struct stream *s)
+{
+	swim_checked(g->swim, g->time.now, &s->peer, SWIM_CHECK_ANSWERED);
+	gossip_stream_end(g, s);
+}
+
+/* Its end without an answer: closed, refused, or out of time. */
+void gossip_check_ended(struct gossip *g, const struct stream *s)
+{
+	if (!s->up)
+		swim_checked(g->swim, g->time.now, &s->peer,
+			s->connected ? SWIM_CHECK_SILENT : SWIM_CHECK_FAILED);
+}

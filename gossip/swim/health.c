@@ -1,0 +1,52 @@
+#include "gossip/swim/health.h"
+
+#include "gossip/swim/state.h"
+
+int64_t health_scaled(const struct swim *swim, int64_t ms)
+{
+	return ms * (swim->health.score + 1);
+}
+
+static void add(struct swim *swim, size_t points)
+{
+	if (!swim->config.mechanisms->health)
+		return;
+	swim->health.score = points > HEALTH_MAX - swim->health.score
+				     ? HEALTH_MAX
+				     : swim->health.score + (unsigned)points;
+}
+
+void health_probe_answered(struct swim *swim)
+{
+	if (swim->health.score)
+		swim->health.score--;
+}
+
+void health_probe_failed(struct swim *swim, size_t helpers, size_t nacks)
+{
+	add(swim, swim->config.mechanisms->health_failed + helpers - nacks);
+}
+
+void health_refuted(struct swim *swim, mtime_t now)
+{
+	if (!swim->config.mechanisms->guarded ||
+		mtime_allows(&swim->health.refuted, now, HEALTH_REFUTED_MS, 1))
+		add(swim, 1);
+}
+
+bool health_heard(struct swim *swim, mtime_t now)
+{
+	bool alone = health_is_alone(swim, now);
+
+	swim->health.heard = now;
+	return alone;
+}
+
+bool health_is_alone(const struct swim *swim, mtime_t now)
+{
+	const size_t *in_state = swim->members.in_state;
+
+	return swim->config.mechanisms->guarded &&
+	       in_state[SWIM_ALIVE] + in_state[SWIM_SUSPECT] >= 2 &&
+	       mtime_diff_ms(now, swim->health.heard) >= HEALTH_ALONE_MS;
+}
