@@ -39,14 +39,26 @@ bool health_heard(struct swim *swim, mtime_t now)
 	bool alone = health_is_alone(swim, now);
 
 	swim->health.heard = now;
+	swim->health.asked = MTIME_NEVER;
 	return alone;
 }
 
-bool health_is_alone(const struct swim *swim, mtime_t now)
+void health_asked(struct swim *swim, mtime_t now)
+{
+	swim->health.asked = mtime_min(swim->health.asked, now);
+}
+
+bool health_is_quiet(const struct swim *swim, mtime_t now)
 {
 	const size_t *in_state = swim->members.in_state;
 
 	return swim->config.mechanisms->guarded &&
 	       in_state[SWIM_ALIVE] + in_state[SWIM_SUSPECT] >= 2 &&
 	       mtime_diff_ms(now, swim->health.heard) >= HEALTH_ALONE_MS;
+}
+
+bool health_is_alone(const struct swim *swim, mtime_t now)
+{
+	return health_is_quiet(swim, now) && mtime_before(swim->health.asked, now) &&
+	       mtime_diff_ms(now, swim->health.asked) >= HEALTH_ASKED_MS;
 }

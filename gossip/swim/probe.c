@@ -94,7 +94,7 @@ static struct member *urgent(struct swim *swim, mtime_t now)
 	struct prober *prober = &swim->prober;
 	size_t looks = swim->members.in_state[SWIM_SUSPECT];
 
-	prober->was_urgent = !prober->was_urgent;
+	prober->was_urgent = !prober->was_urgent && !health_is_alone(swim, now);
 	if (!prober->was_urgent)
 		return NULL;
 	for (looks = looks < PROBE_LOOKS ? looks : PROBE_LOOKS; looks--;) {
@@ -172,17 +172,38 @@ static void go_indirect(struct swim *swim, mtime_t now)
 						     .sequence = probe->first.sequence,
 						     .target = probe->target->id});
 	}
+	if (probe->helper_count)
+		health_asked(swim, now);
 }
 
-/* When the target is to be asked over a stream: once we know that helpers hear us. */
+void probe_ask_around(struct swim *swim, mtime_t now)
+{
+	struct member *member = member_random(swim);
+
+	for (size_t i = 0; i < SWIM_INDIRECT; i++, member = member_after(swim, member))
+		probe_tell(swim, now, member);
+	health_asked(swim, now);
+}
+
+/* When the target may be asked over a stream. */
 static mtime_t check_at(const struct swim *swim)
 {
 	const struct probe *probe = &swim->prober.probe;
 
-	if (!swim->config.mechanisms->checked || probe->check != PROBE_UNCHECKED ||
-		probe->indirect_at.us != MTIME_NEVER.us)
-		return MTIME_NEVER;
-	return probe->nack_count || !probe->helper_count ? probe->check_at : MTIME_NEVER;
+	return swim->config.mechanisms->checked && probe->check == PROBE_UNCHECKED &&
+			       probe->indirect_at.us == MTIME_NEVER.us
+		       ? probe->check_at
+		       : MTIME_NEVER;
+}
+
+/* Only when we know that some helper hears us; where nobody does it may be datagrams. */
+static bool is_worth_a_check(const struct swim *swim, mtime_t now)
+{
+	const struct probe *probe = &swim->prober.probe;
+
+	if (health_is_alone(swim, now))
+		return probe->target->heard;
+	return probe->nack_count || !probe->helper_count;
 }
 
 static void go_check(struct swim *swim, mtime_t now)
@@ -191,6 +212,10 @@ static void go_check(struct swim *swim, mtime_t now)
 	struct probe *probe = &prober->probe;
 	mtime_t until = mtime_add_ms(now, PROBE_CHECK_TIMEOUTS * timeout_ms(swim, probe->target));
 
+	if (!is_worth_a_check(swim, now)) {
+		probe->check_at = MTIME_NEVER; /* a late nack makes it so */
+		return;
+	}
 	if (mtime_before(until, prober->period_at))
 		until = prober->period_at;
 	prober->period_at = mtime_add_ms(until, PROBE_REPORT_MS);
@@ -213,6 +238,10 @@ static void conclude(struct swim *swim, mtime_t now)
 		mtime_before(probe->first.sent, target->last_heard))
 		return;
 	swim->prober.late = probe->first;
+	if (health_is_alone(swim, now)) {
+		suspicion_probe_failed(swim, now, target, probe->first.sent, false);
+		return;
+	}
 	health_probe_failed(swim, probe->helper_count, probe->nack_count);
 	/* none of the helpers is there: it is rather us */
 	if (mechanisms->guarded && probe->helper_count && !probe->nack_count)
@@ -419,7 +448,7 @@ static void nacked(struct probe *probe, mtime_t now, size_t helper)
 	if (probe->nacked[helper])
 		return;
 	probe->nacked[helper] = true;
-	if (++probe->nack_count == probe->helper_count)
+	if (++probe->nack_count == probe->helper_count || probe->check_at.us == MTIME_NEVER.us)
 		probe->check_at = mtime_min(probe->check_at, now);
 }
 

@@ -57,7 +57,7 @@ struct probe {
 	struct member *target; /* NULL: none, or answered */
 	struct probe_ping first, second;
 	mtime_t indirect_at; /* NEVER once it is indirect */
-	mtime_t check_at;    /* if any helper is there by then; earlier if all are */
+	mtime_t check_at;    /* earlier if all helpers are there; NEVER while none is */
 	enum probe_check {
 		PROBE_UNCHECKED,
 		PROBE_ASKED,
@@ -104,6 +104,8 @@ void probe_forget(struct swim *swim, const struct member *member);
 void probe_hasten(struct swim *swim, mtime_t now);
 /* A ping for what it carries: an answer is heard, but none is waited for. */
 void probe_tell(struct swim *swim, mtime_t now, const struct member *member);
+/* The same to a few, to find out whether anybody hears us. */
+void probe_ask_around(struct swim *swim, mtime_t now);
 /* It is DEAD: dialled after a while, which doubles each time. redial_ms 0: the first time. */
 void probe_redial_later(struct swim *swim, mtime_t now, struct member *member);
 /* The member may have lost what our ping in flight told it. */

@@ -84,16 +84,21 @@ void suspicion_probe_failed(
 }
 
 /* Whether nothing speaks for it at its end; else it has longer. */
-static bool runs_out(const struct swim *swim, mtime_t now, struct member *member)
+static bool runs_out(struct swim *swim, mtime_t now, struct member *member)
 {
 	if (!mtime_reached(now, member->expires))
 		return false;
 	if (!swim->config.mechanisms->guarded)
 		return true;
-	if (health_is_alone(swim, now))
+	if (health_is_alone(swim, now)) {
 		member->expires = mtime_add_ms(swim->health.heard, SUSPICION_ALONE_MS);
-	else if (member->heard && mtime_before(member->suspected, member->last_heard))
+	} else if (health_is_quiet(swim, now)) {
+		if (swim->health.asked.us == MTIME_NEVER.us)
+			probe_ask_around(swim, now);
+		member->expires = mtime_add_ms(swim->health.asked, HEALTH_ASKED_MS);
+	} else if (member->heard && mtime_before(member->suspected, member->last_heard)) {
 		member->expires = mtime_add_ms(member->last_heard, timeout_ms(swim, member, 0));
+	}
 	return mtime_reached(now, member->expires);
 }
 

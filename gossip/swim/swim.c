@@ -95,7 +95,7 @@ int swim_new(const struct swim_config *config, mtime_t now, struct swim **ret)
 	members_init(swim);
 	swim->prober.sequence = rng_u64(config->rng);
 	swim->next_expiry = MTIME_NEVER;
-	swim->health.heard = mtime_add_ms(now, -HEALTH_ALONE_MS);
+	swim->health.heard = swim->health.asked = mtime_add_ms(now, -HEALTH_ALONE_MS);
 	if (put_news(swim, &swim->self) != 0) {
 		swim_free(swim);
 		return ERR_NOMEM;
