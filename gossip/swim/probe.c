@@ -196,11 +196,22 @@ static mtime_t check_at(const struct swim *swim)
 		       : MTIME_NEVER;
 }
 
+/* Any packet since the ping is as good as the answer to it. */
+static bool is_heard_since(const struct swim *swim)
+{
+	const struct probe *probe = &swim->prober.probe;
+
+	return swim->config.mechanisms->guarded && probe->target->heard &&
+	       mtime_before(probe->first.sent, probe->target->last_heard);
+}
+
 /* Only when we know that some helper hears us; where nobody does it may be datagrams. */
 static bool is_worth_a_check(const struct swim *swim, mtime_t now)
 {
 	const struct probe *probe = &swim->prober.probe;
 
+	if (is_heard_since(swim))
+		return false;
 	if (health_is_alone(swim, now))
 		return probe->target->heard;
 	return probe->nack_count || !probe->helper_count;
@@ -232,10 +243,10 @@ static void conclude(struct swim *swim, mtime_t now)
 
 	if (!target)
 		return;
+	bool heard = is_heard_since(swim);
+
 	probe->target = NULL;
-	/* any packet since then is as good as the answer to this one */
-	if (mechanisms->guarded && target->heard &&
-		mtime_before(probe->first.sent, target->last_heard))
+	if (heard)
 		return;
 	swim->prober.late = probe->first;
 	if (health_is_alone(swim, now)) {
