@@ -234,7 +234,7 @@ void ctl_status_put_member(struct pack *out, struct daemon *daemon, const struct
 	ctl_put_flag(out, "kept", standing->kept);
 	ctl_put_time(out, "admitted", admitted(standing));
 	ctl_put_id(out, "invite", &standing->invite);
-	ctl_status_put_person(out, "by", daemon->gossip, &standing->by);
+	ctl_status_put_person(out, "by", daemon->gossip, standing->by);
 	ctl_put_text(out, "reason", standing->reason);
 	ctl_put_endpoint(out, "reached", &member.reached);
 	ctl_put_text(out, "version", member.has_descriptor ? member.descriptor.version : NULL);

@@ -145,7 +145,7 @@ static void tell_ended(struct gossip *g, const struct authority_member *member)
 
 	if (member->standing == AUTHORITY_REVOKED) {
 		event.has_by = true;
-		event.by = member->by;
+		event.by = *member->by;
 		strcpy(event.cause, member->reason);
 	} else if (member->standing == AUTHORITY_VOID) {
 		event.kind =

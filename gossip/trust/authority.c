@@ -9,6 +9,7 @@ struct authority {
 	size_t admin_count;
 	struct authority_member *members; /* ordered by id */
 	size_t member_count;
+	struct strata_block *texts; /* of theirs */
 	struct authority_invite
 		*invites; /* ordered by id; of those with one id what counts first */
 	size_t invite_count;
@@ -114,8 +115,8 @@ static int show(struct strata *s, wtime_t now, struct authority *ret)
 	int err;
 
 	find_charter(s, ret);
-	err = authority_members(
-		s, ret->has_charter ? &ret->charter : NULL, &ret->members, &ret->member_count);
+	err = authority_members(s, ret->has_charter ? &ret->charter : NULL, &ret->texts,
+		&ret->members, &ret->member_count);
 	if (!err)
 		err = show_invites(s, now, ret);
 	take_over(s, ret);
@@ -152,6 +153,12 @@ void authority_free(struct authority *authority)
 	unref_all(authority->embedded, authority->embedded_count);
 	free(authority->admins);
 	free(authority->members);
+	while (authority->texts) {
+		struct strata_block *next = authority->texts->next;
+
+		free(authority->texts);
+		authority->texts = next;
+	}
 	free(authority->invites);
 	free(authority);
 }

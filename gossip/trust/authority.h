@@ -79,6 +79,8 @@ enum authority_standing {
 	AUTHORITY_VOID, /* `why` says: ERR_USED_UP, ERR_WITHDRAWN, ERR_NOT_ADMIN, ... */
 };
 
+/* Small: there is one for each pair of nodes in the mesh. What it points to lives as long as the
+ * authority; texts and by are never NULL. */
 struct authority_member {
 	struct id id;
 	enum authority_standing standing;
@@ -86,14 +88,14 @@ struct authority_member {
 	bool admin; /* and a member */
 	bool ephemeral;
 	bool kept; /* an admin's keep names it, or it is an admin: ranks first in a clash */
-	char given_name[ADMISSION_NAME_MAX + 1]; /* in its admission */
-	char name[AUTHORITY_NAME_MAX + 1]; /* as shown: `name~ab12` for the loser of a clash */
-	uint64_t stamp;			   /* of its admission, or of what ended its membership */
-	struct id by;			   /* who revoked it; zero otherwise */
-	char reason[AUTHORITY_REASON_MAX + 1];
+	uint8_t tag_count;
+	const char *given_name; /* in its admission */
+	const char *name;	/* as shown: `name~ab12` for the loser of a clash */
+	uint64_t stamp;		/* of its admission, or of what ended its membership */
+	const struct id *by;	/* who revoked it; zero otherwise */
+	const char *reason;	/* at most AUTHORITY_REASON_MAX bytes */
 	struct id invite;
-	size_t tag_count;
-	char tags[INVITE_TAGS_MAX][INVITE_TAG_MAX + 1];
+	const char (*tags)[INVITE_TAG_MAX + 1];
 	struct ip pinned4, pinned6; /* family 0: not pinned, or outside the mesh's prefixes */
 	/* The record that ended it, to tell it; for ERR_USED_UP the admission that took the last
 	 * use. NULL for members, and where nothing but silence speaks against it. */

@@ -4,6 +4,43 @@
 #include "gossip/trust/address.h"
 #include "gossip/trust/authority_strata.h"
 
+#define BLOCK_LEAST 64 /* bytes of texts; each block is as large as all before it */
+
+static const struct id nobody;
+
+/* ---- texts ---- */
+
+static void *keep(struct strata_block **texts, const void *bytes, size_t size)
+{
+	struct strata_block *block = *texts;
+
+	if (!block || block->size - block->used < size) {
+		size_t room = block ? 2 * block->size : BLOCK_LEAST;
+
+		if (room < size)
+			room = size;
+		block = malloc(sizeof(*block) + room);
+		if (!block)
+			return NULL;
+		*block = (struct strata_block){.next = *texts, .size = room};
+		*texts = block;
+	}
+	block->used += size;
+	return memcpy(block->bytes + block->used - size, bytes, size);
+}
+
+static int keep_text(struct strata_block **texts, const char *text, const char **ret)
+{
+	const char *kept = text[0] ? keep(texts, text, strlen(text) + 1) : "";
+
+	if (!kept)
+		return ERR_NOMEM;
+	*ret = kept;
+	return 0;
+}
+
+/* ---- members ---- */
+
 static int compare_members(const void *a, const void *b)
 {
 	return strata_compare_ids(a, b); /* the id comes first */
@@ -28,8 +65,6 @@ static void take_terms(
 {
 	member->ephemeral = invite->ephemeral;
 	member->invite = invite->id;
-	member->tag_count = invite->tag_count;
-	memcpy(member->tags, invite->tags, sizeof(member->tags));
 	for (size_t i = 0; i < invite->address_count; i++)
 		pin(member, charter, &invite->addresses[i]);
 }
@@ -43,7 +78,8 @@ static void add_candidate(const struct strata *s, const struct charter *charter,
 	member->id = record->author;
 	member->kept = candidate->kept;
 	member->stamp = record->stamp;
-	memcpy(member->given_name, candidate->name, sizeof(member->given_name));
+	member->name = member->reason = "";
+	member->by = &nobody;
 	take_terms(member, charter, &invite->view.invite);
 	member->admin = strata_has_id(s->admins, s->admin_count, &member->id);
 	if (candidate->why == 0)
@@ -53,6 +89,33 @@ static void add_candidate(const struct strata *s, const struct charter *charter,
 	member->ended_by = candidate->ended_by;
 	if (candidate->why != ERR_USED_UP && candidate->ended_by)
 		member->stamp = candidate->ended_by->stamp;
+}
+
+/* All of one invite; they share its tags. */
+static int add_admitted(const struct strata *s, const struct charter *charter,
+	const struct strata_invite *invite, struct strata_block **texts,
+	struct authority_member *members, size_t *count)
+{
+	const struct invite *terms = &invite->view.invite;
+	size_t tags_size = terms->tag_count * sizeof(terms->tags[0]);
+	const void *tags = tags_size ? keep(texts, terms->tags, tags_size) : NULL;
+
+	if (tags_size && !tags)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < invite->count; i++) {
+		const struct strata_candidate *candidate = &s->candidates[invite->first + i];
+		struct authority_member *member = &members[*count];
+
+		if (candidate->dropped)
+			continue;
+		(*count)++;
+		add_candidate(s, charter, invite, candidate, member);
+		member->tags = tags;
+		member->tag_count = (uint8_t)terms->tag_count;
+		if (keep_text(texts, candidate->name, &member->given_name) != 0)
+			return ERR_NOMEM;
+	}
+	return 0;
 }
 
 static struct authority_member *find_member(
@@ -78,22 +141,25 @@ static void apply_leaves(const struct strata *s, struct authority_member *member
 	}
 }
 
-static void revoke(struct authority_member *member, const struct strata_notice *notice)
+static int revoke(struct strata_block **texts, struct authority_member *member,
+	const struct strata_notice *notice)
 {
 	member->standing = AUTHORITY_REVOKED;
 	member->why = 0;
 	member->stamp = notice->record->stamp;
-	member->by = notice->record->author;
-	memcpy(member->reason, notice->revocation.reason, sizeof(member->reason));
+	member->by = &notice->record->author;
 	member->ended_by = notice->record;
+	return keep_text(texts, notice->revocation.reason, &member->reason);
 }
 
 /* Of several revocations of a node the earliest is told. Revoked is revoked, admitted yet or not:
  * those who are not known otherwise come behind the others. */
-static void apply_revocations(
-	const struct strata *s, struct authority_member *members, size_t known, size_t *count)
+static int apply_revocations(const struct strata *s, struct strata_block **texts,
+	struct authority_member *members, size_t known, size_t *count)
 {
-	for (size_t i = 0; i < s->revocation_count; i++) {
+	int err = 0;
+
+	for (size_t i = 0; i < s->revocation_count && !err; i++) {
 		const struct strata_notice *notice = s->revocations[i];
 		const struct id *subject = &notice->revocation.subject;
 		struct authority_member *member;
@@ -104,10 +170,13 @@ static void apply_revocations(
 		if (!member) {
 			member = &members[(*count)++];
 			member->id = *subject;
-			memcpy(member->name, notice->revocation.name, sizeof(member->name));
+			member->given_name = "";
+			err = keep_text(texts, notice->revocation.name, &member->name);
 		}
-		revoke(member, notice);
+		if (!err)
+			err = revoke(texts, member, notice);
 	}
+	return err;
 }
 
 /* By name, then by rank. */
@@ -126,10 +195,12 @@ static int compare_names(const void *left, const void *right)
 	return strata_compare_ids(&a->id, &b->id);
 }
 
-static int give_names(struct authority_member *members, size_t count)
+static int give_names(struct strata_block **texts, struct authority_member *members, size_t count)
 {
 	struct authority_member **named = strata_alloc(count, sizeof(struct authority_member *));
+	char shown[AUTHORITY_NAME_MAX + 1];
 	size_t named_count = 0;
+	int err = 0;
 
 	if (!named)
 		return ERR_NOMEM;
@@ -137,53 +208,50 @@ static int give_names(struct authority_member *members, size_t count)
 		if (members[i].standing == AUTHORITY_MEMBER)
 			named[named_count++] = &members[i];
 		if (!members[i].name[0])
-			snprintf(members[i].name, sizeof(members[i].name), "%s",
-				members[i].given_name);
+			members[i].name = members[i].given_name;
 	}
 	qsort(named, named_count, sizeof(struct authority_member *), compare_names);
-	for (size_t i = 1; i < named_count; i++) {
+	for (size_t i = 1; i < named_count && !err; i++) {
 		struct authority_member *loser = named[i];
 
-		if (strcmp(loser->given_name, named[i - 1]->given_name) == 0)
-			snprintf(loser->name, sizeof(loser->name), "%s~%02x%02x", loser->given_name,
-				loser->id.b[0], loser->id.b[1]);
+		if (strcmp(loser->given_name, named[i - 1]->given_name) != 0)
+			continue;
+		snprintf(shown, sizeof(shown), "%s~%02x%02x", loser->given_name, loser->id.b[0],
+			loser->id.b[1]);
+		err = keep_text(texts, shown, &loser->name);
 	}
 	free(named);
-	return 0;
+	return err;
 }
 
 int authority_members(const struct strata *s, const struct charter *charter,
-	struct authority_member **ret, size_t *ret_count)
+	struct strata_block **ret_texts, struct authority_member **ret, size_t *ret_count)
 {
 	struct authority_member *members =
 		strata_alloc(s->candidate_count + s->revocation_count, sizeof(*members));
 	size_t known = 0, count;
+	int err = members ? 0 : ERR_NOMEM;
 
-	if (!members)
-		return ERR_NOMEM;
-	for (size_t i = 0; i < s->invite_count; i++) {
-		const struct strata_invite *invite = &s->invites[i];
-
-		for (size_t j = 0; j < invite->count; j++) {
-			const struct strata_candidate *candidate =
-				&s->candidates[invite->first + j];
-
-			if (!candidate->dropped)
-				add_candidate(s, charter, invite, candidate, &members[known++]);
-		}
-	}
+	for (size_t i = 0; i < s->invite_count && !err; i++)
+		err = add_admitted(s, charter, &s->invites[i], ret_texts, members, &known);
+	if (err)
+		goto out;
 	qsort(members, known, sizeof(*members), compare_members);
 	apply_leaves(s, members, known);
 	count = known;
-	apply_revocations(s, members, known, &count);
+	err = apply_revocations(s, ret_texts, members, known, &count);
+	if (err)
+		goto out;
 	qsort(members, count, sizeof(*members), compare_members);
 	for (size_t i = 0; i < count; i++)
 		members[i].admin = members[i].admin && members[i].standing == AUTHORITY_MEMBER;
-	if (give_names(members, count) != 0) {
-		free(members);
-		return ERR_NOMEM;
-	}
+	err = give_names(ret_texts, members, count);
+	if (err)
+		goto out;
 	*ret = members;
 	*ret_count = count;
-	return 0;
+	members = NULL;
+out:
+	free(members);
+	return err;
 }

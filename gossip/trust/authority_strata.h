@@ -9,6 +9,13 @@
 
 #include "gossip/trust/authority.h"
 
+/* Texts of the result, side by side in blocks that grow. */
+struct strata_block {
+	struct strata_block *next;
+	size_t used, size;
+	char bytes[];
+};
+
 /* A revocation of any kind, or a closing. */
 struct strata_notice {
 	const struct record *record;
@@ -116,8 +123,9 @@ void authority_acts(struct strata *strata, bool root_alone);
 void authority_uses(struct strata *strata, bool making_admins);
 
 /* Everybody who was ever admitted or revoked, as shown, ordered by id. charter may be NULL.
- * ERR_NOMEM. */
+ * ERR_NOMEM: what is in ret_texts is to be released all the same. */
 int authority_members(const struct strata *strata, const struct charter *charter,
-	struct authority_member **ret, size_t *ret_count) MUST_CHECK;
+	struct strata_block **ret_texts, struct authority_member **ret,
+	size_t *ret_count) MUST_CHECK;
 
 #endif

@@ -301,7 +301,7 @@ static void revocation_wins_in_any_order(void **state)
 	look();
 	expect(2, AUTHORITY_REVOKED, 0);
 	assert_string_equal(member(2)->reason, "stolen laptop");
-	assert_true(id_equal(&member(2)->by, &founder));
+	assert_true(id_equal(member(2)->by, &founder));
 	assert_true(member(2)->stamp == records_at(5));
 	assert_int_equal(member(2)->ended_by->type, RECORD_REVOCATION);
 }
@@ -317,7 +317,7 @@ static void of_several_revocations_the_earliest_is_told(void **state)
 	look();
 	expect(4, AUTHORITY_REVOKED, 0);
 	assert_true(member(4)->stamp == records_at(10));
-	assert_true(id_equal(&member(4)->by, &member(2)->id));
+	assert_true(id_equal(member(4)->by, &member(2)->id));
 }
 
 static void the_word_of_a_member_revokes_nobody(void **state)

@@ -181,7 +181,7 @@ static void dump_member(struct pack *out, const struct authority_member *m)
 	pack_put_str(out, m->given_name);
 	pack_put_str(out, m->name);
 	pack_put_uint(out, m->stamp);
-	pack_put_bin(out, &m->by, sizeof(m->by));
+	pack_put_bin(out, m->by, sizeof(*m->by));
 	pack_put_str(out, m->reason);
 	pack_put_bin(out, &m->invite, sizeof(m->invite));
 	for (size_t i = 0; i < m->tag_count; i++)
