@@ -297,9 +297,6 @@ void gossip_close_mesh(struct gossip *g)
 	g->spread = NULL;
 	store_free(g->store);
 	g->store = NULL;
-	free(g->claims);
-	g->claims = NULL;
-	g->claim_count = 0;
 	g->authority_version = 0; /* that of the next store, which is empty */
 	g->view_dirty = false;
 	g->descriptor_dirty = true;

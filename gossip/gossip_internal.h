@@ -112,6 +112,7 @@
 #define TWICE_GAP_MS  60000
 #define PAST_SHOWN_MS (24 * 3600 * INT64_C(1000))
 
+/* Kept small: there is one for each pair of nodes in the mesh. */
 struct peer {
 	struct id id;
 	bool member;	      /* now; else one whose membership has ended */
@@ -148,8 +149,12 @@ struct peer {
 	bool has_clock;
 	int64_t clock_offset_ms;
 	/* what it says of itself */
-	struct descriptor *descriptor; /* NULL: unknown or refused */
-	mtime_t described;	       /* of the rate at which new ones are taken */
+	struct record *descriptor;  /* the last whose proofs hold; NULL: none */
+	struct endpoint *endpoints; /* in it, like the next three */
+	uint8_t endpoint_count;
+	uint16_t wireguard_port; /* 0 also for a key that cannot be used */
+	uint32_t claim;
+	mtime_t described; /* of the rate at which new ones are taken */
 	uint8_t wireguard_public[32];
 	struct ip address4; /* family 0: none, or lost in a clash */
 	enum gossip_member_state state;
@@ -267,9 +272,7 @@ struct gossip {
 	bool view_dirty;
 	mtime_t view_next;
 	mtime_t store_changed;
-	struct address_claim *claims;
-	size_t claim_count;
-	bool claims_dirty; /* some living claim is another one */
+	bool claims_dirty; /* of addresses: some living claim is another one */
 	/* members */
 	struct map peers, tags; /* by id; by receive tag */
 	size_t unkeyed;
@@ -460,7 +463,7 @@ struct record *gossip_view_grant_behind(const struct gossip *g, const struct id 
 int gossip_view_compute(struct gossip *g) MUST_CHECK;
 void gossip_view_drop(struct gossip *g);
 void gossip_view_refresh(struct gossip *g);
-void gossip_view_descriptor(struct gossip *g, const struct record *record);
+void gossip_view_descriptor(struct gossip *g, struct record *record);
 void gossip_view_own_descriptor(const struct gossip *g, struct descriptor *ret);
 void gossip_view_publish_descriptor(struct gossip *g);
 struct gossip_event gossip_view_event(

@@ -34,7 +34,8 @@ void gossip_peer_free(struct gossip *g, struct peer *peer)
 		map_del(&g->tags, peer->pair.receive_tag);
 	else if (!peer->unusable)
 		g->unkeyed--;
-	free(peer->descriptor);
+	record_unref(peer->descriptor);
+	free(peer->endpoints);
 	sodium_memzero(peer, sizeof(*peer));
 	free(peer);
 }
@@ -158,9 +159,8 @@ size_t gossip_peer_candidates(
 	add_candidate(g, ret, &count, GOSSIP_CANDIDATES_MAX, &peer->reached);
 	for (size_t i = 0; i < LEARNED_MAX; i++)
 		add_candidate(g, ret, &count, GOSSIP_CANDIDATES_MAX, &peer->learned[i]);
-	for (size_t i = 0; peer->descriptor && i < peer->descriptor->endpoint_count; i++)
-		add_candidate(
-			g, ret, &count, GOSSIP_CANDIDATES_MAX, &peer->descriptor->endpoints[i]);
+	for (size_t i = 0; i < peer->endpoint_count; i++)
+		add_candidate(g, ret, &count, GOSSIP_CANDIDATES_MAX, &peer->endpoints[i]);
 	add_candidate(g, ret, &count, GOSSIP_CANDIDATES_MAX, &peer->stored);
 	return count;
 }

@@ -93,20 +93,18 @@ static void fill_peer(const struct gossip *g, const struct peer *peer, struct go
 	ret->rtt_us = swim_info(g->swim, &peer->id, &info) ? info.rtt_us : -1;
 	ret->address4 = peer->address4;
 	ret->reached = peer->reached;
-	ret->has_descriptor = peer->descriptor != NULL;
-	if (peer->descriptor)
-		ret->descriptor = *peer->descriptor;
+	ret->has_descriptor =
+		peer->descriptor && descriptor_read(peer->descriptor, &ret->descriptor) == 0;
+	ret->descriptor.wireguard_port = peer->wireguard_port;
 }
 
 static void fill_wireguard(
 	const struct gossip *g, const struct peer *peer, struct gossip_member *ret)
 {
-	const struct descriptor *descriptor = peer->descriptor;
 	struct endpoint reachable[GOSSIP_CANDIDATES_MAX];
 	size_t count;
 
-	if (!peer->member || !descriptor || !descriptor->wireguard_port ||
-		!g->config.wireguard_port || !peer->keyed)
+	if (!peer->member || !peer->wireguard_port || !g->config.wireguard_port || !peer->keyed)
 		return;
 	memcpy(ret->wireguard_public, peer->wireguard_public, sizeof(ret->wireguard_public));
 	keys_preshared(peer->shared, g->wireguard_public, ret->wireguard_public, ret->preshared);
@@ -116,7 +114,7 @@ static void fill_wireguard(
 		struct endpoint at = reachable[i];
 		bool known = false;
 
-		at.port = descriptor->wireguard_port;
+		at.port = peer->wireguard_port;
 		for (size_t j = 0; j < ret->candidate_count; j++)
 			known |= endpoint_equal(&ret->candidates[j], &at);
 		if (!known)

@@ -31,21 +31,23 @@ static struct address_claim claim_of(
 	return claim;
 }
 
-/* All living claims, this node's included, resolved. */
-static void resolve_addresses(struct gossip *g, const struct charter *charter)
+struct claims {
+	struct address_claim *items;
+	size_t count;
+};
+
+/* All living claims, this node's included, resolved. ERR_NOMEM. */
+static int resolve_addresses(
+	const struct gossip *g, const struct charter *charter, struct claims *ret)
 {
 	const struct authority_member *member;
 	size_t count = 0;
 
 	while (authority_at(g->authority, count))
 		count++;
-	free(g->claims);
-	g->claim_count = 0;
-	g->claims = calloc(count ? count : 1, sizeof(*g->claims));
-	if (!g->claims) {
-		g->claims_dirty = true; /* no memory: with the next change */
-		return;
-	}
+	*ret = (struct claims){.items = calloc(count ? count : 1, sizeof(*ret->items))};
+	if (!ret->items)
+		return ERR_NOMEM;
 	for (size_t i = 0; (member = authority_at(g->authority, i)); i++) {
 		bool self = id_equal(&member->id, &g->config.identity->id);
 		const struct peer *peer = self ? NULL : gossip_peer(g, &member->id);
@@ -53,12 +55,12 @@ static void resolve_addresses(struct gossip *g, const struct charter *charter)
 		if (member->standing != AUTHORITY_MEMBER)
 			continue;
 		if (self)
-			g->claims[g->claim_count++] = claim_of(charter, member, g->claim);
+			ret->items[ret->count++] = claim_of(charter, member, g->claim);
 		else if (peer && (peer->descriptor || member->pinned4.family))
-			g->claims[g->claim_count++] = claim_of(
-				charter, member, peer->descriptor ? peer->descriptor->claim : 0);
+			ret->items[ret->count++] = claim_of(charter, member, peer->claim);
 	}
-	address_resolve(g->claims, g->claim_count);
+	address_resolve(ret->items, ret->count);
+	return 0;
 }
 
 static void address4_moved(struct gossip *g, const struct ip *before)
@@ -72,14 +74,15 @@ static void address4_moved(struct gossip *g, const struct ip *before)
 }
 
 /* Only the loser of a clash moves: to its next claim that nobody holds. */
-static void move_own_claim(struct gossip *g, const struct charter *charter)
+static void move_own_claim(
+	struct gossip *g, const struct charter *charter, const struct claims *claims)
 {
 	const struct id *self = &g->config.identity->id;
 	struct ip before = g->address4;
 	uint32_t claim;
 
-	if (address_choose(&charter->prefix4, self, g->claim, g->claims, g->claim_count, &claim) !=
-		0) {
+	if (address_choose(
+		    &charter->prefix4, self, g->claim, claims->items, claims->count, &claim) != 0) {
 		g->address4 = (struct ip){0};
 		return;
 	}
@@ -95,26 +98,29 @@ static void apply_addresses(struct gossip *g)
 {
 	const struct id *self = &g->config.identity->id;
 	struct charter charter;
+	struct claims claims;
 	struct peer *peer;
 
 	if (!g->claims_dirty || !authority_has_charter(g->authority, &charter))
 		return;
+	if (resolve_addresses(g, &charter, &claims) != 0)
+		return; /* no memory: with the next change */
 	g->claims_dirty = false;
-	resolve_addresses(g, &charter);
 	map_each (&g->peers, at, peer)
 		peer->address4 = (struct ip){0};
-	for (size_t i = 0; i < g->claim_count; i++) {
-		const struct address_claim *claim = &g->claims[i];
+	for (size_t i = 0; i < claims.count; i++) {
+		const struct address_claim *claim = &claims.items[i];
 
 		if (id_equal(&claim->node, self)) {
 			if (claim->holds)
 				g->address4 = claim->ip;
 			else if (!claim->pinned)
-				move_own_claim(g, &charter);
+				move_own_claim(g, &charter, &claims);
 		} else if (claim->holds && (peer = gossip_peer(g, &claim->node))) {
 			peer->address4 = claim->ip;
 		}
 	}
+	free(claims.items);
 }
 
 /* ---- members ---- */
@@ -311,37 +317,61 @@ void gossip_view_refresh(struct gossip *g)
 	gossip_effect_add(g, EFFECT_CHANGED, NULL, 0);
 }
 
-void gossip_view_descriptor(struct gossip *g, const struct record *record)
+static void refused(struct gossip *g, const struct record *record)
 {
-	struct peer *peer = gossip_peer(g, &record->author);
-	struct descriptor *descriptor;
-	struct gossip_event event;
+	struct gossip_event event =
+		gossip_view_event(g, GOSSIP_EVENT_RECORD_REFUSED, &record->author);
 
-	if (!peer)
-		return;
-	descriptor = calloc(1, sizeof(*descriptor));
-	if (!descriptor)
-		return;
-	if (descriptor_decode(record, descriptor) != 0) {
-		free(descriptor);
-		event = gossip_view_event(g, GOSSIP_EVENT_RECORD_REFUSED, &record->author);
-		strcpy(event.cause, "descriptor without a valid proof of its WireGuard key");
-		gossip_effect_event(g, &event);
+	strcpy(event.cause, "descriptor without a valid proof of its WireGuard key");
+	gossip_effect_event(g, &event);
+}
+
+static void take_key(struct gossip *g, struct peer *peer, const struct descriptor *descriptor)
+{
+	struct gossip_event event;
+	uint8_t key[32];
+
+	peer->wireguard_port = descriptor->wireguard_port;
+	if (keys_wireguard_public(&descriptor->wireguard, key) != 0) {
+		/* its proof was checked with that key: not to be reached */
+		peer->wireguard_port = 0;
 		return;
 	}
 	if (g->started && peer->descriptor &&
-		!id_equal(&peer->descriptor->wireguard, &descriptor->wireguard)) {
-		event = gossip_view_event(g, GOSSIP_EVENT_KEY_ROTATED, &record->author);
+		memcmp(peer->wireguard_public, key, sizeof(key)) != 0) {
+		event = gossip_view_event(g, GOSSIP_EVENT_KEY_ROTATED, &peer->id);
 		gossip_effect_event(g, &event);
 	}
-	if (!peer->descriptor || peer->descriptor->claim != descriptor->claim)
+	memcpy(peer->wireguard_public, key, sizeof(key));
+}
+
+void gossip_view_descriptor(struct gossip *g, struct record *record)
+{
+	struct peer *peer = gossip_peer(g, &record->author);
+	struct descriptor descriptor;
+	struct endpoint *endpoints;
+	size_t size;
+
+	if (!peer)
+		return;
+	if (descriptor_decode(record, &descriptor) != 0) {
+		refused(g, record);
+		return;
+	}
+	size = descriptor.endpoint_count * sizeof(*endpoints);
+	endpoints = malloc(size ? size : 1);
+	if (!endpoints)
+		return;
+	memcpy(endpoints, descriptor.endpoints, size);
+	free(peer->endpoints);
+	peer->endpoints = endpoints;
+	peer->endpoint_count = (uint8_t)descriptor.endpoint_count;
+	take_key(g, peer, &descriptor);
+	if (!peer->descriptor || peer->claim != descriptor.claim)
 		g->claims_dirty = true;
-	free(peer->descriptor);
-	peer->descriptor = descriptor;
-	if (descriptor->wireguard_port &&
-		keys_wireguard_public(&descriptor->wireguard, peer->wireguard_public) != 0)
-		descriptor->wireguard_port =
-			0; /* its proof was checked with that key: not to be reached */
+	peer->claim = descriptor.claim;
+	record_unref(peer->descriptor);
+	peer->descriptor = record_ref(record);
 	g->view_dirty = true;
 }
 

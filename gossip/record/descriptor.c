@@ -100,16 +100,25 @@ static int check_proof(const struct id *node, const struct id *key, const struct
 	return keys_verify(key, KEYS_WIREGUARD, node, sizeof(*node), proof);
 }
 
-int descriptor_decode(const struct record *record, struct descriptor *ret)
+int descriptor_read(const struct record *record, struct descriptor *ret)
 {
 	struct pack_reader reader = pack_reader(record->value, record->value_size);
 	struct descriptor out = {0};
-	int err;
 
 	if (record->type != RECORD_DESCRIPTOR || record->key_size != 0 ||
 		get_fields(&reader, &out) != 0)
 		return ERR_MALFORMED;
-	err = check_proof(&record->author, &out.wireguard, &out.wireguard_proof);
+	*ret = out;
+	return 0;
+}
+
+int descriptor_decode(const struct record *record, struct descriptor *ret)
+{
+	struct descriptor out;
+	int err = descriptor_read(record, &out);
+
+	if (!err)
+		err = check_proof(&record->author, &out.wireguard, &out.wireguard_proof);
 	if (!err && out.has_next)
 		err = check_proof(&record->author, &out.next, &out.next_proof);
 	if (!err)

@@ -32,5 +32,7 @@ void descriptor_encode(const struct descriptor *descriptor, struct pack *out);
 /* Decodes and checks the proofs against the record's author. ERR_MALFORMED, ERR_BAD_SIGNATURE,
  * ERR_BAD_KEY. */
 int descriptor_decode(const struct record *record, struct descriptor *ret) MUST_CHECK;
+/* The same of a record whose proofs were found to hold before. ERR_MALFORMED. */
+int descriptor_read(const struct record *record, struct descriptor *ret) MUST_CHECK;
 
 #endif

@@ -69,10 +69,9 @@ static bool is_known_to_founder(struct faults *f, int node)
 	struct id id = cluster_id(f->cluster, node);
 	struct endpoint at = cluster_endpoint(f->cluster, node);
 	const struct peer *peer = founder && founder->store ? gossip_peer(founder, &id) : NULL;
-	const struct descriptor *descriptor = peer ? peer->descriptor : NULL;
 
-	for (size_t i = 0; descriptor && i < descriptor->endpoint_count; i++) {
-		if (endpoint_equal(&descriptor->endpoints[i], &at))
+	for (size_t i = 0; peer && i < peer->endpoint_count; i++) {
+		if (endpoint_equal(&peer->endpoints[i], &at))
 			return true;
 	}
 	return false;
