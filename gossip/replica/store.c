@@ -17,14 +17,24 @@ struct facts {
 	size_t limit;	    /* of its admissions that are stored */
 };
 
-/* What holds a slot. */
+/* What holds a slot: by the record's type one of the three. There are two for each pair of nodes in
+ * the mesh, so that none has room for what it does not need. */
 struct entry {
 	struct record *record;
 	struct hash slot; /* of author, type and key */
+	struct order_node all;
+};
+
+struct admission_entry {
+	struct entry entry;
 	struct facts facts;
-	struct author *author; /* whose quota it counts on; NULL: on nobody's */
-	struct order_node all, own;
 	struct uses_claim claim;
+};
+
+struct quota_entry {
+	struct entry entry;
+	struct author *author; /* whose quota it counts on */
+	struct order_node own;
 };
 
 /* Somebody with records that count on its quota, or who is banned. */
@@ -53,7 +63,7 @@ struct store {
 	struct waiting waiting;
 };
 
-#define entry_of(node, member) ((struct entry *)((char *)(node)-offsetof(struct entry, member)))
+#define owner_of(node, type, member) ((type *)((char *)(node)-offsetof(type, member)))
 
 int store_new(const struct id *mesh, struct rng *rng, const struct store_observer *observer,
 	struct store **ret)
@@ -198,6 +208,29 @@ static int verify(const struct store *store, const struct record *record)
 	return err;
 }
 
+/* ---- entries ---- */
+
+/* NULL: it is none. */
+static struct admission_entry *admission_of(struct entry *entry)
+{
+	return entry && entry->record->type == RECORD_ADMISSION ? (struct admission_entry *)entry
+								: NULL;
+}
+
+static struct quota_entry *quota_of(struct entry *entry)
+{
+	return has_quota(entry->record->type) ? (struct quota_entry *)entry : NULL;
+}
+
+static const struct facts *facts_of(const struct entry *entry)
+{
+	static const struct facts none;
+
+	return entry->record->type == RECORD_ADMISSION
+		       ? &((const struct admission_entry *)entry)->facts
+		       : &none;
+}
+
 /* ---- slots ---- */
 
 static void slot_of(
@@ -235,7 +268,7 @@ static bool wins(const struct record *record, const struct facts *facts, const s
 {
 	if (!held)
 		return true;
-	if (facts->makes_admin != held->facts.makes_admin)
+	if (facts->makes_admin != facts_of(held)->makes_admin)
 		return facts->makes_admin;
 	return record_compare(record, held->record) > 0;
 }
@@ -251,7 +284,7 @@ static bool is_admin(const struct store *store, const struct id *id)
 		find_slot(store, &store->mesh, RECORD_GRANT, id, sizeof(*id)))
 		return true;
 	admission = find_slot(store, id, RECORD_ADMISSION, NULL, 0);
-	return admission && admission->facts.makes_admin;
+	return admission && facts_of(admission)->makes_admin;
 }
 
 static bool is_chained(
@@ -326,27 +359,30 @@ static bool is_over_quota(const struct author *author)
 
 /* A successor of one that is counted takes its place. */
 static bool is_beyond_uses(const struct store *store, const struct record *record,
-	const struct facts *facts, const struct entry *held)
+	const struct facts *facts, struct entry *held)
 {
+	const struct admission_entry *before = admission_of(held);
+
 	if (record->type != RECORD_ADMISSION)
 		return false;
-	if (held && held->claim.uses && hash_equal(&held->facts.invite, &facts->invite))
+	if (before && before->claim.uses && hash_equal(&before->facts.invite, &facts->invite))
 		return false;
 	return uses_beyond(&store->uses, &facts->invite, record);
 }
 
 /* Counts an admission, unless somebody keeps it. Without memory it is not counted: it stays. */
-static void count_use(struct store *store, struct entry *entry)
+static void count_use(struct store *store, struct admission_entry *admission)
 {
-	if (entry->record->type != RECORD_ADMISSION || entry->claim.uses ||
-		uses_kept(&store->uses, &entry->record->author))
+	if (admission->claim.uses || uses_kept(&store->uses, &admission->entry.record->author))
 		return;
-	(void)!uses_add(&store->uses, &entry->facts.invite, entry->facts.limit, &entry->claim);
+	(void)!uses_add(
+		&store->uses, &admission->facts.invite, admission->facts.limit, &admission->claim);
 }
 
 static void keep_one(struct store *store, const struct id *node)
 {
-	struct entry *admission = find_slot(store, node, RECORD_ADMISSION, NULL, 0);
+	struct admission_entry *admission =
+		admission_of(find_slot(store, node, RECORD_ADMISSION, NULL, 0));
 
 	if (uses_keep(&store->uses, node) == 0 && admission)
 		uses_remove(&store->uses, &admission->claim);
@@ -354,7 +390,8 @@ static void keep_one(struct store *store, const struct id *node)
 
 static void unkeep_one(struct store *store, const struct id *node)
 {
-	struct entry *admission = find_slot(store, node, RECORD_ADMISSION, NULL, 0);
+	struct admission_entry *admission =
+		admission_of(find_slot(store, node, RECORD_ADMISSION, NULL, 0));
 
 	uses_unkeep(&store->uses, node);
 	if (admission)
@@ -398,19 +435,21 @@ static void count_digest(struct store *store, const struct record *record,
 static void detach(struct store *store, struct entry *entry, bool report)
 {
 	struct record *record = entry->record;
-	struct author *author = entry->author;
+	struct admission_entry *admission = admission_of(entry);
+	struct quota_entry *quota = quota_of(entry);
 
 	order_remove(&store->all, &entry->all);
-	uses_remove(&store->uses, &entry->claim);
+	if (admission)
+		uses_remove(&store->uses, &admission->claim);
 	each_kept(store, record, unkeep_one);
 	store->size_bytes -= record->size;
 	count_digest(store, record, digest_remove);
 	if (authority_concerns(record->type))
 		store->authority_version++;
-	if (author) {
-		order_remove(&author->own, &entry->own);
-		author->count--;
-		author->size_bytes -= record->size;
+	if (quota) {
+		order_remove(&quota->author->own, &quota->own);
+		quota->author->count--;
+		quota->author->size_bytes -= record->size;
 	}
 	if (report && store->observer.removed)
 		store->observer.removed(store->observer.context, record);
@@ -421,19 +460,21 @@ static void detach(struct store *store, struct entry *entry, bool report)
 static void attach(struct store *store, struct entry *entry, bool report)
 {
 	struct record *record = entry->record;
-	struct author *author = entry->author;
+	struct admission_entry *admission = admission_of(entry);
+	struct quota_entry *quota = quota_of(entry);
 
 	order_add(&store->all, &entry->all);
-	count_use(store, entry);
+	if (admission)
+		count_use(store, admission);
 	each_kept(store, record, keep_one);
 	store->size_bytes += record->size;
 	count_digest(store, record, digest_add);
 	if (authority_concerns(record->type))
 		store->authority_version++;
-	if (author) {
-		order_add(&author->own, &entry->own);
-		author->count++;
-		author->size_bytes += record->size;
+	if (quota) {
+		order_add(&quota->author->own, &quota->own);
+		quota->author->count++;
+		quota->author->size_bytes += record->size;
 	}
 	if (report && store->observer.added)
 		store->observer.added(store->observer.context, record);
@@ -441,7 +482,8 @@ static void attach(struct store *store, struct entry *entry, bool report)
 
 static void remove_entry(struct store *store, struct entry *entry, bool report)
 {
-	struct author *author = entry->author;
+	const struct quota_entry *quota = quota_of(entry);
+	struct author *author = quota ? quota->author : NULL;
 
 	map_del(&store->by_hash, &entry->record->hash);
 	map_del(&store->by_slot, &entry->slot);
@@ -459,13 +501,14 @@ static void remove_said(struct store *store, const struct id *id)
 	if (descriptor)
 		remove_entry(store, descriptor, true);
 	for (size_t count = author ? author->count : 0; count; count--)
-		remove_entry(store, entry_of(order_first(&author->own), own), true);
+		remove_entry(store,
+			&owner_of(order_first(&author->own), struct quota_entry, own)->entry, true);
 }
 
 /* An admission beyond its invite's uses goes, and with it all that it was the chain of. */
 static void remove_member(struct store *store, struct entry *admission)
 {
-	bool made_admin = admission->facts.makes_admin;
+	bool made_admin = facts_of(admission)->makes_admin;
 	struct id id = admission->record->author;
 	struct entry *leave = find_slot(store, &id, RECORD_LEAVE, NULL, 0);
 	struct record *at = NULL, *next;
@@ -482,7 +525,7 @@ static void remove_member(struct store *store, struct entry *admission)
 		record_ref(next);
 		record_unref(at);
 		at = next;
-		if (is_chained(store, next, &entry->facts))
+		if (is_chained(store, next, facts_of(entry)))
 			continue;
 		if (next->type == RECORD_ADMISSION)
 			remove_member(store, entry);
@@ -497,7 +540,7 @@ static void remove_excess(struct store *store, const struct uses *uses)
 	struct order_node *excess;
 
 	while ((excess = uses_excess(uses)))
-		remove_member(store, entry_of(excess, claim.node));
+		remove_member(store, &owner_of(excess, struct admission_entry, claim.node)->entry);
 }
 
 static struct order_node new_node(struct store *store, const struct record *record)
@@ -505,23 +548,37 @@ static struct order_node new_node(struct store *store, const struct record *reco
 	return (struct order_node){.priority = (uint32_t)rng_u64(store->rng), .record = record};
 }
 
+static size_t entry_size(uint16_t type)
+{
+	if (type == RECORD_ADMISSION)
+		return sizeof(struct admission_entry);
+	return has_quota(type) ? sizeof(struct quota_entry) : sizeof(struct entry);
+}
+
 static int new_entry(
 	struct store *store, struct record *record, const struct facts *facts, struct entry **ret)
 {
-	struct entry *entry = calloc(1, sizeof(*entry));
+	struct entry *entry = calloc(1, entry_size(record->type));
+	struct admission_entry *admission;
+	struct quota_entry *quota;
 
 	if (!entry)
 		return ERR_NOMEM;
-	if (has_quota(record->type) && ensure_author(store, &record->author, &entry->author) != 0) {
+	entry->record = record;
+	quota = quota_of(entry);
+	if (quota && ensure_author(store, &record->author, &quota->author) != 0) {
 		free(entry);
 		return ERR_NOMEM;
 	}
-	entry->record = record;
-	entry->facts = *facts;
 	slot_of(&record->author, record->type, record->key, record->key_size, &entry->slot);
 	entry->all = new_node(store, record);
-	entry->own = new_node(store, record);
-	entry->claim.node = new_node(store, record);
+	if (quota)
+		quota->own = new_node(store, record);
+	admission = admission_of(entry);
+	if (admission) {
+		admission->facts = *facts;
+		admission->claim.node = new_node(store, record);
+	}
 	*ret = entry;
 	return 0;
 }
@@ -556,13 +613,17 @@ static int put_in_maps(struct store *store, struct entry *entry, struct entry *h
 static int add(struct store *store, struct record *record, const struct facts *facts,
 	struct entry *held, bool report)
 {
+	const struct admission_entry *admission;
+	const struct quota_entry *quota;
 	struct entry *entry;
 	struct author *author;
 	int err = new_entry(store, record, facts, &entry);
 
 	if (err)
 		return err;
-	author = entry->author;
+	admission = admission_of(entry);
+	quota = quota_of(entry);
+	author = quota ? quota->author : NULL;
 	err = put_in_maps(store, entry, held);
 	if (err) {
 		free(entry);
@@ -575,10 +636,12 @@ static int add(struct store *store, struct record *record, const struct facts *f
 		detach(store, held, report);
 	attach(store, entry, report);
 	while (author && is_over_quota(author))
-		remove_entry(store, entry_of(order_first(&author->own), own), report);
+		remove_entry(store,
+			&owner_of(order_first(&author->own), struct quota_entry, own)->entry,
+			report);
 	/* not of what is restored: the keeps may still be to come */
-	if (report && entry->claim.uses)
-		remove_excess(store, entry->claim.uses);
+	if (report && admission && admission->claim.uses)
+		remove_excess(store, admission->claim.uses);
 	return 0;
 }
 
@@ -737,7 +800,7 @@ struct record *store_at_topic(const struct store *store, const struct hash *topi
 
 struct record *store_record(struct order_node *node)
 {
-	return entry_of(node, all)->record;
+	return owner_of(node, struct entry, all)->record;
 }
 
 const struct order *store_order(const struct store *store)
