@@ -116,21 +116,27 @@ static void add_items(struct gossip *g, const struct peer *peer, struct msg *msg
 		(void)spread_pick(g->spread, room_for_items(msg), take_item, msg);
 }
 
+static void add_statements(const struct pack *statements, size_t count, struct msg *msg)
+{
+	struct pack_reader reader = pack_reader(statements->data, statements->size);
+	const uint8_t *item;
+	size_t size;
+
+	if (pack_status(statements) != 0)
+		return;
+	while (count-- &&
+		pack_get_bin(&reader, "statement", 1, SWIM_STATEMENT_MAX, &item, &size) == 0)
+		take_item(msg, SPREAD_STATEMENT, item, size);
+}
+
 /* What the peer should see before anything else: our own word, and whoever accuses it. */
 static void add_greeting(
 	struct gossip *g, const struct peer *peer, struct pack *greeting, struct msg *msg)
 {
-	struct pack_reader reader;
-	const uint8_t *item;
-	size_t size, count = 0;
+	size_t count;
 
 	swim_greet(g->swim, &peer->id, greeting, &count);
-	if (pack_status(greeting) != 0)
-		return;
-	reader = pack_reader(greeting->data, greeting->size);
-	while (count-- &&
-		pack_get_bin(&reader, "greeting", 1, SWIM_STATEMENT_MAX, &item, &size) == 0)
-		take_item(msg, SPREAD_STATEMENT, item, size);
+	add_statements(greeting, count, msg);
 }
 
 /* To each address where the peer may be; news only to a proven one. */
@@ -194,6 +200,21 @@ static void send_ack(struct gossip *g, struct peer *peer, uint64_t sequence)
 	send_back(g, peer, &to, &msg);
 }
 
+static void send_relay(struct gossip *g, struct peer *peer, const struct swim_action *action)
+{
+	uint8_t bytes[SWIM_STATEMENT_MAX + 2];
+	struct pack statements;
+	struct msg msg = {.relay = action->sequence, .relay_answered = action->answered};
+	size_t count = 0;
+
+	msg_add(&msg, MSG_RELAY);
+	pack_init(&statements, bytes, sizeof(bytes));
+	if (!action->answered && peer->has_session)
+		swim_vouch(g->swim, &action->target, &statements, &count);
+	add_statements(&statements, count, &msg);
+	send_everywhere(g, peer, &msg);
+}
+
 void gossip_packet_action(struct gossip *g, const struct swim_action *action)
 {
 	struct peer *peer = gossip_peer(g, &action->to);
@@ -221,10 +242,7 @@ void gossip_packet_action(struct gossip *g, const struct swim_action *action)
 		send_everywhere(g, peer, &msg);
 		break;
 	case SWIM_RELAY:
-		msg_add(&msg, MSG_RELAY);
-		msg.relay = action->sequence;
-		msg.relay_answered = action->answered;
-		send_everywhere(g, peer, &msg);
+		send_relay(g, peer, action);
 		break;
 	case SWIM_CHECK: /* gossip_check.c */
 		break;

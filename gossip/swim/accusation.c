@@ -53,7 +53,7 @@ static void void_one(struct swim *swim, mtime_t now, struct member *member, size
 	if (member->accusation_count)
 		suspicion_schedule(swim, member);
 	else
-		member_event(swim, now, member, MEMBER_HEARD);
+		member_event(swim, now, member, MEMBER_CLEARED);
 }
 
 void accusation_void(struct swim *swim, mtime_t now, const struct id *accuser)
@@ -139,8 +139,7 @@ void accusation_make(struct swim *swim, mtime_t now, struct member *member)
 {
 	struct statement accusation = about(member);
 
-	if (!member->heard || !member->incarnation.generation ||
-		!is_wanted(swim, member, &swim->config.self->id))
+	if (!member->incarnation.generation || !is_wanted(swim, member, &swim->config.self->id))
 		return;
 	accusation.accuser = swim->config.self->id;
 	statement_sign_suspect(&accusation, swim->config.mesh, swim->config.self);

@@ -1,10 +1,10 @@
 /*
  * Suspicions under signatures: who accuses, who confirms, who refutes.
  *
- * Who accuses. We sign an accusation only of a member that we have heard since our start, under an
- * incarnation that it has signed, while we hear others (health.h), and when no stream gets through
- * to it either: a node that is cut off, or that boots alone with a thousand stored members,
- * suspects them silently and spreads nothing.
+ * Who accuses. We sign an accusation only under an incarnation that the member has signed, while we
+ * hear others (health.h), and when no stream gets through to it either: a node that is cut off, or
+ * that boots alone with a thousand stored members, suspects them silently and spreads nothing. Who
+ * has not met the member yet learns its incarnation from a helper's nack.
  *
  * Who confirms. Each accuser counts once. Those who hear of an accusation probe the accused at once
  * with a chance that makes it a few whatever the size of the mesh; their pings tell it, too, that

@@ -246,6 +246,7 @@ static void alive_event(
 	case MEMBER_HEARD:
 	case MEMBER_REFUTED:
 	case MEMBER_RESTARTED:
+	case MEMBER_CLEARED:
 	case MEMBER_EXPIRED:
 		break;
 	}
@@ -264,6 +265,10 @@ static void suspect_event(
 		break;
 	case MEMBER_RESTARTED:
 		change_state(swim, now, member, SWIM_ALIVE, "restarted");
+		break;
+	case MEMBER_CLEARED:
+		if (!member->accusation_count)
+			change_state(swim, now, member, SWIM_ALIVE, "cleared");
 		break;
 	case MEMBER_EXPIRED:
 		change_state(swim, now, member, SWIM_DEAD, "suspicion ran out");
@@ -293,6 +298,7 @@ static void dead_event(
 		break;
 	case MEMBER_FAILED:
 	case MEMBER_ACCUSED:
+	case MEMBER_CLEARED:
 	case MEMBER_EXPIRED:
 	case MEMBER_TOLD:
 		break;

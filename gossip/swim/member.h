@@ -1,11 +1,11 @@
 /*
  * The table of members, and the one place where a member's state changes.
  *
- *            | heard     refuted   restarted  failed    accused   expired   told **
- *   ---------+---------------------------------------------------------------------
- *   alive    | -         -         -          suspect   suspect   -         dead
- *   suspect  | alive *   alive     alive      -         -         dead      dead
- *   dead     | alive *   alive     alive      -         -         -         -
+ *            | heard     refuted   restarted  failed    accused   cleared   expired   told **
+ *   ---------+-------------------------------------------------------------------------------
+ *   alive    | -         -         -          suspect   suspect   -         -         dead
+ *   suspect  | alive *   alive     alive      -         -         alive *   dead      dead
+ *   dead     | alive *   alive     alive      -         -         -         -         -
  *
  *   *  only while no signed accusation stands. Against one it takes the member's own word
  * (refuted): others have the accusation too, and our hearing the member does not reach them.
@@ -29,6 +29,7 @@ enum member_event {
 	MEMBER_RESTARTED, /* it signed a later generation */
 	MEMBER_FAILED,	  /* our probe of it was answered by nobody */
 	MEMBER_ACCUSED,	  /* somebody signed a suspicion of its current incarnation */
+	MEMBER_CLEARED,	  /* what spoke against it does not count any more */
 	MEMBER_EXPIRED,	  /* the suspicion ran out */
 	MEMBER_TOLD,	  /* somebody signed that it is dead, and we believe that */
 };

@@ -68,6 +68,7 @@ static void send_relay(struct swim *swim, const struct probe_relay *relay, bool 
 {
 	queue_action(&swim->actions, &(struct swim_action){.kind = SWIM_RELAY,
 					     .to = relay->requester,
+					     .target = relay->ping.to,
 					     .sequence = relay->requested,
 					     .answered = answered});
 }

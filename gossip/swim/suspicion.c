@@ -77,6 +77,8 @@ void suspicion_probe_failed(
 	bool slow = is_only_slow(now, member, silent);
 
 	member_event(swim, now, member, MEMBER_FAILED);
+	if (slow && member->state == SWIM_SUSPECT)
+		suspicion_schedule(swim, member);
 	if (member->state == SWIM_SUSPECT && member->again.us == MTIME_NEVER.us)
 		member->again = mtime_add_ms(now, SUSPICION_AGAIN_MS);
 	if (!slow && !health_is_alone(swim, now))
@@ -139,10 +141,14 @@ void suspicion_paused(struct swim *swim, int64_t gap_us, mtime_t drained)
 
 void suspicion_resume(struct swim *swim, mtime_t now)
 {
-	struct member *member = swim->members.lists[SWIM_SUSPECT].first;
+	struct member *member = swim->members.lists[SWIM_SUSPECT].first, *next;
 
-	for (; member; member = member->next) {
+	for (; member; member = next) {
+		next = member->next; /* it may leave the list */
 		member->suspected = member->again = member->silent = now;
-		suspicion_schedule(swim, member);
+		if (member->accusation_count)
+			suspicion_schedule(swim, member);
+		else
+			member_event(swim, now, member, MEMBER_CLEARED);
 	}
 }

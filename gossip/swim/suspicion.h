@@ -14,8 +14,8 @@
  *
  * Who is spared at the end. A member that was heard while it was suspected has the minimum from
  * then on, whatever others say. Where we are alone (health.h) no suspicion runs out before
- * SUSPICION_ALONE_MS; when we hear somebody again, all have the minimum from then on, and are
- * probed first.
+ * SUSPICION_ALONE_MS; when we hear somebody again, what our own probes said does not count, and
+ * those whom others accuse have the minimum from then on, and are probed first.
  */
 #ifndef MESHD_GOSSIP_SWIM_SUSPICION_H
 #define MESHD_GOSSIP_SWIM_SUSPICION_H

@@ -446,3 +446,19 @@ void swim_greet(
 		accusation_statement(member, &accusation))
 		put_statement(ret_statements, &accusation, ret_count);
 }
+
+void swim_vouch(
+	struct swim *swim, const struct id *target, struct pack *ret_statements, size_t *ret_count)
+{
+	const struct member *member = member_find(swim, target);
+
+	*ret_count = 0;
+	if (!member || !member->incarnation.generation || member->state == SWIM_DEAD)
+		return;
+	const struct statement alive = {.kind = STATEMENT_ALIVE,
+		.subject = member->id,
+		.incarnation = member->incarnation,
+		.alive = member->alive};
+
+	put_statement(ret_statements, &alive, ret_count);
+}

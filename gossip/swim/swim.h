@@ -135,7 +135,7 @@ struct swim_action {
 	enum swim_action_kind kind;
 	struct id to;
 	uint64_t sequence;
-	struct id target; /* PING_REQ */
+	struct id target; /* PING_REQ, RELAY */
 	bool answered;	  /* RELAY */
 	mtime_t until;	  /* CHECK */
 };
@@ -172,5 +172,9 @@ struct swim_incarnation swim_incarnation(const struct swim *swim);
  * MessagePack byte strings, of SWIM_GREETING_MAX bytes in all at most. */
 void swim_greet(
 	struct swim *swim, const struct id *peer, struct pack *ret_statements, size_t *ret_count);
+
+/* What goes along with a nack about this member: its own last statement, unless it is dead here. */
+void swim_vouch(
+	struct swim *swim, const struct id *target, struct pack *ret_statements, size_t *ret_count);
 
 #endif

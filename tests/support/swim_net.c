@@ -294,27 +294,40 @@ static void take_statement(void *context, enum spread_kind kind, const uint8_t *
 	packet->size += size;
 }
 
-static size_t greet(struct swim_net *net, struct swim_net_packet *packet)
+static void take_statements(
+	struct swim_net_packet *packet, const struct pack *statements, size_t count)
 {
-	uint8_t bytes[SWIM_GREETING_MAX];
-	struct pack greeting;
-	size_t count;
+	struct pack_reader reader = pack_reader(statements->data, statements->size);
 
-	pack_init(&greeting, bytes, sizeof(bytes));
-	swim_greet(net->nodes[packet->from].swim, swim_net_id(net, packet->to), &greeting, &count);
-	assert_int_equal(pack_status(&greeting), 0);
-	struct pack_reader reader = pack_reader(bytes, greeting.size);
-
+	assert_int_equal(pack_status(statements), 0);
 	while (count--) {
 		const uint8_t *statement;
 		size_t size;
 
-		assert_int_equal(
-			pack_get_bin(&reader, "greeting", 1, SWIM_STATEMENT_MAX, &statement, &size),
+		assert_int_equal(pack_get_bin(&reader, "statement", 1, SWIM_STATEMENT_MAX,
+					 &statement, &size),
 			0);
 		take_statement(packet, SPREAD_STATEMENT, statement, size);
 	}
-	return greeting.size;
+}
+
+/* What goes along with an action in any case; its size. */
+static size_t greet(struct swim_net *net, struct swim_net_packet *packet)
+{
+	struct swim *swim = net->nodes[packet->from].swim;
+	uint8_t bytes[SWIM_GREETING_MAX + SWIM_STATEMENT_MAX + 2];
+	struct pack statements;
+	size_t count;
+
+	pack_init(&statements, bytes, sizeof(bytes));
+	swim_greet(swim, swim_net_id(net, packet->to), &statements, &count);
+	take_statements(packet, &statements, count);
+	if (packet->action.kind == SWIM_RELAY && !packet->action.answered) {
+		pack_init(&statements, bytes, sizeof(bytes));
+		swim_vouch(swim, &packet->action.target, &statements, &count);
+		take_statements(packet, &statements, count);
+	}
+	return packet->size;
 }
 
 static void count_sent(struct swim_net_counts *sent, const struct swim_net_packet *packet)
