@@ -7,8 +7,7 @@
 
 #include "gossip/gossip_internal.h"
 
-#define LEAVE_TELL_MEMBERS  64
-#define DESCRIPTOR_RETRY_MS 60000
+#define LEAVE_TELL_MEMBERS 64
 
 int gossip_fail(struct gossip *g, int err, const char *format, ...)
 {
@@ -115,7 +114,9 @@ static int record_admit(void *context, const struct record *record)
 	struct peer *peer;
 	int err = hlc_observe(&g->hlc, gossip_mesh_time(g), record->stamp);
 
-	if (authority_concerns(record->type))
+	/* what this node has on its disk and has been told so stands, though its clock be behind
+	 * what it has seen */
+	if (authority_concerns(record->type) || record == g->storing)
 		err = 0;
 	/* what a member may say again and again, and what each time costs every node a write, or a
 	 * look at all there is of authority */
@@ -199,10 +200,6 @@ static void own_persisted(struct gossip *g, struct record *record)
 		snprintf(event.cause, sizeof(event.cause), "own %s: %s",
 			record_type_label(record->type), err_text(err));
 		gossip_effect_event(g, &event);
-		if (record->type == RECORD_DESCRIPTOR) { /* its stamp's time may come */
-			g->descriptor_dirty = true;
-			g->descriptor_next = mtime_add_ms(g->time.now, DESCRIPTOR_RETRY_MS);
-		}
 		return;
 	}
 	if (record->type == RECORD_DESCRIPTOR)
@@ -255,7 +252,7 @@ int gossip_open_mesh(struct gossip *g, const struct id *mesh)
 
 	g->mesh = *mesh;
 	g->hlc = (struct hlc){0};
-	hlc_begin(&g->hlc, g->time.wall, rng_u64(&g->rng));
+	hlc_begin(&g->hlc, rng_u64(&g->rng));
 	map_init(&g->peers, sizeof(struct id), &g->rng);
 	map_init(&g->tags, SEAL_TAG_SIZE, &g->rng);
 	err = store_new(mesh, &g->rng, &observer, &g->store);
@@ -399,7 +396,6 @@ void gossip_restore_endpoint(
 int gossip_start(struct gossip *g, struct gossip_time time)
 {
 	g->time = time;
-	hlc_begin(&g->hlc, gossip_mesh_time(g), rng_u64(&g->rng));
 	if (g->store) {
 		gossip_view_refresh(g);
 		/* a mesh without this node in it: its database was lost, and its peers bring it

@@ -5,8 +5,8 @@
  * bounds all that others may know of: a restart starts there.
  *
  * Unless the disk was set back, by a backup or a machine's snapshot, perhaps with the clock: then
- * an earlier life went on from here and others know its stamps. So each life counts from a random
- * number (hlc_begin).
+ * an earlier life went on from here, and others know its stamps. So each life counts from a number
+ * of its own in every millisecond, and from what it only saw it goes on in the next millisecond.
  */
 #ifndef MESHD_GOSSIP_RECORD_HLC_H
 #define MESHD_GOSSIP_RECORD_HLC_H
@@ -16,15 +16,13 @@
 
 #define HLC_AHEAD_MAX_MS (60 * 1000) /* of mesh time, for stamps of others */
 
+#define HLC_FIRST_MAX 0x7fff /* leaves as many counts in the millisecond */
+
 struct hlc {
 	uint64_t last;	/* the latest stamp issued or seen */
-	uint16_t first; /* the count of each millisecond's first stamp in this life */
+	bool issued;	/* in this life; else seen */
+	uint16_t first; /* the count of a millisecond's first stamp in this life */
 };
-
-#define HLC_FIRST_MAX 0x7fff /* leaves as many counts in the millisecond */
-#define HLC_SKIP_MAX_MS                                                                          \
-	1000 /* of a life that begins behind what it has seen: 	      * far less than others let \
-		stamps be ahead */
 
 static inline int64_t hlc_stamp_ms(uint64_t stamp)
 {
@@ -36,8 +34,8 @@ static inline uint64_t hlc_from_ms(int64_t ms)
 	return (uint64_t)ms << 16;
 }
 
-/* A life begins, with all seen that there is to see: random is any number. */
-void hlc_begin(struct hlc *hlc, wtime_t wall, uint64_t random);
+/* A life begins; random is any number. */
+void hlc_begin(struct hlc *hlc, uint64_t random);
 /* A stamp after all others, near the wall clock. */
 uint64_t hlc_next(struct hlc *hlc, wtime_t wall);
 /* Takes note of a stamp of somebody else. ERR_FUTURE when it is more than HLC_AHEAD_MAX_MS ahead:
