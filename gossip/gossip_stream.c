@@ -153,6 +153,37 @@ static int introduce(struct gossip *g, struct stream *s)
 	return err ? err : gossip_sync_pump(g, s);
 }
 
+static int tell_void(struct gossip *g, struct stream *s, const struct record *record)
+{
+	struct frame answer = {.type = FRAME_VOID, .record = gossip_stream_item(record)};
+
+	return record ? gossip_stream_send(g, s, &answer) : 0;
+}
+
+/* What ended its membership, and what makes its author's word count: the client, of whom nobody
+ * takes a sync any more, may have missed that this one became an admin, or what the root let stand
+ * of one that is none any more. */
+static int tell_ended(struct gossip *g, struct stream *s, const struct record *ended_by)
+{
+	const struct id *author = &ended_by->author;
+	int err = tell_void(
+		g, s, store_slot(g->store, &g->mesh, RECORD_GRANT, author, sizeof(*author)));
+
+	if (err == 0)
+		err = tell_void(g, s, store_slot(g->store, author, RECORD_ADMISSION, NULL, 0));
+	for (const struct record *r = store_after(g->store, NULL); err == 0 && r;
+		r = store_after(g->store, r)) {
+		if (r->type == RECORD_ADMIN_REVOCATION && r->key_size >= sizeof(*author) &&
+			memcmp(r->key, author, sizeof(*author)) == 0)
+			err = tell_void(g, s, r);
+	}
+	if (err == 0)
+		err = tell_void(g, s, ended_by);
+	if (err == 0)
+		gossip_stream_end(g, s);
+	return 0;
+}
+
 static int introduce_received(struct gossip *g, struct stream *s, const struct frame *frame)
 {
 	const struct authority_member *member;
@@ -165,14 +196,8 @@ static int introduce_received(struct gossip *g, struct stream *s, const struct f
 	member = authority_member(g->authority, channel_peer(s->channel));
 	if (!member)
 		return ERR_NO_CHAIN;
-	if (member->standing != AUTHORITY_MEMBER) {
-		struct frame answer = {
-			.type = FRAME_VOID, .record = gossip_stream_item(member->ended_by)};
-
-		if (member->ended_by && gossip_stream_send(g, s, &answer) == 0)
-			gossip_stream_end(g, s);
-		return member->ended_by ? 0 : ERR_REVOKED;
-	}
+	if (member->standing != AUTHORITY_MEMBER)
+		return member->ended_by ? tell_ended(g, s, member->ended_by) : ERR_REVOKED;
 	return gossip_sync_serve(g, s);
 }
 
