@@ -20,7 +20,11 @@ void gossip_check_begin(struct gossip *g, const struct swim_action *action)
 
 void gossip_check_answered(struct gossip *g, struct stream *s)
 {
+	struct peer *peer = gossip_peer(g, &s->peer);
+
 	swim_checked(g->swim, g->time.now, &s->peer, SWIM_CHECK_ANSWERED);
+	if (peer)
+		gossip_contact_by_stream(g, peer);
 	gossip_stream_end(g, s);
 }
 

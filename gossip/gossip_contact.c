@@ -26,7 +26,15 @@ static void dial(struct gossip *g, struct peer *peer)
 			g, STREAM_CLIENT, &peer->id, &candidates[rng_below(&g->rng, count)]);
 }
 
-/* One of some random members that is dead, or just any while nobody is heard. */
+/* Whether a stream may have something to tell it: it is dead, or lives without answering datagrams,
+ * which it cannot read without its records. */
+static bool wants_stream(const struct peer *peer)
+{
+	return peer->state == GOSSIP_MEMBER_DEAD ||
+	       mtime_before(peer->reached_heard, peer->checked);
+}
+
+/* One of some random members that wants it, or just any while nobody is heard. */
 static void dial_one(struct gossip *g, bool any)
 {
 	struct id chosen[DEAD_DIAL_SAMPLE];
@@ -35,7 +43,7 @@ static void dial_one(struct gossip *g, bool any)
 	for (size_t i = 0; i < count; i++) {
 		struct peer *peer = gossip_peer(g, &chosen[i]);
 
-		if (peer && (any || peer->state == GOSSIP_MEMBER_DEAD)) {
+		if (peer && (any || wants_stream(peer))) {
 			dial(g, peer);
 			return;
 		}
@@ -88,6 +96,12 @@ void gossip_contact_start(struct gossip *g)
 mtime_t gossip_contact_deadline(const struct gossip *g)
 {
 	return g->state == GOSSIP_RUNNING ? mtime_min(isolated_at(g), g->dead_next) : MTIME_NEVER;
+}
+
+void gossip_contact_by_stream(struct gossip *g, struct peer *peer)
+{
+	peer->checked = g->time.now;
+	gossip_contact_lost(g);
 }
 
 void gossip_contact_lost(struct gossip *g)

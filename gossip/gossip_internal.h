@@ -129,8 +129,9 @@ struct peer {
 	/* where it is */
 	struct endpoint reached; /* proven by a round trip; family 0: none */
 	mtime_t reached_heard;
-	mtime_t asked; /* there, for the first time since then; earlier: nothing is unanswered */
-	mtime_t moved; /* of the rate at which its moves are told and written */
+	mtime_t asked;	 /* there, for the first time since then; earlier: nothing is unanswered */
+	mtime_t checked; /* only a stream reached it, for the last time */
+	mtime_t moved;	 /* of the rate at which its moves are told and written */
 	struct endpoint stored; /* as this node's disk remembers */
 	struct endpoint learned[LEARNED_MAX];
 	unsigned candidate; /* the next to be tried */
@@ -451,6 +452,8 @@ void gossip_contact_tick(struct gossip *g);
 mtime_t gossip_contact_deadline(const struct gossip *g);
 /* A member was found dead: it may live without our datagrams. */
 void gossip_contact_lost(struct gossip *g);
+/* A stream reached a member that answers no datagrams. */
+void gossip_contact_by_stream(struct gossip *g, struct peer *peer);
 
 /* gossip_command.c */
 /* ERR_STATE, ERR_NOT_ADMIN with a text, where this node may not do what `what` says. */
