@@ -31,19 +31,22 @@ struct watch {
 	struct watched nodes[INVARIANTS_NODES_MAX];
 };
 
-/* The root speaks through the node that holds it. */
-static int author_of(const struct watch *watch, const struct gossip *g, const struct id *id)
+/* The root speaks through the node that holds it; a copy of a node, for itself. */
+static int author_of(
+	const struct watch *watch, int node, const struct gossip *g, const struct id *id)
 {
+	if (id_equal(id, &g->config.identity->id))
+		return node;
 	return id_equal(id, &g->mesh) ? 0 : cluster_node_of(watch->cluster, id);
 }
 
 /* ---- records ---- */
 
 static struct invariants_record describe(
-	const struct watch *watch, const struct gossip *g, const struct record *record)
+	const struct watch *watch, int node, const struct gossip *g, const struct record *record)
 {
 	struct invariants_record ret = {.hash = record->hash,
-		.author = author_of(watch, g, &record->author),
+		.author = author_of(watch, node, g, &record->author),
 		.type = record->type,
 		.stamp = record->stamp};
 	crypto_generichash_state state;
@@ -71,7 +74,7 @@ static void record_kept(struct watch *watch, int node, const struct gossip_effec
 	struct gossip *g = cluster_core(watch->cluster, node);
 	struct watched *watched = &watch->nodes[node];
 	struct record *record = decode(g, effect->bytes, effect->size);
-	struct invariants_record what = describe(watch, g, record);
+	struct invariants_record what = describe(watch, node, g, record);
 
 	invariants_kept(watch->checker, node, &what, gossip_mesh_time(g).ms);
 	if (what.author == node) {
@@ -155,7 +158,7 @@ static void on_disk(void *arg, const uint8_t *bytes, size_t size)
 	const struct start *start = arg;
 	const struct gossip *g = cluster_core(start->watch->cluster, start->node);
 	struct record *record = decode(g, bytes, size);
-	struct invariants_record what = describe(start->watch, g, record);
+	struct invariants_record what = describe(start->watch, start->node, g, record);
 
 	invariants_on_disk(start->watch->checker, start->node, &what);
 	if (what.author == start->node)
