@@ -79,6 +79,7 @@ static void record_added(void *context, struct record *record)
 	struct gossip *g = context;
 
 	g->store_changed = g->time.now;
+	g->agreed = false;
 	if (record != g->storing) {
 		struct gossip_effect *effect =
 			gossip_effect_add(g, EFFECT_PERSIST_RECORD, record->bytes, record->size);
@@ -101,6 +102,7 @@ static void record_removed(void *context, struct record *record)
 	struct gossip_effect *effect = gossip_effect_add(g, EFFECT_PERSIST_REMOVE, NULL, 0);
 
 	g->store_changed = g->time.now;
+	g->agreed = false;
 	effect->ticket = ++g->ticket;
 	effect->hash = record->hash;
 	if (authority_concerns(record->type))

@@ -273,6 +273,8 @@ struct gossip {
 	bool view_dirty;
 	mtime_t view_next;
 	mtime_t store_changed;
+	bool agreed; /* since then somebody told the same digest: who did last */
+	struct id agreed_with;
 	bool claims_dirty; /* of addresses: some living claim is another one */
 	/* members */
 	struct map peers, tags; /* by id; by receive tag */

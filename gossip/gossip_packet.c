@@ -105,7 +105,8 @@ static size_t room_for_items(const struct msg *msg)
 /* By the digest that it told last, and since then nothing has changed here. */
 static bool has_all_records(const struct gossip *g, const struct peer *peer)
 {
-	return !peer->differs && mtime_before(g->store_changed, peer->compared);
+	return (g->agreed && id_equal(&g->agreed_with, &peer->id)) ||
+	       (!peer->differs && mtime_before(g->store_changed, peer->compared));
 }
 
 static void add_items(struct gossip *g, const struct peer *peer, struct msg *msg)
@@ -322,6 +323,9 @@ void gossip_packet_push(struct gossip *g)
 		for (size_t i = 0; i < count; i++) {
 			struct msg msg = content;
 
+			/* as whoever this news came from, with its digest */
+			if (!msg.statement_count && has_all_records(g, neighbours[i]))
+				continue;
 			send_to(g, neighbours[i], &neighbours[i]->reached, &msg);
 		}
 	}

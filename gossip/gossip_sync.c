@@ -22,6 +22,8 @@ void gossip_sync_digest_received(struct gossip *g, struct peer *peer, const stru
 		peer->sync_gap_ms = 0;
 		peer->sync_next = MTIME_ZERO;
 		spread_known(g->spread);
+		g->agreed = true;
+		g->agreed_with = peer->id;
 	}
 	peer->differs = differs;
 	gossip_round_compared(g, peer);
