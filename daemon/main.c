@@ -161,10 +161,11 @@ static void protect(void)
 	setrlimit(RLIMIT_CORE, &none);
 	prctl(PR_SET_DUMPABLE, 0);
 	signal(SIGPIPE, SIG_IGN);
-	/* Small, not fast: one arena, and what is freed goes back; names are resolved by one
-	 * thread. */
+	/* Small, not fast: one arena, and what is freed goes back, a buffer of its own pages at
+	 * once; names are resolved by one thread. */
 	mallopt(M_ARENA_MAX, 1);
 	mallopt(M_TRIM_THRESHOLD, 64 * 1024);
+	mallopt(M_MMAP_THRESHOLD, 32 * 1024);
 	setenv("UV_THREADPOOL_SIZE", "1", 0);
 	/* Our end waits for a look-up that is under way; another one comes every minute. */
 	setenv("RES_OPTIONS", "timeout:1 attempts:2", 0);
