@@ -7,19 +7,8 @@
  * store as it is then. So a lost message costs what it was about and no more, whatever was found
  * out before it broke off is done, and answers may come in any order, twice, or never.
  *
- *   message      key (16) | range, one or more
- *   range        kind (2 bits), shared (6 bits) | length (1) | suffix | payload
- *   SKIP         nothing is said of this range
- *   FINGERPRINT  6 bytes over all that the sender has there
- *   LIST         count (2) | id (5) ...   all that the sender has there
- *   WANT         count (2) | id (5) ...   what the sender lacks of those there
- *
- * Each range goes from where the one before it ended (the first: from the start of the order) up to
- * its bound. A bound is the shortest prefix of class (1) | stamp (8) | hash (32) that lies behind
- * one record and not behind the next, as if filled up with zeros; of it the first `shared` bytes
- * are those of the bound before, and `suffix` the rest. Numbers are big-endian, ids ascend. There
- * is one way to say a thing, and any other is refused: bounds ascend, share all they can, and do
- * not end in a zero; a SKIP stands before something; none is WANTed is not said.
+ * A message is a list of ranges (replica/range.h), of each of which it gives the fingerprint of
+ * what the sender has there, or a list of it, or what of it the sender wants.
  *
  * An equal fingerprint needs no answer. A different one is answered by LISTs where those of all
  * that differ fit a message, else by ranges of about sqrt(n / 2) (2 to 16) parts of the n records

@@ -20,7 +20,7 @@
 #define RECORD_HEAD   3
 #define QUEUE_MAX     4096
 #define AUTHORS	      64
-#define ROUNDS_MOST   200
+#define ROUNDS_MOST   2000 /* more than half of all messages may be lost, and a round needs four */
 #define TEN_THOUSAND  10000
 #define RECORD_SECOND UINT64_C(65536000)
 
