@@ -4,12 +4,14 @@
  * have given, so that a run is the same with and without them (tests/meshsim/same_trace). Records
  * are shared: they never change but in how often they are referred to.
  */
+#include "tests/meshsim/memo.h"
+
 #include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>
 
-#include "gossip/crypto/keys.h"
 #include "gossip/record/record.h"
+#include "tests/meshsim/agree.h"
 
 int __real_keys_verify(const struct id *signer, enum keys_domain domain, const void *data,
 	size_t size, const struct sig *sig);
@@ -150,19 +152,92 @@ int __wrap_keys_wireguard_public(const struct id *wireguard, uint8_t ret[32])
 	return answer->err;
 }
 
+/* ---- key agreements: those of one node with all others at once ---- */
+
+static struct {
+	struct id *ids;
+	uint8_t (*secrets)[32]; /* in X25519's form */
+	size_t count, capacity;
+} known;
+static struct answers agreements, numbers; /* by both ids; by one, its place in `known` */
+
+static struct answer *agreement(const struct id *a, const struct id *b)
+{
+	bool first = memcmp(a, b, sizeof(*a)) < 0;
+	struct question question = {.size = 0};
+
+	ask(&question, first ? a : b, sizeof(*a));
+	ask(&question, first ? b : a, sizeof(*a));
+	return look_up(&agreements, &question);
+}
+
+static struct answer *number_of(const struct id *id)
+{
+	struct question question = {.size = 0};
+
+	ask(&question, id, sizeof(*id));
+	return look_up(&numbers, &question);
+}
+
+void memo_know(const struct keys *keys)
+{
+	struct answer *number = number_of(&keys->id);
+
+	if (number->taken)
+		return;
+	if (known.count == known.capacity) {
+		known.capacity = known.capacity ? known.capacity * 2 : 256;
+		known.ids = realloc(known.ids, known.capacity * sizeof(*known.ids));
+		known.secrets = realloc(known.secrets, known.capacity * sizeof(*known.secrets));
+		assert(known.ids && known.secrets);
+	}
+	known.ids[known.count] = keys->id;
+	crypto_sign_ed25519_sk_to_curve25519(known.secrets[known.count], keys->secret);
+	memcpy(number->value, &known.count, sizeof(known.count));
+	known.count++;
+	keep(&numbers, number, 0);
+}
+
+/* All that this node has not been asked for yet, with those that are known. */
+static void agree_row(size_t own)
+{
+	uint8_t(*secrets)[32] = calloc(known.count, sizeof(*secrets));
+	uint8_t(*shared)[32] = calloc(known.count, sizeof(*shared));
+	size_t *others = calloc(known.count, sizeof(*others)), count = 0;
+
+	assert(secrets && shared && others);
+	for (size_t i = 0; i < known.count; i++) {
+		if (i == own || agreement(&known.ids[own], &known.ids[i])->taken)
+			continue;
+		memcpy(secrets[count], known.secrets[i], sizeof(secrets[count]));
+		others[count++] = i;
+	}
+	agree_with_all(known.secrets[own], (const uint8_t(*)[32])secrets, count, shared);
+	for (size_t i = 0; i < count; i++) {
+		struct answer *answer = agreement(&known.ids[own], &known.ids[others[i]]);
+
+		memcpy(answer->value, shared[i], sizeof(answer->value));
+		keep(&agreements, answer, 0);
+	}
+	free(secrets);
+	free(shared);
+	free(others);
+}
+
 /* Both ends ask the same: the one that comes second has it for nothing. */
 int __wrap_keys_agree(const struct keys *self, const struct id *peer, uint8_t ret_shared[32])
 {
-	static struct answers all;
-	struct question question = {.size = 0};
-	bool first = memcmp(&self->id, peer, sizeof(*peer)) < 0;
-	struct answer *answer;
+	struct answer *answer = agreement(&self->id, peer);
 
-	ask(&question, first ? &self->id : peer, sizeof(*peer));
-	ask(&question, first ? peer : &self->id, sizeof(*peer));
-	answer = look_up(&all, &question);
+	if (!answer->taken && number_of(&self->id)->taken && number_of(peer)->taken) {
+		size_t own;
+
+		memcpy(&own, number_of(&self->id)->value, sizeof(own));
+		agree_row(own);
+		answer = agreement(&self->id, peer);
+	}
 	if (!answer->taken)
-		keep(&all, answer, __real_keys_agree(self, peer, answer->value));
+		keep(&agreements, answer, __real_keys_agree(self, peer, answer->value));
 	if (answer->err == 0)
 		memcpy(ret_shared, answer->value, sizeof(answer->value));
 	return answer->err;

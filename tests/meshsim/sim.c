@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tests/meshsim/memo.h"
 #include "tests/meshsim/records.h"
 
 #define CONVERGE_STEP_MS 20   /* between two looks at whether all agree */
@@ -41,7 +42,7 @@ void sim_mesh(struct sim *sim)
 	if (!order)
 		abort();
 	for (int i = 0; i < nodes; i++) {
-		cluster_add_off(sim->cluster);
+		memo_know(cluster_keys(sim->cluster, cluster_add_off(sim->cluster)));
 		order[i] = i;
 	}
 	records_install(sim->cluster, &sim->rng);
