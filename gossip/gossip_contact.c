@@ -6,6 +6,7 @@
 #define DEAD_DIAL_MS	 30000
 #define DEAD_SOON_MS	 1000
 #define DEAD_DIAL_SAMPLE 8
+#define ISOLATED_DIALS	 3 /* at once: of whom a node knows from long ago, most may have moved */
 
 bool gossip_contact_is_dialling(const struct gossip *g, const struct id *peer)
 {
@@ -43,7 +44,8 @@ static void dial_one(struct gossip *g, bool any)
 	for (size_t i = 0; i < count; i++) {
 		struct peer *peer = gossip_peer(g, &chosen[i]);
 
-		if (peer && (any || wants_stream(peer))) {
+		if (peer && (any || wants_stream(peer)) &&
+			!gossip_contact_is_dialling(g, &peer->id)) {
 			dial(g, peer);
 			return;
 		}
@@ -73,7 +75,8 @@ void gossip_contact_tick(struct gossip *g)
 	if (mtime_reached(g->time.now, isolated_at(g))) {
 		if (mtime_before(g->isolated_next, g->last_heard))
 			g->isolated_gap_ms = ISOLATED_AFTER_MS;
-		dial_one(g, true);
+		for (int i = 0; i < ISOLATED_DIALS; i++)
+			dial_one(g, true);
 		g->isolated_next = gossip_jittered(g, g->isolated_gap_ms);
 		g->isolated_gap_ms *= 2;
 		if (g->isolated_gap_ms > ISOLATED_RETRY_MAX_MS)
