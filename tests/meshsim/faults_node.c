@@ -170,7 +170,8 @@ static bool copy_machine(struct faults *f)
 {
 	int node = faults_plain(f), clone;
 
-	if (f->clones || node < 0 || cluster_count(f->cluster) >= INVARIANTS_NODES_MAX)
+	if (f->clones || node < 0 || cluster_core(f->cluster, node)->state != GOSSIP_RUNNING ||
+		cluster_count(f->cluster) >= INVARIANTS_NODES_MAX)
 		return false;
 	clone = cluster_add_clone(f->cluster, node);
 	f->clones++;

@@ -45,6 +45,7 @@ struct node_facts {
 	struct flow all;
 	struct endpoint came; /* family 0: no datagram is worked on */
 	size_t came_left;     /* of what may be answered */
+	bool answered;
 };
 
 struct invariants {

@@ -210,9 +210,10 @@ static bool holds(const struct invariants *checker, int node, const struct writt
 
 	if (written->holders >> node & 1)
 		return true;
+	/* replaced; and who was let in twice is a member by the one that makes more of it */
 	if (latest && !hash_equal(&latest->hash, &written->record.hash) &&
-		!is_later(&written->record, latest))
-		return true; /* replaced */
+		(written->record.type == RECORD_ADMISSION || !is_later(&written->record, latest)))
+		return true;
 	return facts->revoked >> written->record.author & 1 &&
 	       !authority_concerns(written->record.type);
 }

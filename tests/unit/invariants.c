@@ -166,9 +166,9 @@ static void known_address(struct invariants *c)
 
 static void no_amplification(struct invariants *c)
 {
-	invariants_came(c, 0, &somewhere, 100);
-	send(c, 60, false, true);
-	send(c, 60, false, true);
+	invariants_came(c, 0, &somewhere, 300);
+	send(c, 150, false, true);
+	send(c, 151, false, true);
 }
 
 static void unproven_rate(struct invariants *c)
