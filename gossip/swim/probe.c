@@ -120,6 +120,15 @@ void probe_hasten(struct swim *swim, mtime_t now)
 	prober->period_at = mtime_min(prober->period_at, now);
 }
 
+void probe_restart(struct swim *swim, mtime_t now)
+{
+	struct prober *prober = &swim->prober;
+
+	prober->probe.target = NULL;
+	prober->was_urgent = false;
+	prober->period_at = mtime_min(prober->period_at, now);
+}
+
 void probe_tell(struct swim *swim, mtime_t now, const struct member *member)
 {
 	(void)send_ping(swim, now, member);

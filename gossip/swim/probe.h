@@ -102,6 +102,8 @@ void probe_paused(struct swim *swim, mtime_t now, mtime_t resume);
 void probe_forget(struct swim *swim, const struct member *member);
 /* A suspect is due: the next period starts now, unless a probe is in flight. */
 void probe_hasten(struct swim *swim, mtime_t now);
+/* What is in flight proves nothing, and suspects are due: the next period starts now. */
+void probe_restart(struct swim *swim, mtime_t now);
 /* A ping for what it carries: an answer is heard, but none is waited for. */
 void probe_tell(struct swim *swim, mtime_t now, const struct member *member);
 /* The same to a few, to find out whether anybody hears us. */

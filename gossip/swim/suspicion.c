@@ -143,6 +143,8 @@ void suspicion_resume(struct swim *swim, mtime_t now)
 {
 	struct member *member = swim->members.lists[SWIM_SUSPECT].first, *next;
 
+	if (member)
+		probe_restart(swim, now);
 	for (; member; member = next) {
 		next = member->next; /* it may leave the list */
 		member->suspected = member->again = member->silent = now;
