@@ -279,6 +279,8 @@ struct gossip {
 	/* members */
 	struct map peers, tags; /* by id; by receive tag */
 	size_t unkeyed;
+	size_t key_next;  /* the slot of peers where the next search for them begins */
+	bool key_anybody; /* members are done: the others' turn */
 	struct swim *swim;
 	struct spread *spread;
 	mtime_t push_next;

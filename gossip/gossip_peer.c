@@ -56,6 +56,8 @@ void gossip_peer_key(struct gossip *g, struct peer *peer)
 	peer->keyed = true;
 }
 
+/* Members before others. The search goes on where it was left: from the start each time it would be
+ * quadratic in their number. */
 bool gossip_peer_key_some(struct gossip *g)
 {
 	struct peer *peer;
@@ -63,14 +65,15 @@ bool gossip_peer_key_some(struct gossip *g)
 
 	if (g->unkeyed == 0)
 		return false;
-	for (int members = 1; members >= 0 && left; members--) {
-		map_each (&g->peers, at, peer) {
-			if (peer->keyed || peer->unusable || peer->member != members)
-				continue;
-			gossip_peer_key(g, peer);
-			if (--left == 0)
-				break;
-		}
+	while (left && (peer = map_next(&g->peers, &g->key_next))) {
+		if (peer->keyed || peer->unusable || (!peer->member && !g->key_anybody))
+			continue;
+		gossip_peer_key(g, peer);
+		left--;
+	}
+	if (left) {
+		g->key_next = 0;
+		g->key_anybody = !g->key_anybody;
 	}
 	return g->unkeyed > 0;
 }
