@@ -341,6 +341,37 @@ static void a_store_may_change_in_mid_exchange(void **state)
 	store_free(b);
 }
 
+/* Cut off after some messages of records: the next sync brings the rest. */
+static void a_sync_that_broke_off_is_resumed(void **state)
+{
+	(void)state;
+	struct store *a = mesh_store(2), *b = mesh_store(2);
+	char value[200] = {0};
+
+	for (unsigned i = 0; i < 3000; i++)
+		give(a, records_make(MEMBER + i / 1500, RECORD_VALUE, records_at(100 + i), &i,
+				sizeof(i), value, sizeof(value)));
+	struct sync *of_a = new_sync(a, true), *of_b = new_sync(b, false);
+	size_t before = store_count(b);
+
+	while (store_count(b) < before + 1000) {
+		bool moved = step(of_a, of_b);
+
+		assert_true(step(of_b, of_a) || moved);
+	}
+	sync_free(of_a);
+	sync_free(of_b);
+	size_t lacking = store_count(a) - store_count(b);
+
+	assert_in_range(lacking, 1, 2000);
+	struct outcome outcome = exchange(a, b);
+
+	assert_true(are_equal(a, b));
+	assert_int_equal(outcome.of_a.sent, lacking);
+	store_free(a);
+	store_free(b);
+}
+
 /* ---- hostile peers ---- */
 
 /* The whole of the order: not one of so many ids, which nobody has, is known. */
@@ -573,6 +604,7 @@ int main(void)
 		cmocka_unit_test(a_quota_is_filled_once),
 		cmocka_unit_test(what_the_peer_refuses_is_counted_and_harms_nothing),
 		cmocka_unit_test(a_store_may_change_in_mid_exchange),
+		cmocka_unit_test(a_sync_that_broke_off_is_resumed),
 		cmocka_unit_test(a_turn_without_end_is_refused),
 		cmocka_unit_test(turns_without_end_are_refused),
 		cmocka_unit_test(records_without_end_are_refused),
