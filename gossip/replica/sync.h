@@ -40,7 +40,8 @@ int sync_new_asking(struct store *store, struct rng *rng, const struct order_key
 void sync_free(struct sync *sync);
 
 /* The next message to send, appended to out (empty when there is none now: wait for the peer). Call
- * again while it appends something and the stream has room. */
+ * again while it appends something and the stream has room. ERR_LIMIT where no end of turns is in
+ * sight, ERR_NOMEM. */
 int sync_next(struct sync *sync, struct pack *out) MUST_CHECK;
 /* A message from the peer. Refused records are counted, not fatal: a peer may hold what we refuse.
  * Errors are final: ERR_MALFORMED, ERR_TOO_BIG, ERR_LIMIT (of what a peer says, sends or asks for),
