@@ -283,7 +283,7 @@ struct gossip {
 	bool key_anybody; /* members are done: the others' turn */
 	struct swim *swim;
 	struct spread *spread;
-	mtime_t push_next;
+	mtime_t push_next, greet_next;
 	mtime_t twice_next; /* TWICE_GAP_MS */
 	mtime_t last_heard; /* anybody */
 	mtime_t isolated_next, dead_next;

@@ -281,12 +281,13 @@ void gossip_packet_hello(struct gossip *g)
 }
 
 /* Whom to push to now, of those it would be best to: without a session one is greeted first, and
- * gets then what is news. */
+ * gets then what is news. More often than such a greeting is answered would be in vain. */
 static size_t choose_neighbours(struct gossip *g, struct peer *ret[SPREAD_FANOUT])
 {
 	struct id chosen[SPREAD_FANOUT + PUSH_SPARE];
 	size_t following, have = 0,
 			  count = swim_neighbours(g->swim, chosen, ARRAY_SIZE(chosen), &following);
+	bool greet = mtime_reached(g->time.now, g->greet_next);
 
 	for (size_t i = 0; i < count && have < SPREAD_FANOUT; i++) {
 		struct peer *peer = gossip_peer(g, &chosen[i]);
@@ -294,10 +295,12 @@ static size_t choose_neighbours(struct gossip *g, struct peer *ret[SPREAD_FANOUT
 
 		if (!peer || !peer->keyed)
 			continue;
-		if (gossip_packet_is_proven(peer, &peer->reached))
+		if (gossip_packet_is_proven(peer, &peer->reached)) {
 			ret[have++] = peer;
-		else if (i < following)
+		} else if (i < following && greet) {
+			g->greet_next = mtime_add_ms(g->time.now, HELLO_GAP_MS);
 			send_everywhere(g, peer, &msg);
+		}
 	}
 	return have;
 }
