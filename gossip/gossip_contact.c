@@ -6,6 +6,7 @@
 #define DEAD_DIAL_MS	 30000
 #define DEAD_SOON_MS	 1000
 #define DEAD_DIAL_SAMPLE 8
+#define DIAL_ADDRESSES	 3 /* of one, at once: most that are known of it may be old */
 #define ISOLATED_DIALS	 3 /* at once: of whom a node knows from long ago, most may have moved */
 
 bool gossip_contact_is_dialling(const struct gossip *g, const struct id *peer)
@@ -21,10 +22,20 @@ static void dial(struct gossip *g, struct peer *peer)
 {
 	struct endpoint candidates[GOSSIP_CANDIDATES_MAX];
 	size_t count = gossip_peer_candidates(g, peer, candidates);
+	size_t first = count ? rng_below(&g->rng, count) : 0;
 
-	if (count)
+	for (size_t i = 0; i < count && i < DIAL_ADDRESSES; i++)
 		(void)gossip_stream_connect(
-			g, STREAM_CLIENT, &peer->id, &candidates[rng_below(&g->rng, count)]);
+			g, STREAM_CLIENT, &peer->id, &candidates[(first + i) % count]);
+}
+
+void gossip_contact_dialled(struct gossip *g, const struct stream *s)
+{
+	for (struct stream *other = g->streams; other; other = other->next) {
+		if (other != s && other->role == STREAM_CLIENT && !other->up &&
+			id_equal(&other->peer, &s->peer))
+			gossip_stream_doom(g, other);
+	}
 }
 
 /* Whether a stream may have something to tell it: it is dead, or lives without answering datagrams,

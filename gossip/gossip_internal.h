@@ -454,6 +454,8 @@ mtime_t gossip_jittered(struct gossip *g, int64_t gap_ms);
 void gossip_contact_start(struct gossip *g);
 void gossip_contact_tick(struct gossip *g);
 mtime_t gossip_contact_deadline(const struct gossip *g);
+/* The member has answered on that stream: its other addresses need not. */
+void gossip_contact_dialled(struct gossip *g, const struct stream *s);
 /* A member was found dead: it may live without our datagrams. */
 void gossip_contact_lost(struct gossip *g);
 /* A stream reached a member that answers no datagrams. */

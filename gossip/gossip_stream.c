@@ -263,7 +263,10 @@ static int peer_proven(struct gossip *g, struct stream *s)
 		gossip_check_answered(g, s);
 		return 0;
 	}
-	return s->role == STREAM_JOINER ? gossip_join_request(g, s) : introduce(g, s);
+	if (s->role == STREAM_JOINER)
+		return gossip_join_request(g, s);
+	gossip_contact_dialled(g, s);
+	return introduce(g, s);
 }
 
 static int received(struct gossip *g, struct stream *s, const void *data, size_t size)
