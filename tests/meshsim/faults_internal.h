@@ -44,7 +44,8 @@ struct fault_node {
 	bool gone; /* for good: it has left, or was a clone */
 	bool left; /* its core has said so */
 	int clone_of;
-	int joins; /* tries */
+	bool cloned; /* it may be looked for where its copy was */
+	int joins;   /* tries */
 	char token[TOKEN_TEXT_MAX];
 	uint64_t ticket; /* of it, at the admin who made it */
 	struct nat nat;

@@ -82,7 +82,7 @@ static bool lose_disk(struct faults *f)
 {
 	int node = faults_plain(f);
 
-	if (node < 0 || !is_known_to_founder(f, node))
+	if (node < 0 || f->nodes[node].cloned || !is_known_to_founder(f, node))
 		return false;
 	end(f, node);
 	cluster_lose_disk(f->cluster, node);
@@ -176,6 +176,7 @@ static bool copy_machine(struct faults *f)
 	clone = cluster_add_clone(f->cluster, node);
 	f->clones++;
 	f->nodes[clone].clone_of = node;
+	f->nodes[node].cloned = true;
 	invariants_dishonest(f->checker, node);
 	invariants_dishonest(f->checker, clone);
 	cluster_restart(f->cluster, clone);

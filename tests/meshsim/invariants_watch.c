@@ -17,6 +17,7 @@ struct pending {
 struct watched {
 	uint64_t generation; /* 0: not started yet */
 	uint64_t counters[GOSSIP_COUNTERS];
+	int64_t mesh_ahead_ms; /* of its wall clock, after the last input */
 	struct pending *pending;
 	bool revoked[INVARIANTS_NODES_MAX];
 	struct accusers {
@@ -69,6 +70,15 @@ static struct record *decode(const struct gossip *g, const uint8_t *bytes, size_
 	return record;
 }
 
+/* One input may bring records and another median of the peers' clocks: whichever was later. */
+static int64_t latest_mesh_ms(const struct watched *watched, const struct gossip *g)
+{
+	int64_t before_ms = g->time.wall.ms + watched->mesh_ahead_ms;
+	int64_t now_ms = gossip_mesh_time(g).ms;
+
+	return now_ms > before_ms ? now_ms : before_ms;
+}
+
 static void record_kept(struct watch *watch, int node, const struct gossip_effect *effect)
 {
 	struct gossip *g = cluster_core(watch->cluster, node);
@@ -76,7 +86,7 @@ static void record_kept(struct watch *watch, int node, const struct gossip_effec
 	struct record *record = decode(g, effect->bytes, effect->size);
 	struct invariants_record what = describe(watch, node, g, record);
 
-	invariants_kept(watch->checker, node, &what, gossip_mesh_time(g).ms);
+	invariants_kept(watch->checker, node, &what, latest_mesh_ms(watched, g));
 	if (what.author == node) {
 		struct pending *pending = calloc(1, sizeof(*pending));
 
@@ -188,6 +198,7 @@ static void note_start(struct watch *watch, int node, const struct gossip *g)
 	drop_pending(watched);
 	watched->generation = g->config.generation;
 	memset(watched->counters, 0, sizeof(watched->counters));
+	watched->mesh_ahead_ms = 0;
 	memset(watched->accusers, 0, sizeof(watched->accusers));
 	invariants_started(watch->checker, node);
 	if (g->store)
@@ -342,6 +353,7 @@ static void input_done(void *arg, int node)
 	map_each (&g->peers, at, peer)
 		look_at_peer(watch, node, g, peer);
 	look_at_sizes(watch, node, g);
+	watch->nodes[node].mesh_ahead_ms = gossip_mesh_time(g).ms - g->time.wall.ms;
 }
 
 static void took_effect(void *arg, int node, const struct gossip_effect *effect)
