@@ -150,7 +150,8 @@ static void begin(struct swim *swim, mtime_t now)
 			.indirect_at = mtime_add_ms(now, health_scaled(swim, timeout)),
 			.check_at = MTIME_NEVER,
 			.greets = target->greet};
-		if (target->rtt_us >= 0 && timeout * PROBE_PERIOD_TIMEOUTS > period_ms)
+		if (swim->config.mechanisms->measured && target->rtt_us >= 0 &&
+			timeout * PROBE_PERIOD_TIMEOUTS > period_ms)
 			period_ms = timeout * PROBE_PERIOD_TIMEOUTS;
 	}
 	prober->period_at = mtime_add_ms(now, health_scaled(swim, period_ms));

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdlib.h>
 
 #include "tests/support/swim_net.h"
 
@@ -340,6 +341,184 @@ static void the_same_seed_gives_the_same_run(void **state)
 	assert_memory_equal(&sent[0], &sent[1], sizeof(sent[0]));
 }
 
+/* ---- beside what it is measured against ---- */
+
+/* A quarter of the nodes stand still again and again; how many live ones were called dead. */
+static size_t deaths_among_anomalies(const struct swim_mechanisms *mechanisms,
+	void (*befall)(struct swim_net *, size_t, int64_t), int64_t still_ms, int64_t between_ms)
+{
+	struct swim_net net;
+	size_t deaths;
+
+	swim_net_init(&net, 24, 24);
+	net.mechanisms = mechanisms;
+	swim_net_start_all(&net);
+	swim_net_run(&net, SETTLE_MS);
+	for (int again = 0; again < 3; again++) {
+		for (size_t i = 0; i < net.count; i += 4)
+			befall(&net, i, still_ms);
+		swim_net_run(&net, still_ms + between_ms);
+	}
+	deaths = swim_net_deaths(&net);
+	assert_true(swim_net_wait_whole(&net, 120000) >= 0);
+	swim_net_done(&net);
+	return deaths;
+}
+
+static void a_daemon_that_stands_still_is_not_called_dead(void **state)
+{
+	(void)state;
+	static const int64_t still_ms[] = {512, 2048, 16384, 32768}, between_ms[] = {1, 256, 4096};
+
+	for (size_t i = 0; i < ARRAY_SIZE(still_ms); i++) {
+		for (size_t k = 0; k < ARRAY_SIZE(between_ms); k++) {
+			assert_int_equal(deaths_among_anomalies(&swim_mesh, swim_net_block,
+						 still_ms[i], between_ms[k]),
+				0);
+			assert_int_equal(deaths_among_anomalies(&swim_mesh, swim_net_pause,
+						 still_ms[i], between_ms[k]),
+				0);
+		}
+	}
+	/* that the network of this test is not a kind one */
+	assert_true(deaths_among_anomalies(&swim_classic, swim_net_block, 32768, 256) > 100);
+	assert_true(deaths_among_anomalies(&swim_lifeguard, swim_net_block, 32768, 256) > 10);
+}
+
+static int compare(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The median time from a crash until all know of it. */
+static int64_t time_to_detect_ms(const struct swim_mechanisms *mechanisms, bool hosts_die)
+{
+	int64_t ms[9];
+
+	for (size_t i = 0; i < ARRAY_SIZE(ms); i++) {
+		struct swim_net net;
+
+		swim_net_init(&net, 24, (uint8_t)(100 + i));
+		net.mechanisms = mechanisms;
+		net.hosts_die = hosts_die;
+		swim_net_start_all(&net);
+		swim_net_run(&net, SETTLE_MS + (int64_t)i * 137);
+		swim_net_crash(&net, i);
+		ms[i] = swim_net_wait(&net, i, SWIM_DEAD, 120000);
+		assert_true(ms[i] >= 0);
+		swim_net_done(&net);
+	}
+	qsort(ms, ARRAY_SIZE(ms), sizeof(*ms), compare);
+	return ms[ARRAY_SIZE(ms) / 2];
+}
+
+static void a_crash_is_known_in_less_than_half_of_lifeguards_time(void **state)
+{
+	(void)state;
+	int64_t lifeguard_ms = time_to_detect_ms(&swim_lifeguard, false);
+	int64_t killed_ms = time_to_detect_ms(&swim_mesh, false);
+	int64_t host_ms = time_to_detect_ms(&swim_mesh, true);
+
+	assert_in_range(lifeguard_ms, 7000, 14000);
+	assert_in_range(killed_ms, 2500, lifeguard_ms * 45 / 100);
+	/* nothing refuses a stream: that is waited for */
+	assert_in_range(host_ms, killed_ms, lifeguard_ms * 55 / 100);
+}
+
+static void probing_costs_no_more_than_lifeguards(void **state)
+{
+	(void)state;
+	size_t packets[2], bytes[2];
+
+	for (size_t i = 0; i < 2; i++) {
+		struct swim_net net;
+
+		swim_net_init(&net, 24, 5);
+		net.mechanisms = i ? &swim_mesh : &swim_lifeguard;
+		swim_net_start_all(&net);
+		swim_net_run(&net, 4 * SETTLE_MS);
+		forget_counts(&net);
+		swim_net_run(&net, 120000);
+		packets[i] = swim_net_sent(&net).packets;
+		bytes[i] = swim_net_sent(&net).bytes;
+		swim_net_done(&net);
+	}
+	assert_true(packets[1] <= packets[0] + packets[0] / 100);
+	assert_true(bytes[1] <= bytes[0] + bytes[0] / 100);
+}
+
+/* ---- what ours survives ---- */
+
+static void whoever_only_streams_reach_stays_alive(void **state)
+{
+	(void)state;
+	struct swim_net net;
+
+	start(&net, 8);
+	for (size_t i = 1; i < 8; i++) {
+		swim_net_cut_datagrams(&net, 0, i);
+		swim_net_cut_datagrams(&net, i, 0);
+	}
+	forget_counts(&net);
+	swim_net_run(&net, 300000);
+	assert_int_equal(swim_net_deaths(&net), 0);
+	for (size_t i = 1; i < 8; i++) {
+		assert_int_equal(net.nodes[i].suspicions, 0);
+		assert_true(net.nodes[i].sent.checks > 0);
+	}
+	swim_net_done(&net);
+}
+
+static void a_third_of_all_packets_lost_kills_nobody(void **state)
+{
+	(void)state;
+	struct swim_net net;
+
+	start(&net, 20);
+	net.loss_percent = 30;
+	swim_net_run(&net, 900000);
+	assert_int_equal(swim_net_deaths(&net), 0);
+	/* streams are the exception */
+	assert_true(swim_net_sent(&net).checks < 20 * 900 / 5);
+	swim_net_done(&net);
+}
+
+/* Who probes it has hardly met it: helpers know what it is accused by. */
+static void a_crash_in_a_young_mesh_is_known_everywhere(void **state)
+{
+	(void)state;
+	struct swim_net net;
+
+	swim_net_init(&net, 40, 3);
+	swim_net_start_all(&net);
+	swim_net_run(&net, 15000);
+	swim_net_crash(&net, 7);
+	assert_in_range(swim_net_wait(&net, 7, SWIM_DEAD, 60000), 2500, 9000);
+	swim_net_done(&net);
+}
+
+static void who_starts_together_does_not_probe_in_step(void **state)
+{
+	(void)state;
+	struct swim_net net;
+	size_t busiest = 0;
+
+	swim_net_init(&net, 50, 11);
+	swim_net_start_all(&net);
+	swim_net_run(&net, SETTLE_MS);
+	for (int i = 0; i < 100; i++) {
+		forget_counts(&net);
+		swim_net_run(&net, 100);
+		size_t pings = swim_net_sent(&net).pings;
+		busiest = pings > busiest ? pings : busiest;
+	}
+	/* of 50 in a second, 5 in a tenth */
+	assert_in_range(busiest, 5, 17);
+	swim_net_done(&net);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -359,6 +538,13 @@ int main(void)
 		cmocka_unit_test(half_of_the_mesh_dies_at_once),
 		cmocka_unit_test(two_nodes_watch_each_other),
 		cmocka_unit_test(the_same_seed_gives_the_same_run),
+		cmocka_unit_test(a_daemon_that_stands_still_is_not_called_dead),
+		cmocka_unit_test(a_crash_is_known_in_less_than_half_of_lifeguards_time),
+		cmocka_unit_test(probing_costs_no_more_than_lifeguards),
+		cmocka_unit_test(whoever_only_streams_reach_stays_alive),
+		cmocka_unit_test(a_third_of_all_packets_lost_kills_nobody),
+		cmocka_unit_test(a_crash_in_a_young_mesh_is_known_everywhere),
+		cmocka_unit_test(who_starts_together_does_not_probe_in_step),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
