@@ -1,5 +1,8 @@
 #include "gossip/gossip_internal.h"
 
+/* A deadline found so much later than it was: that there is a connection may wait to be read. */
+#define CHECK_LATE_MS 50
+
 /* Where it was reached the last time, else where it is likeliest. */
 void gossip_check_begin(struct gossip *g, const struct swim_action *action)
 {
@@ -31,7 +34,9 @@ void gossip_check_answered(struct gossip *g, struct stream *s)
 /* Its end without an answer: closed, refused, or out of time. */
 void gossip_check_ended(struct gossip *g, const struct stream *s)
 {
+	bool late = mtime_diff_ms(g->time.now, s->deadline) > CHECK_LATE_MS;
+
 	if (!s->up)
 		swim_checked(g->swim, g->time.now, &s->peer,
-			s->connected ? SWIM_CHECK_SILENT : SWIM_CHECK_FAILED);
+			s->connected || late ? SWIM_CHECK_SILENT : SWIM_CHECK_FAILED);
 }
