@@ -1,9 +1,10 @@
 #include "gossip/swim/probe.h"
 
+#include "gossip/swim/relay.h"
 #include "gossip/swim/state.h"
 #include "gossip/swim/suspicion.h"
 
-static int64_t timeout_ms(const struct swim *swim, const struct member *member)
+int64_t probe_timeout_ms(const struct swim *swim, const struct member *member)
 {
 	if (member->rtt_us < 0 || !swim->config.mechanisms->measured)
 		return SWIM_TIMEOUT_MS;
@@ -40,7 +41,7 @@ static void measure_mesh(struct swim *swim, int32_t sample_us)
 		swim->trip_us += sample_us > swim->trip_us ? step_us : -step_us;
 }
 
-static void measure(struct swim *swim, mtime_t now, struct member *member, mtime_t sent)
+void probe_measure(struct swim *swim, mtime_t now, struct member *member, mtime_t sent)
 {
 	int64_t sample_us = mtime_diff_us(now, sent);
 
@@ -50,7 +51,7 @@ static void measure(struct swim *swim, mtime_t now, struct member *member, mtime
 	measure_mesh(swim, (int32_t)sample_us);
 }
 
-static struct probe_ping send_ping(struct swim *swim, mtime_t now, const struct member *member)
+struct probe_ping probe_send(struct swim *swim, mtime_t now, const struct member *member)
 {
 	struct probe_ping ping = {member->id, ++swim->prober.sequence, now};
 
@@ -59,18 +60,9 @@ static struct probe_ping send_ping(struct swim *swim, mtime_t now, const struct 
 	return ping;
 }
 
-static bool answers(const struct probe_ping *ping, const struct member *member, uint64_t sequence)
+bool probe_answers(const struct probe_ping *ping, const struct member *member, uint64_t sequence)
 {
 	return ping->sequence == sequence && id_equal(&ping->to, &member->id);
-}
-
-static void send_relay(struct swim *swim, const struct probe_relay *relay, bool answered)
-{
-	queue_action(&swim->actions, &(struct swim_action){.kind = SWIM_RELAY,
-					     .to = relay->requester,
-					     .target = relay->ping.to,
-					     .sequence = relay->requested,
-					     .answered = answered});
 }
 
 void probe_start(struct swim *swim, mtime_t now)
@@ -131,7 +123,7 @@ void probe_restart(struct swim *swim, mtime_t now)
 
 void probe_tell(struct swim *swim, mtime_t now, const struct member *member)
 {
-	(void)send_ping(swim, now, member);
+	(void)probe_send(swim, now, member);
 }
 
 static void begin(struct swim *swim, mtime_t now)
@@ -143,10 +135,10 @@ static void begin(struct swim *swim, mtime_t now)
 	if (!target)
 		target = member_next(swim);
 	if (target) {
-		int64_t timeout = timeout_ms(swim, target);
+		int64_t timeout = probe_timeout_ms(swim, target);
 
 		prober->probe = (struct probe){.target = target,
-			.first = send_ping(swim, now, target),
+			.first = probe_send(swim, now, target),
 			.indirect_at = mtime_add_ms(now, health_scaled(swim, timeout)),
 			.check_at = MTIME_NEVER,
 			.greets = target->greet};
@@ -175,7 +167,7 @@ static void go_indirect(struct swim *swim, mtime_t now)
 
 	probe->indirect_at = MTIME_NEVER;
 	probe->check_at = mtime_add_ms(now, PROBE_NACKS_MS);
-	probe->second = send_ping(swim, now, probe->target);
+	probe->second = probe_send(swim, now, probe->target);
 	choose_helpers(swim, probe);
 	for (size_t i = 0; i < probe->helper_count; i++) {
 		queue_action(&swim->actions, &(struct swim_action){.kind = SWIM_PING_REQ,
@@ -232,7 +224,8 @@ static void go_check(struct swim *swim, mtime_t now)
 {
 	struct prober *prober = &swim->prober;
 	struct probe *probe = &prober->probe;
-	mtime_t until = mtime_add_ms(now, PROBE_CHECK_TIMEOUTS * timeout_ms(swim, probe->target));
+	mtime_t until =
+		mtime_add_ms(now, PROBE_CHECK_TIMEOUTS * probe_timeout_ms(swim, probe->target));
 
 	if (!is_worth_a_check(swim, now)) {
 		probe->check_at = MTIME_NEVER; /* a late nack makes it so */
@@ -287,7 +280,7 @@ void probe_redial_later(struct swim *swim, mtime_t now, struct member *member)
 static void redial(struct swim *swim, mtime_t now, struct member *member)
 {
 	probe_redial_later(swim, now, member);
-	send_ping(swim, now, member);
+	probe_send(swim, now, member);
 }
 
 static void redial_some(struct swim *swim, mtime_t now)
@@ -310,22 +303,6 @@ static void redial_some(struct swim *swim, mtime_t now)
 	}
 }
 
-static void tick_relays(struct swim *swim, mtime_t now)
-{
-	struct prober *prober = &swim->prober;
-
-	for (size_t i = prober->relay_count; i-- > 0;) {
-		struct probe_relay *one = &prober->relays[i];
-
-		if (mtime_reached(now, one->nack_at)) {
-			send_relay(swim, one, false);
-			one->nack_at = MTIME_NEVER; /* an answer after that is still passed on */
-		}
-		if (mtime_reached(now, one->ends_at))
-			*one = prober->relays[--prober->relay_count];
-	}
-}
-
 mtime_t probe_deadline(const struct swim *swim)
 {
 	const struct prober *prober = &swim->prober;
@@ -334,18 +311,14 @@ mtime_t probe_deadline(const struct swim *swim)
 	if (prober->probe.target)
 		deadline =
 			mtime_min(deadline, mtime_min(prober->probe.indirect_at, check_at(swim)));
-	for (size_t i = 0; i < prober->relay_count; i++) {
-		deadline = mtime_min(deadline, prober->relays[i].nack_at);
-		deadline = mtime_min(deadline, prober->relays[i].ends_at);
-	}
-	return deadline;
+	return mtime_min(deadline, relay_deadline(swim));
 }
 
 void probe_tick(struct swim *swim, mtime_t now)
 {
 	struct prober *prober = &swim->prober;
 
-	tick_relays(swim, now);
+	relay_tick(swim, now);
 	if (mtime_reached(now, prober->period_at)) {
 		conclude(swim, now);
 		begin(swim, now);
@@ -363,51 +336,20 @@ void probe_paused(struct swim *swim, mtime_t now, mtime_t resume)
 
 	prober->probe.target = NULL;
 	prober->period_at = resume;
-	/* their answers may wait in our input: no nack that would be a lie */
-	for (size_t i = 0; i < prober->relay_count; i++) {
-		if (mtime_reached(now, prober->relays[i].nack_at))
-			prober->relays[i].nack_at = resume;
-		if (mtime_reached(now, prober->relays[i].ends_at))
-			prober->relays[i].ends_at = resume;
-	}
+	relay_paused(swim, now, resume);
 }
 
 void probe_forget(struct swim *swim, const struct member *member)
 {
-	struct prober *prober = &swim->prober;
-
-	if (prober->probe.target == member)
-		prober->probe.target = NULL;
-	for (size_t i = prober->relay_count; i-- > 0;) {
-		const struct probe_relay *one = &prober->relays[i];
-
-		if (id_equal(&one->requester, &member->id) || id_equal(&one->ping.to, &member->id))
-			prober->relays[i] = prober->relays[--prober->relay_count];
-	}
+	if (swim->prober.probe.target == member)
+		swim->prober.probe.target = NULL;
+	relay_forget(swim, member);
 }
 
 static void answered(struct swim *swim)
 {
 	swim->prober.probe.target = NULL;
 	health_probe_answered(swim);
-}
-
-/* Whether it answers a ping that we made for another, who is told then. */
-static bool relay_acked(struct swim *swim, mtime_t now, struct member *member, uint64_t sequence)
-{
-	struct prober *prober = &swim->prober;
-
-	for (size_t i = 0; i < prober->relay_count; i++) {
-		struct probe_relay *one = &prober->relays[i];
-
-		if (!answers(&one->ping, member, sequence))
-			continue;
-		measure(swim, now, member, one->ping.sent);
-		send_relay(swim, one, true);
-		*one = prober->relays[--prober->relay_count];
-		return true;
-	}
-	return false;
 }
 
 void probe_acked(struct swim *swim, mtime_t now, struct member *member, uint64_t sequence)
@@ -418,15 +360,15 @@ void probe_acked(struct swim *swim, mtime_t now, struct member *member, uint64_t
 
 	if (relay_acked(swim, now, member, sequence))
 		return;
-	if (answers(&prober->late, member, sequence))
+	if (probe_answers(&prober->late, member, sequence))
 		ping = &prober->late;
-	if (probe->target && answers(&probe->first, member, sequence))
+	if (probe->target && probe_answers(&probe->first, member, sequence))
 		ping = &probe->first;
-	if (probe->target && answers(&probe->second, member, sequence))
+	if (probe->target && probe_answers(&probe->second, member, sequence))
 		ping = &probe->second;
 	if (!ping)
 		return;
-	measure(swim, now, member, ping->sent);
+	probe_measure(swim, now, member, ping->sent);
 	if (ping == &prober->late) {
 		prober->late = (struct probe_ping){.sent = now};
 		return;
@@ -434,34 +376,6 @@ void probe_acked(struct swim *swim, mtime_t now, struct member *member, uint64_t
 	if (probe->greets)
 		member->greet = false;
 	answered(swim);
-}
-
-static size_t relays_of(const struct prober *prober, const struct id *requester)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < prober->relay_count; i++)
-		count += id_equal(&prober->relays[i].requester, requester);
-	return count;
-}
-
-void probe_requested(struct swim *swim, mtime_t now, const struct member *requester,
-	uint64_t sequence, const struct member *target)
-{
-	struct prober *prober = &swim->prober;
-	int64_t nack_ms = timeout_ms(swim, target);
-
-	if (target == requester || prober->relay_count == PROBE_RELAYS_MAX ||
-		relays_of(prober, &requester->id) >= PROBE_RELAYS_EACH)
-		return;
-	if (nack_ms > PROBE_NACK_MS)
-		nack_ms = PROBE_NACK_MS;
-	prober->relays[prober->relay_count++] = (struct probe_relay){.requester = requester->id,
-		.requested = sequence,
-		.ping = send_ping(swim, now, target),
-		.nack_at =
-			swim->config.mechanisms->health ? mtime_add_ms(now, nack_ms) : MTIME_NEVER,
-		.ends_at = mtime_add_ms(now, PROBE_RELAY_MS)};
 }
 
 /* A helper that was asked: each counts once. */

@@ -25,7 +25,6 @@
 #define PROBE_TIMEOUT_MAX_MS  2000
 /* A slow peer's period is as long as its helpers need: T' >= 3 round trips (SWIM, section 3.1). */
 #define PROBE_PERIOD_TIMEOUTS 3
-#define PROBE_NACK_MS	      300 /* into the least time a requester waits for its helpers, 500 */
 /* From the requests on, so long to all nacks; whoever has one then asks over a stream. Not before:
  * at 30 % loss every other probe would cost a handshake. */
 #define PROBE_NACKS_MS	      400
@@ -34,15 +33,11 @@
 #define PROBE_REPORT_MS	      20 /* from its end to the period's: it is told before */
 /* Samples beyond the longest period are no round trips: the member stood still. */
 #define PROBE_RTT_MAX_MS      (PROBE_PERIOD_TIMEOUTS * PROBE_TIMEOUT_MAX_MS)
-#define PROBE_RELAY_MS	      (2 * PROBE_TIMEOUT_MAX_MS) /* the longest that one waits */
-#define PROBE_RELAYS_MAX      64			 /* in hand for all members, and: */
-#define PROBE_RELAYS_EACH     8 /* for one: it has one probe at a time, a few periods' are left */
-
-#define PROBE_REDIAL_MIN_MS  1000
-#define PROBE_REDIAL_MAX_MS  60000
-#define PROBE_REDIALS	     4	/* a period at most: a node that boots alone stays quiet */
-#define PROBE_RANDOM_PERIODS 10 /* from one random redial to the next */
-#define PROBE_LOOKS	     64 /* at suspects, and at the dead, in one period: 3,000 take 47 s */
+#define PROBE_REDIAL_MIN_MS   1000
+#define PROBE_REDIAL_MAX_MS   60000
+#define PROBE_REDIALS	      4	 /* a period at most: a node that boots alone stays quiet */
+#define PROBE_RANDOM_PERIODS  10 /* from one random redial to the next */
+#define PROBE_LOOKS	      64 /* at suspects, and at the dead, in one period: 3,000 take 47 s */
 
 /* A ping, until it is answered. */
 struct probe_ping {
@@ -70,14 +65,6 @@ struct probe {
 	size_t helper_count, nack_count;
 };
 
-/* A probe that we make for another. */
-struct probe_relay {
-	struct id requester;
-	uint64_t requested; /* the requester's sequence */
-	struct probe_ping ping;
-	mtime_t nack_at, ends_at;
-};
-
 struct prober {
 	struct probe probe;
 	struct probe_ping late; /* of the last probe that failed: its answer still tells how far */
@@ -86,8 +73,6 @@ struct prober {
 	bool was_urgent;	/* the last probe was out of turn */
 	uint64_t sequence;	/* of the last ping */
 	uint64_t periods;
-	struct probe_relay relays[PROBE_RELAYS_MAX];
-	size_t relay_count;
 };
 
 struct swim;
@@ -113,9 +98,13 @@ void probe_redial_later(struct swim *swim, mtime_t now, struct member *member);
 /* The member may have lost what our ping in flight told it. */
 void probe_greet(struct swim *swim, struct member *member);
 
+/* For those who ping in our place and for whom we do. */
+int64_t probe_timeout_ms(const struct swim *swim, const struct member *member);
+struct probe_ping probe_send(struct swim *swim, mtime_t now, const struct member *member);
+bool probe_answers(const struct probe_ping *ping, const struct member *member, uint64_t sequence);
+void probe_measure(struct swim *swim, mtime_t now, struct member *member, mtime_t sent);
+
 void probe_acked(struct swim *swim, mtime_t now, struct member *member, uint64_t sequence);
-void probe_requested(struct swim *swim, mtime_t now, const struct member *requester,
-	uint64_t sequence, const struct member *target);
 void probe_relayed(struct swim *swim, mtime_t now, const struct member *helper, uint64_t sequence,
 	bool answered);
 void probe_checked(

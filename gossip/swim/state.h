@@ -7,6 +7,7 @@
 #include "gossip/swim/member.h"
 #include "gossip/swim/probe.h"
 #include "gossip/swim/queue.h"
+#include "gossip/swim/relay.h"
 #include "gossip/swim/ring.h"
 #include "gossip/swim/spread.h"
 #include "gossip/swim/statement.h"
@@ -18,6 +19,7 @@ struct swim {
 	struct members members;
 	struct ring ring;
 	struct prober prober;
+	struct relays relays;
 	struct health health;
 	mtime_t next_expiry; /* of suspicions: not after the first */
 	mtime_t refute;	     /* of the rate at which we refute */

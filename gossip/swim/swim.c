@@ -217,7 +217,7 @@ void swim_ping_req_received(struct swim *swim, mtime_t now, const struct id *fro
 		return;
 	heard(swim, now, member);
 	if (target)
-		probe_requested(swim, now, member, sequence, target);
+		relay_requested(swim, now, member, sequence, target);
 }
 
 void swim_relay_received(

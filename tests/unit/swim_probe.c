@@ -7,6 +7,7 @@
 
 #include "gossip/swim/member.h"
 #include "gossip/swim/probe.h"
+#include "gossip/swim/relay.h"
 #include "tests/support/solo.h"
 
 static void idle_is_one_ping_a_second(void **state)
@@ -115,11 +116,11 @@ static void nobody_makes_us_ping_without_end(void **state)
 	solo_introduce(&w, SOLO_PEERS);
 	for (uint64_t i = 0; i < 1000; i++)
 		swim_ping_req_received(w.swim, w.now, &w.peers[0].id, i, &w.peers[1].id);
-	assert_int_equal(solo_answer(&w, SOLO_NOBODY).pings, PROBE_RELAYS_EACH);
+	assert_int_equal(solo_answer(&w, SOLO_NOBODY).pings, RELAYS_EACH);
 	for (size_t i = 0; i < 100000; i++)
 		swim_ping_received(w.swim, w.now, &w.peers[2].id, i);
 	assert_true(solo_answer(&w, SOLO_NOBODY).acks <= 1000);
-	solo_run(&w, PROBE_RELAY_MS + 1000, SOLO_EVERYBODY);
+	solo_run(&w, RELAY_MS + 1000, SOLO_EVERYBODY);
 	swim_ping_req_received(w.swim, w.now, &w.peers[0].id, 1, &w.peers[1].id);
 	assert_int_equal(solo_answer(&w, SOLO_NOBODY).pings, 1);
 	solo_done(&w);
