@@ -12,7 +12,8 @@
 
 static void usage(FILE *out)
 {
-	fputs("meshsim [--nodes N] [--seconds S] [--seed X] [--scenario NAME] [--detector NAME]\n"
+	fputs("meshsim [--nodes N] [--seconds S] [--warm-up S] [--seed X] [--scenario NAME]\n"
+	      "        [--detector NAME]\n"
 	      "        [--loss P] [--latency-ms A:B] [--anomalies C --anomaly-ms D --interval-ms "
 	      "I]\n"
 	      "        [--anomaly-kind block|stop|cut] [--churn P] [--partition AT:HEAL]\n"
@@ -136,6 +137,8 @@ static void take(struct options *o, const char *name, const char *value)
 		o->nodes = (int)whole(name, value, 1, OPTIONS_NODES_MAX);
 	} else if (strcmp(name, "seconds") == 0) {
 		o->seconds = whole(name, value, 1, OPTIONS_SECONDS_MAX);
+	} else if (strcmp(name, "warm-up") == 0) {
+		o->warm_up_s = whole(name, value, 0, OPTIONS_SECONDS_MAX);
 	} else if (strcmp(name, "seed") == 0) {
 		o->seed = (uint64_t)whole(name, value, 0, INT64_MAX);
 	} else if (strcmp(name, "scenario") == 0) {
@@ -170,9 +173,9 @@ static void take(struct options *o, const char *name, const char *value)
 void options_parse(int argc, char **argv, struct options *ret)
 {
 	static const struct option names[] = {{"nodes", 1, NULL, 0}, {"seconds", 1, NULL, 0},
-		{"seed", 1, NULL, 0}, {"scenario", 1, NULL, 0}, {"detector", 1, NULL, 0},
-		{"loss", 1, NULL, 0}, {"latency-ms", 1, NULL, 0}, {"anomalies", 1, NULL, 0},
-		{"anomaly-ms", 1, NULL, 0}, {"interval-ms", 1, NULL, 0},
+		{"seed", 1, NULL, 0}, {"warm-up", 1, NULL, 0}, {"scenario", 1, NULL, 0},
+		{"detector", 1, NULL, 0}, {"loss", 1, NULL, 0}, {"latency-ms", 1, NULL, 0},
+		{"anomalies", 1, NULL, 0}, {"anomaly-ms", 1, NULL, 0}, {"interval-ms", 1, NULL, 0},
 		{"anomaly-kind", 1, NULL, 0}, {"churn", 1, NULL, 0}, {"partition", 1, NULL, 0},
 		{"differ", 1, NULL, 0}, {"json", 0, NULL, 0}, {"help", 0, NULL, 'h'},
 		{NULL, 0, NULL, 0}};
@@ -180,6 +183,7 @@ void options_parse(int argc, char **argv, struct options *ret)
 
 	*ret = (struct options){.nodes = 128,
 		.seconds = 60,
+		.warm_up_s = 15, /* as Lifeguard's experiment has it */
 		.seed = 1,
 		.scenario = scenario_list,
 		.detector = "mesh",

@@ -12,7 +12,7 @@ struct scenario;
 
 struct options {
 	int nodes;
-	int64_t seconds;
+	int64_t seconds, warm_up_s;
 	uint64_t seed;
 	const struct scenario *scenario;
 	const char *detector; /* swim, lifeguard, mesh */

@@ -59,7 +59,7 @@ void sim_mesh(struct sim *sim)
 		cluster_run(sim->cluster, 1);
 	}
 	free(order);
-	cluster_run(sim->cluster, SIM_WARM_UP_MS);
+	cluster_run(sim->cluster, sim->options.warm_up_s * 1000);
 	metrics_begin(&sim->metrics);
 }
 

@@ -15,7 +15,6 @@
 #include "tests/meshsim/options.h"
 
 #define SIM_START_JITTER_MS 1000
-#define SIM_WARM_UP_MS	    15000  /* as Lifeguard's experiment has it */
 #define SIM_CONVERGE_MS	    300000 /* given up then */
 
 struct sim {
