@@ -3,42 +3,44 @@
  * Akka, etcd), and the test that keeps the same promise here. Those that no other file has are
  * below, and in suites_spread.c.
  *
- *   no answer, so suspect               unit/swim  an_unanswered_ping_goes_through_others
- *                                                  every_cell_of_the_state_table
- *   confirmations shorten the timer     unit/swim  independent_confirmations_shorten_a_suspicion
- *   a suspicion, old or repeated        unit/swim  an_old_statement_changes_nothing_and_is_not_...
- *                                                  an_accuser_counts_once_and_more_than_needed_...
- *   accused, so one version higher      unit/swim  an_accusation_of_us_is_refuted_at_once
- *   a ping to a suspect says so         unit/swim  a_ping_to_a_suspect_carries_the_suspicion
- *   a replayed alive stays dead         below      only_a_new_word_of_its_own_brings_back_the_dead
- *   another's ping                      below      a_datagram_for_another_is_ignored
- *   leaving is no failure               sim/cluster leaving_is_not_failure
- *   left stays left                     below      who_left_stays_away_through_every_restart
- *   a stale leave                       below      an_old_leave_is_news_to_nobody
- *   one id at two addresses             below      whoever_has_anothers_key_does_not_displace_it
- *                                                  a_changed_source_moves_nobody
- *   another's "dead"                    unit/swim  the_bytes_are_those_of_the_protocol (no such
- *                                                  statement is taken), every_cell_of_the_state_...
- *   gossip to the dead, then less       unit/swim  the_dead_are_redialled_for_ever_with_a_backoff
- *   the dead are told                   below      who_is_held_dead_hears_of_it_and_is_back
- *   fresh first, bounded                unit/spread the_newest_goes_first_and_the_least_sent_...
- *                                                  a_full_queue_gives_up_what_was_sent_most
- *   oversized state                     unit/channel more_than_can_be_is_refused
- *                                       unit/sync  records_without_end_are_refused
- *   a wrong key                         below      a_stranger_hears_nothing
- *                                       unit/channel whoever_does_not_know_the_mesh_hears_nothing
- *   a slow disk                         below      a_slow_disk_blocks_nothing
- *   a restart spreads what is new       below      who_restarts_is_believed_what_it_says_anew
- *   a lagging member                    below      who_lagged_behind_restores_no_old_address
- *   hearsay                             unit/store nothing_enters_without_a_chain
- *                                       unit/swim  who_was_never_heard_is_never_accused
- *   removal at any moment               below      members_end_at_any_moment
- *                                       unit/swim  removal_in_mid_probe_is_safe
- *   a one-way cut                       sim/cluster a_datagram_path_cut_one_way_is_routed_around
- *   UDP is blocked, a stream works      below      who_answers_over_streams_alone_is_no_suspect
- *   any loss                            below      a_death_is_known_everywhere_at_any_loss
- *   many nodes, many events             suites_spread a_death_is_known_to_all_in_a_storm_of_events
- *   removal on both sides of a fork     unit/authority_merge any_way_of_merging_gives_the_same
+ *   no answer, so suspect           unit/swim_probe       an_unanswered_ping_goes_through_others
+ *                                   unit/swim_member      every_cell_of_the_state_table
+ *   confirmations shorten it        unit/swim_suspicion   independent_confirmations_shorten_...
+ *   UDP blocked, a stream works     below                 who_answers_over_streams_alone_is_...
+ *   a missed nack costs health      unit/swim_health      missing_nacks_slow_us_and_answers_...
+ *   a ping to a suspect says so     unit/swim_accusation  a_ping_to_a_suspect_carries_the_...
+ *   another's ping                  below                 a_datagram_for_another_is_ignored
+ *   an old suspicion                unit/swim_accusation  an_old_statement_changes_nothing_...
+ *   a repeated one                  unit/swim_accusation  an_accuser_counts_once_and_more_...
+ *   accused: one version higher     unit/swim_accusation  an_accusation_of_us_is_refuted_...
+ *   a replayed alive stays dead     below                 only_a_new_word_of_its_own_...
+ *   leaving is no failure           sim/cluster           leaving_is_not_failure
+ *   one id at two addresses         below                 whoever_has_anothers_key_does_not_...
+ *                                   below                 a_changed_source_moves_nobody
+ *   another's "dead"                unit/swim_member      every_cell_of_the_state_table
+ *   gossip to the dead, then less   unit/swim_probe       the_dead_are_redialled_for_ever_...
+ *   fresh first, bounded            unit/spread           the_newest_goes_first_and_the_...
+ *                                   unit/spread           a_full_queue_gives_up_what_was_...
+ *   oversized state                 unit/channel          more_than_can_be_is_refused
+ *                                   unit/sync             records_without_end_are_refused
+ *   a wrong key                     below                 a_stranger_hears_nothing
+ *                                   unit/channel          whoever_does_not_know_the_mesh_...
+ *   a stale leave                   below                 an_old_leave_is_news_to_nobody
+ *   left stays left                 below                 who_left_stays_away_through_every_...
+ *   a slow disk                     below                 a_slow_disk_blocks_nothing
+ *   a restart spreads what is new   below                 who_restarts_is_believed_what_it_...
+ *   many nodes, many events         sim/suites_spread     a_death_is_known_to_all_in_a_storm_...
+ *   any loss                        below                 a_death_is_known_everywhere_at_...
+ *   a lagging member                below                 who_lagged_behind_restores_no_...
+ *   hearsay                         unit/store            nothing_enters_without_a_chain
+ *                                   unit/swim_accusation  who_never_spoke_is_never_accused
+ *   removal at any moment           below                 members_end_at_any_moment
+ *                                   unit/swim_member      removal_in_mid_probe_is_safe
+ *   the dead are told, and dialled  below                 who_is_held_dead_hears_of_it_and_...
+ *   a one-way cut                   sim/cluster           a_datagram_path_cut_one_way_is_...
+ *   removal on both sides           unit/authority_merge  any_way_of_merging_gives_the_same
+ *
+ * Deletion, a partition and collection come with values that can be deleted: there are none yet.
  */
 #include <setjmp.h>
 #include <stdarg.h>
