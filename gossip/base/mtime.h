@@ -52,14 +52,21 @@ static inline bool mtime_reached(mtime_t now, mtime_t deadline)
 	return now.us >= deadline.us;
 }
 
+/* Whether mtime_allows would. It is taken only for what has proven to be worth it: or whoever makes
+ * up the rest could use up what others need. */
+static inline bool mtime_would_allow(mtime_t due, mtime_t now, int64_t gap_ms, int64_t burst)
+{
+	return mtime_diff_ms(mtime_before(due, now) ? now : due, now) <= gap_ms * (burst - 1);
+}
+
 /* A rate: `burst` at once, and one each gap_ms in the long run. due is its memory, at first
  * MTIME_ZERO: when the next would come if all kept to the gap. */
 static inline bool mtime_allows(mtime_t *due, mtime_t now, int64_t gap_ms, int64_t burst)
 {
+	if (!mtime_would_allow(*due, now, gap_ms, burst))
+		return false;
 	if (mtime_before(*due, now))
 		*due = now;
-	if (mtime_diff_ms(*due, now) > gap_ms * (burst - 1))
-		return false;
 	*due = mtime_add_ms(*due, gap_ms);
 	return true;
 }

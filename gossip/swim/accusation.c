@@ -203,7 +203,7 @@ int accusation_received(
 
 	if (order < 0 || (order == 0 && !wanted) ||
 		(order > 0 &&
-			!mtime_allows(&member->renew, now, SWIM_RENEW_MS, SWIM_RENEW_BURST))) {
+			!mtime_would_allow(member->renew, now, SWIM_RENEW_MS, SWIM_RENEW_BURST))) {
 		*ret_news = false;
 		return 0;
 	}
@@ -219,6 +219,25 @@ int accusation_received(
 	return 0;
 }
 
+/* Whoever accuses an earlier one has missed our last statement. */
+static void tell_again(struct swim *swim, mtime_t now, struct member *accuser)
+{
+	(void)mtime_allows(&swim->remind, now, SWIM_RENEW_MS, SWIM_RENEW_BURST);
+	health_refuted(swim, now);
+	probe_greet(swim, accuser);
+	state_tell(swim, &swim->self);
+}
+
+static void refute(struct swim *swim, mtime_t now, struct member *accuser)
+{
+	(void)mtime_allows(&swim->refute, now, SWIM_RENEW_MS, SWIM_RENEW_BURST);
+	swim->self.incarnation.version++;
+	statement_sign_alive(&swim->self, swim->config.mesh, swim->config.self);
+	health_refuted(swim, now);
+	probe_greet(swim, accuser);
+	state_tell(swim, &swim->self);
+}
+
 int accusation_of_self(
 	struct swim *swim, mtime_t now, const struct statement *statement, bool *ret_news)
 {
@@ -227,7 +246,10 @@ int accusation_of_self(
 
 	if (!accuser)
 		return ERR_UNKNOWN;
-	if (!mtime_allows(&swim->refute, now, SWIM_RENEW_MS, SWIM_RENEW_BURST)) {
+	if (!mtime_would_allow(order < 0 ? swim->remind : swim->refute, now, SWIM_RENEW_MS,
+		    SWIM_RENEW_BURST)) {
+		if (order < 0)
+			probe_greet(swim, accuser); /* harmless, if it is not its word */
 		*ret_news = false;
 		return 0;
 	}
@@ -236,13 +258,10 @@ int accusation_of_self(
 		return ERR_BAD_SIGNATURE;
 	if (order > 0)
 		return ERR_STATE;
-	if (order == 0) {
-		swim->self.incarnation.version++;
-		statement_sign_alive(&swim->self, swim->config.mesh, swim->config.self);
-	}
-	health_refuted(swim, now);
-	probe_greet(swim, accuser);
-	state_tell(swim, &swim->self);
 	*ret_news = true;
+	if (order < 0)
+		tell_again(swim, now, accuser);
+	else
+		refute(swim, now, accuser);
 	return 0;
 }

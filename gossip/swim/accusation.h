@@ -13,7 +13,9 @@
  * Who refutes. An accusation of our own current incarnation is refuted at once, by the next
  * version. One of an earlier incarnation changes nothing, but whoever repeats it has missed our
  * last statement: that is told again. Both at a rate, or one accuser could keep the whole mesh
- * busy; what comes faster stands until its next repetition. A later one than ours bears our own
+ * busy; what comes faster stands until its next repetition. The rates are apart, and only what is
+ * signed counts: else whoever repeats what is old, or makes things up, could keep us from refuting
+ * (and others, at SWIM_RENEW_MS, from hearing it). A later one than ours bears our own
  * signature, so our key runs elsewhere, or the disk was restored: no version of ours can answer
  * that (ERR_STATE).
  *

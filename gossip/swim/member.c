@@ -329,6 +329,7 @@ void member_adopt(struct swim *swim, mtime_t now, struct member *member,
 	assert(state_compare(incarnation, &member->incarnation) > 0);
 	member->incarnation = *incarnation;
 	member->alive = *alive;
+	(void)mtime_allows(&member->renew, now, SWIM_RENEW_MS, SWIM_RENEW_BURST);
 	if (restarted)
 		probe_greet(swim, member);
 	member_event(swim, now, member, restarted ? MEMBER_RESTARTED : MEMBER_REFUTED);

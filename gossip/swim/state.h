@@ -23,6 +23,7 @@ struct swim {
 	struct health health;
 	mtime_t next_expiry; /* of suspicions: not after the first */
 	mtime_t refute;	     /* of the rate at which we refute */
+	mtime_t remind;	     /* and of that at which we tell again that we did */
 	int64_t trip_us;     /* the median round trip to all; 0: none measured */
 	struct queue_actions actions;
 	struct queue_changes changes;

@@ -254,7 +254,7 @@ static int alive_received(
 	bool news = member->incarnation.generation || member->state != SWIM_ALIVE;
 
 	if (state_compare(&statement->incarnation, &member->incarnation) <= 0 ||
-		!mtime_allows(&member->renew, now, SWIM_RENEW_MS, SWIM_RENEW_BURST)) {
+		!mtime_would_allow(member->renew, now, SWIM_RENEW_MS, SWIM_RENEW_BURST)) {
 		*ret_news = false;
 		return 0;
 	}

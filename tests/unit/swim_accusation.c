@@ -147,6 +147,63 @@ static void an_accuser_cannot_keep_the_mesh_busy(void **state)
 	solo_done(&w);
 }
 
+/* What is made up takes nothing from the rates at which others' words count. */
+static void nobody_keeps_a_refutation_from_being_heard(void **state)
+{
+	(void)state;
+	struct solo w;
+	bool news;
+
+	solo_init(&w, 3);
+	solo_introduce(&w, 3);
+	solo_expect_news(&w, solo_suspect(&w, &w.peers[0], SOLO_GENERATION, 0, &w.peers[1]), true);
+	for (uint64_t version = 2; version < 100; version++) {
+		struct statement forged = solo_alive(&w, &w.peers[0], SOLO_GENERATION, version);
+
+		forged.alive.b[0] ^= 1;
+		assert_int_equal(solo_receive(&w, forged, &news), ERR_BAD_SIGNATURE);
+		forged = solo_suspect(&w, &w.peers[0], SOLO_GENERATION, version, &w.peers[1]);
+		forged.suspect.b[0] ^= 1;
+		assert_int_equal(solo_receive(&w, forged, &news), ERR_BAD_SIGNATURE);
+	}
+	solo_expect_news(&w, solo_alive(&w, &w.peers[0], SOLO_GENERATION, 1), true);
+	solo_expect_state(&w, 0, SWIM_ALIVE);
+	solo_done(&w);
+}
+
+static void nobody_keeps_us_from_refuting(void **state)
+{
+	(void)state;
+	struct solo w;
+	struct statement said[2];
+	bool news;
+
+	solo_init(&w, 3);
+	solo_introduce(&w, 3);
+	solo_run(&w, 10000, SOLO_EVERYBODY);
+	struct statement old = solo_suspect(&w, &w.self, SOLO_GENERATION - 1, 0, &w.peers[1]);
+	struct statement forged = solo_suspect(&w, &w.self, SOLO_GENERATION, 0, &w.peers[1]);
+	forged.suspect.b[0] ^= 1;
+	/* neither what is made up, nor what is long refuted and true */
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(solo_receive(&w, forged, &news), ERR_BAD_SIGNATURE);
+		assert_int_equal(solo_receive(&w, old, &news), 0);
+	}
+	solo_expect_news(&w, solo_suspect(&w, &w.self, SOLO_GENERATION, 0, &w.peers[1]), true);
+	assert_true(swim_incarnation(w.swim).version == 1);
+	/* nor from telling one that has missed it, whatever others claim to have */
+	solo_run(&w, 10000, SOLO_EVERYBODY);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(solo_receive(&w, old, &news), 0);
+	assert_int_equal(solo_greeting(&w, 2, said), 0);
+	assert_int_equal(
+		solo_receive(&w, solo_suspect(&w, &w.self, SOLO_GENERATION, 0, &w.peers[2]), &news),
+		0);
+	assert_int_equal(solo_greeting(&w, 2, said), 1);
+	assert_true(said[0].incarnation.version == 1);
+	solo_done(&w);
+}
+
 static void who_is_expelled_accuses_nobody_any_more(void **state)
 {
 	(void)state;
@@ -258,6 +315,8 @@ int main(void)
 		cmocka_unit_test(a_later_accusation_brings_the_incarnation_that_was_missed),
 		cmocka_unit_test(an_accusation_of_us_is_refuted_at_once),
 		cmocka_unit_test(an_accuser_cannot_keep_the_mesh_busy),
+		cmocka_unit_test(nobody_keeps_a_refutation_from_being_heard),
+		cmocka_unit_test(nobody_keeps_us_from_refuting),
 		cmocka_unit_test(who_is_expelled_accuses_nobody_any_more),
 		cmocka_unit_test(a_later_life_of_ours_is_somebody_else_with_our_key),
 		cmocka_unit_test(a_ping_to_a_suspect_carries_the_suspicion),
