@@ -104,6 +104,12 @@
 #define DESCRIBE_BURST	 8
 #define DESCRIBE_GAP_MS	 1000
 
+/* Of one member, so many statements and records whose signatures do not hold are looked at at once,
+ * and so often in the long run; beyond that nothing of the kind that it brings. Nobody passes on
+ * what it has not verified itself. */
+#define FORGED_BURST  8
+#define FORGED_GAP_MS 1000
+
 /* Moves of one member that are told and written at once, and in the long run. */
 #define MOVE_BURST  4
 #define MOVE_GAP_MS 10000
@@ -142,6 +148,7 @@ struct peer {
 	/* its store */
 	bool differs;
 	mtime_t differs_since;
+	mtime_t forged;	    /* of the rate at which what it made up is verified */
 	mtime_t compared;   /* when it last told its digest */
 	mtime_t reconciled; /* of the rate at which its ranges are answered */
 	/* a sync is not begun before that: each one that leaves a difference doubles the gap */
@@ -226,7 +233,8 @@ struct round {
 	unsigned tries;			 /* since anything came of it */
 	bool moved;			 /* a record went either way since then */
 	size_t moved_bytes;		 /* of all records since it is active */
-	mtime_t deadline;		 /* nothing more comes: look what has become of it */
+	mtime_t began;
+	mtime_t deadline; /* nothing more comes: look what has become of it */
 	mtime_t compare_next;
 };
 

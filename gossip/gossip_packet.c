@@ -476,32 +476,54 @@ static void key_lives_twice(struct gossip *g)
 	gossip_effect_event(g, &event);
 }
 
+static bool is_forger(const struct gossip *g, const struct peer *peer)
+{
+	return !mtime_would_allow(peer->forged, g->time.now, FORGED_GAP_MS, FORGED_BURST);
+}
+
+static void count_refused(struct gossip *g, struct peer *peer, enum gossip_counter counter, int err)
+{
+	g->counters[counter]++;
+	if (err == ERR_BAD_SIGNATURE)
+		(void)mtime_allows(&peer->forged, g->time.now, FORGED_GAP_MS, FORGED_BURST);
+}
+
+static void statement_received(struct gossip *g, struct peer *peer, const struct msg_item *item)
+{
+	bool news;
+	int err;
+
+	if (spread_heard(g->spread, item->bytes, item->size) || is_forger(g, peer))
+		return;
+	err = swim_statement_received(g->swim, g->time.now, item->bytes, item->size, &news);
+	if (err != 0)
+		count_refused(g, peer, GOSSIP_COUNT_STATEMENTS_REFUSED, err);
+	if (err == ERR_STATE)
+		key_lives_twice(g);
+}
+
+/* Its size, if it was not known. */
+static size_t record_received(struct gossip *g, struct peer *peer, const struct msg_item *item)
+{
+	bool fresh = false;
+	int err;
+
+	if (spread_heard(g->spread, item->bytes, item->size) || is_forger(g, peer))
+		return 0;
+	err = gossip_put_bytes(g, item->bytes, item->size, &fresh);
+	if (err != 0)
+		count_refused(g, peer, GOSSIP_COUNT_RECORDS_REFUSED, err);
+	return fresh ? item->size : 0;
+}
+
 static void items_received(struct gossip *g, struct peer *peer, const struct msg *msg)
 {
-	size_t brought = 0; /* bytes of records that were not known */
+	size_t brought = 0;
 
-	for (size_t i = 0; i < msg->statement_count; i++) {
-		bool news;
-
-		if (spread_heard(g->spread, msg->statements[i].bytes, msg->statements[i].size))
-			continue;
-		int err = swim_statement_received(g->swim, g->time.now, msg->statements[i].bytes,
-			msg->statements[i].size, &news);
-
-		g->counters[GOSSIP_COUNT_STATEMENTS_REFUSED] += err != 0;
-		if (err == ERR_STATE)
-			key_lives_twice(g);
-	}
-	for (size_t i = 0; i < msg->record_count; i++) {
-		const struct msg_item *item = &msg->records[i];
-		bool fresh = false;
-
-		if (spread_heard(g->spread, item->bytes, item->size))
-			continue;
-		if (gossip_put_bytes(g, item->bytes, item->size, &fresh) != 0)
-			g->counters[GOSSIP_COUNT_RECORDS_REFUSED]++;
-		brought += fresh ? item->size : 0;
-	}
+	for (size_t i = 0; i < msg->statement_count; i++)
+		statement_received(g, peer, &msg->statements[i]);
+	for (size_t i = 0; i < msg->record_count; i++)
+		brought += record_received(g, peer, &msg->records[i]);
 	if (brought)
 		gossip_round_records_received(g, peer, brought);
 	if (msg->place_count)

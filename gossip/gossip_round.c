@@ -189,7 +189,7 @@ static void begin(struct gossip *g, struct peer *peer)
 
 void gossip_round_begin(struct gossip *g, struct peer *peer)
 {
-	g->round = (struct round){.active = true, .peer = peer->id};
+	g->round = (struct round){.active = true, .peer = peer->id, .began = g->time.now};
 	begin(g, peer);
 }
 

@@ -31,7 +31,7 @@ void gossip_sync_digest_received(struct gossip *g, struct peer *peer, const stru
 
 static bool is_syncing(const struct gossip *g)
 {
-	if (g->round.active)
+	if (g->round.active && mtime_diff_ms(g->time.now, g->round.began) < SYNC_PATIENT_MS)
 		return true;
 	for (const struct stream *s = g->streams; s; s = s->next) {
 		if (s->role == STREAM_CLIENT && !s->asking &&

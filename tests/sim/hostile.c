@@ -10,6 +10,7 @@
 
 #include "gossip/base/rng.h"
 #include "gossip/record/hlc.h"
+#include "gossip/replica/reconcile.h"
 #include "gossip/swim/statement.h"
 #include "tests/support/actor.h"
 
@@ -154,6 +155,70 @@ static void ranges_are_answered_at_a_rate(void **state)
 	}
 	/* 4 s of it at once, and 20 ms for each */
 	assert_in_range(actor.heard_count - before, 100, (SECONDS + 4) * 50 + 60);
+	actor_done(&actor);
+	cluster_free(c);
+}
+
+/* Whoever never comes to an end with a round is not waited for. */
+static void a_round_without_end_holds_up_no_others(void **state)
+{
+	(void)state;
+	/* nothing of what nobody has: costs nothing, and asks for nothing */
+	uint8_t ranges[] = "0123456789abcdef\x80\x01\x01\x00";
+	enum { SECONDS = 40 };
+	struct cluster *c = mesh_of(3);
+	struct actor actor;
+	struct rng rng;
+
+	impersonate(&actor, c, &rng);
+	actor_begin(&actor);
+	const uint64_t *counts = gossip_counters(cluster_core(c, 0));
+	uint64_t before = counts[GOSSIP_COUNT_SYNC_ROUNDS];
+	for (int i = 0; i < SECONDS * 10; i++) {
+		struct msg msg = {.reconcile = {ranges, sizeof(ranges)}};
+
+		rng_bytes(&rng, msg.digest, sizeof(msg.digest));
+		msg_add(&msg, MSG_DIGEST);
+		msg_add(&msg, MSG_RECONCILE);
+		actor_send(&actor, &actor.at, &msg);
+		cluster_run(c, 100);
+		if (msg_has(&actor.heard, MSG_RECONCILE))
+			memcpy(ranges, actor.heard.reconcile.bytes, RECONCILE_KEY_SIZE);
+	}
+	assert_in_range(counts[GOSSIP_COUNT_SYNC_ROUNDS] - before, 3, 20);
+	actor_done(&actor);
+	cluster_free(c);
+}
+
+/* Verifying what is made up costs more than making it up. */
+static void what_is_forged_is_verified_at_a_rate(void **state)
+{
+	(void)state;
+	enum { SENT = 1000, SECONDS = 10 };
+	struct cluster *c = mesh_of(3);
+	struct actor actor;
+	struct rng rng;
+
+	impersonate(&actor, c, &rng);
+	actor_begin(&actor);
+	const uint64_t *counts = gossip_counters(cluster_core(c, 0));
+	uint64_t before = counts[GOSSIP_COUNT_STATEMENTS_REFUSED];
+	for (int i = 0; i < SENT; i++) {
+		struct statement forged = {.kind = STATEMENT_ALIVE,
+			.subject = cluster_id(c, 2),
+			.incarnation = {.generation = UINT64_MAX, .version = (uint64_t)i}};
+		uint8_t bytes[SWIM_STATEMENT_MAX];
+		struct pack pack;
+		struct msg msg = {.statement_count = 1};
+
+		pack_init(&pack, bytes, sizeof(bytes));
+		statement_encode(&forged, &pack);
+		msg.statements[0] = (struct msg_item){bytes, pack.size};
+		msg_add(&msg, MSG_STATEMENTS);
+		actor_send(&actor, &actor.at, &msg);
+		cluster_run(c, SECONDS * 1000 / SENT);
+	}
+	assert_in_range(counts[GOSSIP_COUNT_STATEMENTS_REFUSED] - before, 1, SECONDS + 16);
 	actor_done(&actor);
 	cluster_free(c);
 }
@@ -836,6 +901,8 @@ int main(void)
 		cmocka_unit_test(an_unproven_address_gets_no_more_than_came_from_it),
 		cmocka_unit_test(a_member_that_always_differs_costs_a_sync_a_minute),
 		cmocka_unit_test(ranges_are_answered_at_a_rate),
+		cmocka_unit_test(a_round_without_end_holds_up_no_others),
+		cmocka_unit_test(what_is_forged_is_verified_at_a_rate),
 		cmocka_unit_test(ranges_that_are_malformed_take_all_along_with_them),
 		cmocka_unit_test(places_that_are_made_up_cost_a_stream_now_and_then),
 		cmocka_unit_test(a_clock_of_no_year_moves_nobody),
