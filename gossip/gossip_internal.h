@@ -278,17 +278,17 @@ struct gossip {
 	struct record **authority_records; /* what it was computed from */
 	size_t authority_count;
 	uint64_t authority_version;
-	bool view_dirty;
 	mtime_t view_next;
 	mtime_t store_changed;
-	bool agreed; /* since then somebody told the same digest: who did last */
-	struct id agreed_with;
+	struct id agreed_with; /* who last told the same digest since then, if anybody did */
+	bool agreed;
+	bool view_dirty;
 	bool claims_dirty; /* of addresses: some living claim is another one */
 	/* members */
+	bool key_anybody;	/* members have their keys: the others' turn */
 	struct map peers, tags; /* by id; by receive tag */
 	size_t unkeyed;
-	size_t key_next;  /* the slot of peers where the next search for them begins */
-	bool key_anybody; /* members are done: the others' turn */
+	size_t key_next; /* the slot of peers where the next search for them begins */
 	struct swim *swim;
 	struct spread *spread;
 	mtime_t push_next, greet_next;
@@ -299,9 +299,9 @@ struct gossip {
 	/* own */
 	struct endpoint endpoints[DESCRIPTOR_ENDPOINTS_MAX];
 	size_t endpoint_count;
-	bool endpoints_known; /* until then a descriptor would take back where this node is */
 	struct seen seen[SEEN_MAX];
 	size_t seen_next;
+	bool endpoints_known; /* until then a descriptor would take back where this node is */
 	bool descriptor_dirty;
 	bool hello_due; /* it is a member, and few know its session yet */
 	mtime_t descriptor_next;
