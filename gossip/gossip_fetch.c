@@ -85,7 +85,7 @@ void gossip_fetch_received(struct gossip *g, const struct peer *peer, const stru
 		const uint8_t *bytes = msg->places[i].bytes;
 		struct order_key place = place_of(bytes);
 
-		if (spread_heard(g->spread, bytes, msg->places[i].size) ||
+		if (spread_heard(g->spread, &peer->id, bytes, msg->places[i].size) ||
 			place.class >= ORDER_CLASSES || is_here(g, bytes, &place) ||
 			!has_room(g, peer, &place))
 			continue;

@@ -493,7 +493,7 @@ static void statement_received(struct gossip *g, struct peer *peer, const struct
 	bool news;
 	int err;
 
-	if (spread_heard(g->spread, item->bytes, item->size) || is_forger(g, peer))
+	if (spread_heard(g->spread, &peer->id, item->bytes, item->size) || is_forger(g, peer))
 		return;
 	err = swim_statement_received(g->swim, g->time.now, item->bytes, item->size, &news);
 	if (err != 0)
@@ -508,7 +508,7 @@ static size_t record_received(struct gossip *g, struct peer *peer, const struct 
 	bool fresh = false;
 	int err;
 
-	if (spread_heard(g->spread, item->bytes, item->size) || is_forger(g, peer))
+	if (spread_heard(g->spread, &peer->id, item->bytes, item->size) || is_forger(g, peer))
 		return 0;
 	err = gossip_put_bytes(g, item->bytes, item->size, &fresh);
 	if (err != 0)

@@ -3,6 +3,7 @@
 
 #define SYNC_CHECK_MS 250  /* how often a difference is looked at while there is one */
 #define SYNC_FRESH_MS 400  /* a digest older than that is asked for again before a sync */
+#define SYNC_KNOWN_MS 400  /* a member's word that it has all counts so often */
 #define SYNC_YIELD_MS 1000 /* the larger id waits, so that not both begin */
 
 /* ---- when ---- */
@@ -13,6 +14,7 @@ void gossip_sync_digest_received(struct gossip *g, struct peer *peer, const stru
 
 	store_digest(g->store, own);
 	bool differs = memcmp(own, msg->digest, sizeof(own)) != 0;
+	bool counts = mtime_diff_ms(g->time.now, peer->compared) >= SYNC_KNOWN_MS;
 	peer->compared = g->time.now;
 	if (differs && !peer->differs) {
 		peer->differs_since = g->time.now;
@@ -21,7 +23,8 @@ void gossip_sync_digest_received(struct gossip *g, struct peer *peer, const stru
 	if (!differs) {
 		peer->sync_gap_ms = 0;
 		peer->sync_next = MTIME_ZERO;
-		spread_known(g->spread);
+		if (counts)
+			spread_known(g->spread);
 		g->agreed = true;
 		g->agreed_with = peer->id;
 	}

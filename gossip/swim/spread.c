@@ -27,6 +27,7 @@ struct item {
 	bool waits;  /* pushed, and until `review` it is counted how often it is heard */
 	bool around; /* it was heard often enough */
 	unsigned copies;
+	uint32_t copied_by[SPREAD_COPIES]; /* parts of their ids: two that share it count as one */
 	mtime_t review;
 	enum spread_kind kind;
 	size_t size;
@@ -47,6 +48,7 @@ struct spread {
 	mtime_t review; /* not after the first of those that wait */
 	uint64_t next_order;
 	uint64_t heard;	       /* print of what came last and was no item */
+	uint32_t heard_from;   /* part of whose id it came from */
 	unsigned copies;       /* of an item that has got around */
 	unsigned limit;	       /* packets an item rides on before it is done: at most BUCKETS */
 	unsigned limit_around; /* the same, where it has got around */
@@ -191,11 +193,23 @@ static uint64_t print_of(const struct spread *spread, const void *bytes, size_t 
 	return print;
 }
 
+static void count_copy(struct item *item, uint32_t from)
+{
+	if (item->copies == SPREAD_COPIES)
+		return;
+	for (unsigned i = 0; i < item->copies; i++) {
+		if (item->copied_by[i] == from)
+			return;
+	}
+	item->copied_by[item->copies++] = from;
+}
+
 /* Without memory for it, copies of it are not known as such. */
 static void list_print(struct spread *spread, struct item *item)
 {
 	item->print = print_of(spread, item->bytes, item->size);
-	item->copies = item->print == spread->heard;
+	if (item->print == spread->heard)
+		count_copy(item, spread->heard_from);
 	item->listed = !map_get(&spread->prints, &item->print) &&
 		       map_put(&spread->prints, &item->print, item) == 0;
 }
@@ -242,16 +256,19 @@ void spread_drop(struct spread *spread, const struct hash *topic)
 		drop_item(spread, item);
 }
 
-bool spread_heard(struct spread *spread, const void *bytes, size_t size)
+bool spread_heard(struct spread *spread, const struct id *from, const void *bytes, size_t size)
 {
 	uint64_t print = print_of(spread, bytes, size);
 	struct item *item = map_get(&spread->prints, &print);
+	uint32_t from_part;
 
+	memcpy(&from_part, from->b, sizeof(from_part));
 	if (!item || item->size != size || memcmp(item->bytes, bytes, size) != 0) {
 		spread->heard = print;
+		spread->heard_from = from_part;
 		return false;
 	}
-	item->copies++;
+	count_copy(item, from_part);
 	return true;
 }
 
@@ -365,7 +382,7 @@ void spread_known(struct spread *spread)
 
 		for (; item; item = newer) {
 			newer = item->newer;
-			if (item->kind != SPREAD_STATEMENT)
+			if (item->kind != SPREAD_STATEMENT && !item->fresh)
 				count_sent(spread, item);
 		}
 	}

@@ -44,8 +44,8 @@ int spread_put(struct spread *spread, enum spread_kind kind, const struct hash *
 /* No more about this topic (a member is gone, a statement refuted). */
 void spread_drop(struct spread *spread, const struct hash *topic);
 /* These bytes came from another node. Whether they are an item here, and so no news; put next, they
- * were heard once. */
-bool spread_heard(struct spread *spread, const void *bytes, size_t size);
+ * were heard once. Each node counts once, or one could say what is everybody's to have heard. */
+bool spread_heard(struct spread *spread, const struct id *from, const void *bytes, size_t size);
 
 /* Whether something is to be pushed. */
 bool spread_has_fresh(const struct spread *spread);
@@ -62,8 +62,9 @@ size_t spread_pick(struct spread *spread, size_t budget, spread_take take, void 
 /* spread_pick for one who has all records already: statements only. */
 size_t spread_pick_statements(
 	struct spread *spread, size_t budget, spread_take take, void *context);
-/* A member has told that it has every record that is here: each counts as sent once more, so that
- * what everybody has is soon out of the queue without having been on the wire again. */
+/* A member has told that it has every record that is here: each that was pushed counts as sent once
+ * more, so that what everybody has is soon out of the queue without having been on the wire again.
+ */
 void spread_known(struct spread *spread);
 /* There is nobody to push to: what is fresh rides with the rest. */
 void spread_settle(struct spread *spread);

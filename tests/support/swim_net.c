@@ -560,7 +560,7 @@ static void datagram_received(struct swim_net *net, const struct swim_net_packet
 
 	swim_heard(swim, net->now, from);
 	for (size_t i = 0; i < packet->count; i++) {
-		if (spread_heard(net->nodes[packet->to].spread, packet->statements[i].bytes,
+		if (spread_heard(net->nodes[packet->to].spread, from, packet->statements[i].bytes,
 			    packet->statements[i].size))
 			continue;
 		assert_int_equal(

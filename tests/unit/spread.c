@@ -94,13 +94,19 @@ static struct packet push(struct queue *queue, size_t budget)
 }
 
 /* As it comes back from another node. */
-static bool hear(struct queue *queue, uint64_t number, uint64_t version)
+static bool hear_from(struct queue *queue, uint8_t node, uint64_t number, uint64_t version)
 {
+	const struct id from = {{node}};
 	uint8_t bytes[100] = {0};
 
 	memcpy(bytes, &number, sizeof(number));
 	memcpy(bytes + 8, &version, sizeof(version));
-	return spread_heard(queue->spread, bytes, sizeof(bytes));
+	return spread_heard(queue->spread, &from, bytes, sizeof(bytes));
+}
+
+static bool hear(struct queue *queue, uint64_t number, uint64_t version)
+{
+	return hear_from(queue, 1, number, version);
 }
 
 static void the_newest_goes_first_and_the_least_sent_before_it(void **state)
@@ -280,8 +286,8 @@ static void push_and_review(struct queue *queue, unsigned copies)
 	/* so many copies of each as its number */
 	assert_int_equal(push(queue, 1000).count, copies + 1);
 	for (uint64_t i = 0; i <= copies; i++) {
-		for (uint64_t copy = 0; copy < i; copy++)
-			assert_true(hear(queue, i, 1));
+		for (uint8_t copy = 0; copy < i; copy++)
+			assert_true(hear_from(queue, copy, i, 1));
 	}
 	mtime_t due = spread_deadline(queue->spread);
 	assert_int_equal(mtime_diff_ms(due, queue->now), SPREAD_REVIEW_MS);
@@ -355,6 +361,26 @@ static void what_has_got_around_rides_less(void **state)
 	teardown(&queue);
 }
 
+static void one_member_cannot_say_that_all_have_heard(void **state)
+{
+	(void)state;
+	struct queue queue;
+
+	setup(&queue);
+	spread_set_members(queue.spread, 100);
+	assert_false(hear_from(&queue, 1, 1, 1));
+	put(&queue, 1, 1);
+	/* nor that it need not be pushed to others */
+	for (int i = 0; i < 100; i++)
+		spread_known(queue.spread);
+	assert_int_equal(push(&queue, 1000).count, 1);
+	for (int i = 0; i < 100; i++)
+		assert_true(hear_from(&queue, 1, 1, 1));
+	spread_review(queue.spread, mtime_add_ms(queue.now, SPREAD_REVIEW_MS));
+	assert_int_equal(push(&queue, 1000).count, 1);
+	teardown(&queue);
+}
+
 static void a_record_that_has_got_around_is_done(void **state)
 {
 	(void)state;
@@ -366,8 +392,8 @@ static void a_record_that_has_got_around_is_done(void **state)
 	spread_set_members(queue.spread, 100);
 	assert_int_equal(spread_put(queue.spread, SPREAD_RECORD, &about, 1, 1, bytes, 100), 0);
 	assert_int_equal(push(&queue, 1000).count, 1);
-	for (int i = 0; i < SPREAD_COPIES; i++)
-		assert_true(spread_heard(queue.spread, bytes, sizeof(bytes)));
+	for (uint8_t i = 0; i < SPREAD_COPIES; i++)
+		assert_true(spread_heard(queue.spread, &(struct id){{i}}, bytes, sizeof(bytes)));
 	spread_review(queue.spread, mtime_add_ms(queue.now, SPREAD_REVIEW_MS));
 	assert_int_equal(spread_count(queue.spread), 0);
 	teardown(&queue);
@@ -393,6 +419,7 @@ static void what_a_member_has_costs_it_no_packet(void **state)
 	put(&queue, 9, 1);
 	assert_int_equal(spread_pick_statements(queue.spread, 1000, take, &packet), 1);
 	assert_true(packet.topic[0] == 9);
+	spread_settle(queue.spread);
 	/* as many members that have it count as much as as many packets */
 	for (; spread_count(queue.spread) > 1; told++)
 		spread_known(queue.spread);
@@ -507,6 +534,7 @@ int main(void)
 		cmocka_unit_test(what_is_heard_too_seldom_is_pushed_once_more),
 		cmocka_unit_test(news_of_others_was_heard_once),
 		cmocka_unit_test(what_has_got_around_rides_less),
+		cmocka_unit_test(one_member_cannot_say_that_all_have_heard),
 		cmocka_unit_test(a_record_that_has_got_around_is_done),
 		cmocka_unit_test(a_full_queue_gives_up_what_was_sent_most),
 		cmocka_unit_test(no_item_starves),
