@@ -259,6 +259,67 @@ static void of_two_nodes_none_is_alone(void **state)
 	solo_done(&w);
 }
 
+/* Our cable was pulled when we asked; it is in again when nothing came of it. */
+static void a_stream_tried_in_solitude_accuses_nobody(void **state)
+{
+	(void)state;
+	struct solo w;
+	struct swim_action action = {.kind = SWIM_PING};
+
+	solo_init(&w, SOLO_PEERS);
+	solo_introduce(&w, SOLO_PEERS);
+	solo_run(&w, 20000, SOLO_EVERYBODY);
+	solo_forget_news(&w);
+	while (action.kind != SWIM_CHECK) {
+		w.now = swim_deadline(w.swim);
+		swim_tick(w.swim, w.now);
+		while (swim_next_action(w.swim, &action) && action.kind != SWIM_CHECK)
+			;
+	}
+	size_t target = solo_peer_number(&w, &action.to);
+	enum swim_state before = solo_info(&w, target).state;
+	swim_heard(w.swim, w.now, &w.peers[(target + 1) % SOLO_PEERS].id);
+	swim_checked(w.swim, w.now, &action.to, SWIM_CHECK_FAILED);
+	assert_true(before == SWIM_ALIVE);
+	solo_expect_state(&w, target, SWIM_ALIVE);
+	assert_int_equal(solo_news_waiting(&w), 0);
+	solo_done(&w);
+}
+
+/* In bad health it probes seldom, and may not have noticed yet that it is cut off. */
+static void a_suspicion_ends_only_where_others_are_heard(void **state)
+{
+	(void)state;
+	struct swim_mechanisms mechanisms = swim_mesh;
+
+	mechanisms.volunteers = 0; /* nothing makes it look earlier */
+	for (int cut = 0; cut < 2; cut++) {
+		struct solo w;
+		struct swim_change change;
+
+		solo_init_as(&w, SOLO_PEERS, &mechanisms);
+		solo_introduce(&w, SOLO_PEERS);
+		solo_run(&w, 20000, SOLO_EVERYBODY);
+		for (int i = 0; i < 3; i++)
+			health_probe_failed(w.swim, SWIM_INDIRECT, 0);
+		while (swim_next_change(w.swim, &change))
+			;
+		/* its next period is long, and its ping is answered */
+		while (solo_run(&w, 10, SOLO_EVERYBODY).pings == 0)
+			;
+		w.check = SWIM_CHECK_SILENT;
+		for (size_t i = 1; i <= 4; i++)
+			solo_expect_news(&w,
+				solo_suspect(&w, &w.peers[0], SOLO_GENERATION, 0, &w.peers[i]),
+				true);
+		solo_run(&w, 2400, SOLO_NOBODY);
+		solo_expect_state(&w, 0, SWIM_SUSPECT);
+		solo_run(&w, 6000, cut ? SOLO_NOBODY : SOLO_EVERYBODY & ~1U);
+		solo_expect_state(&w, 0, cut ? SWIM_SUSPECT : SWIM_DEAD);
+		solo_done(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +333,8 @@ int main(void)
 		cmocka_unit_test(an_accused_has_time_when_we_are_back),
 		cmocka_unit_test(an_isolated_node_sees_the_others_dead_at_last),
 		cmocka_unit_test(of_two_nodes_none_is_alone),
+		cmocka_unit_test(a_stream_tried_in_solitude_accuses_nobody),
+		cmocka_unit_test(a_suspicion_ends_only_where_others_are_heard),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -124,6 +124,7 @@ static void a_daemon_that_wakes_now_and_then_is_never_accused(void **state)
 	solo_forget_news(&w);
 	w.check = SWIM_CHECK_SILENT;
 	for (int i = 0; i < 5; i++) {
+		solo_wait_for(&w, 0, SWIM_SUSPECT, SOLO_EVERYBODY & ~1U);
 		solo_run(&w, 33000, SOLO_EVERYBODY & ~1U);
 		solo_expect_state(&w, 0, SWIM_SUSPECT);
 		swim_heard(w.swim, w.now, &w.peers[0].id);
