@@ -151,6 +151,7 @@ struct peer {
 	mtime_t forged;	    /* of the rate at which what it made up is verified */
 	mtime_t compared;   /* when it last told its digest */
 	mtime_t reconciled; /* of the rate at which its ranges are answered */
+	mtime_t streamed;   /* and those that come over streams that it opens */
 	/* a sync is not begun before that: each one that leaves a difference doubles the gap */
 	mtime_t sync_next;
 	int64_t sync_gap_ms; /* 0: none was in vain */
@@ -435,6 +436,9 @@ mtime_t gossip_round_deadline(const struct gossip *g);
 void gossip_round_ranges_received(struct gossip *g, struct peer *peer, const struct msg *msg);
 /* The peer brought so many bytes of records that were not here; it told its digest. */
 void gossip_round_records_received(struct gossip *g, const struct peer *peer, size_t bytes);
+/* Whether ranges that the peer sends over a stream are answered; so many records were hashed. */
+bool gossip_round_may_stream(const struct gossip *g, const struct peer *peer);
+void gossip_round_streamed(struct gossip *g, struct peer *peer, size_t records);
 void gossip_round_compared(struct gossip *g, const struct peer *peer);
 
 /* gossip_fetch.c */

@@ -25,6 +25,8 @@
 #define ANSWER_STORE_MS	 500
 #define ANSWER_STORE_MIN 1000 /* records: below, the rest of the work counts */
 #define ANSWER_PACKET_MS 20
+/* The same over streams: twice what the longest sync of all takes. */
+#define STREAM_BURST_MS	 16000
 
 struct answer {
 	size_t message_count;
@@ -256,19 +258,37 @@ static void charge(struct peer *peer, int64_t us)
 	peer->reconciled = mtime_add_us(peer->reconciled, us);
 }
 
+static int64_t hashing_us(const struct gossip *g, size_t records)
+{
+	size_t all = store_count(g->store);
+
+	if (all < ANSWER_STORE_MIN)
+		all = ANSWER_STORE_MIN;
+	return (int64_t)(ANSWER_STORE_MS * 1000 * records / all);
+}
+
 static bool may_have_answer(struct gossip *g, struct peer *peer, const struct msg *msg)
 {
 	size_t cost = reconcile_cost(g->store, msg->reconcile.bytes, msg->reconcile.size);
-	size_t all = store_count(g->store);
 
 	if (mtime_before(peer->reconciled, g->time.now))
 		peer->reconciled = g->time.now;
 	if (mtime_diff_ms(peer->reconciled, g->time.now) > ANSWER_BURST_MS)
 		return false;
-	if (all < ANSWER_STORE_MIN)
-		all = ANSWER_STORE_MIN;
-	charge(peer, (int64_t)(ANSWER_STORE_MS * 1000 * cost / all));
+	charge(peer, hashing_us(g, cost));
 	return true;
+}
+
+bool gossip_round_may_stream(const struct gossip *g, const struct peer *peer)
+{
+	return mtime_diff_ms(peer->streamed, g->time.now) <= STREAM_BURST_MS;
+}
+
+void gossip_round_streamed(struct gossip *g, struct peer *peer, size_t records)
+{
+	if (mtime_before(peer->streamed, g->time.now))
+		peer->streamed = g->time.now;
+	peer->streamed = mtime_add_us(peer->streamed, hashing_us(g, records));
 }
 
 void gossip_round_ranges_received(struct gossip *g, struct peer *peer, const struct msg *msg)

@@ -192,6 +192,21 @@ static int sync_done(struct gossip *g, struct stream *s)
 	return 0;
 }
 
+/* Of syncs that this node did not begin itself; a joiner is bound by its token's uses. */
+static int receive(struct gossip *g, struct stream *s, const struct msg_item *message)
+{
+	size_t before = sync_counts(s->sync).hashed;
+	struct peer *peer = s->role == STREAM_SERVER ? gossip_peer(g, client_of(s)) : NULL;
+	int err;
+
+	if (peer && !gossip_round_may_stream(g, peer))
+		return ERR_LIMIT;
+	err = sync_receive(s->sync, message->bytes, message->size);
+	if (peer)
+		gossip_round_streamed(g, peer, sync_counts(s->sync).hashed - before);
+	return err;
+}
+
 int gossip_sync_frame_received(struct gossip *g, struct stream *s, const struct frame *frame)
 {
 	bool was_done = s->sync && sync_is_done(s->sync);
@@ -206,7 +221,7 @@ int gossip_sync_frame_received(struct gossip *g, struct stream *s, const struct 
 	}
 	if (!s->sync)
 		return ERR_MALFORMED;
-	err = sync_receive(s->sync, frame->sync.bytes, frame->sync.size);
+	err = receive(g, s, &frame->sync);
 	if (err == 0)
 		err = gossip_sync_pump(g, s);
 	return err != 0 || was_done || !sync_is_done(s->sync) ? err : sync_done(g, s);

@@ -38,9 +38,8 @@ struct sync {
 	enum phase phase;
 	bool sent_all, received_all; /* records */
 	struct ranges *first, **last;
-	bool said_nothing; /* so far, in the turn that goes on */
-	size_t turn_size;  /* bytes of the peer's turn so far */
-	size_t cost;
+	bool said_nothing;	 /* so far, in the turn that goes on */
+	size_t turn_size;	 /* bytes of the peer's turn so far */
 	struct record **lacking; /* what the peer lacks, each with a reference */
 	size_t lacking_count, lacking_capacity, lacking_at;
 	struct sync_counts counts;
@@ -264,9 +263,9 @@ static int answer_ranges(struct sync *sync, const uint8_t *bytes, size_t size)
 	struct reconcile_sink sink = sink_of(sync);
 
 	sync->turn_size += size;
-	sync->cost += reconcile_cost(sync->store, bytes, size);
+	sync->counts.hashed += reconcile_cost(sync->store, bytes, size);
 	if (sync->turn_size > SYNC_TURN_MAX ||
-		sync->cost > SYNC_COST_TIMES * store_count(sync->store) + SYNC_COST_LEAST)
+		sync->counts.hashed > SYNC_COST_TIMES * store_count(sync->store) + SYNC_COST_LEAST)
 		return ERR_LIMIT;
 	sync->said_nothing = false;
 	return reconcile_answer(sync->store, bytes, size, &sink);

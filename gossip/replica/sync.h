@@ -51,6 +51,7 @@ bool sync_is_done(const struct sync *sync);
 
 struct sync_counts {
 	uint32_t turns, sent, received, refused; /* turns: of both sides; the rest are records */
+	size_t hashed;				 /* for answers: with reconcile_cost */
 };
 struct sync_counts sync_counts(const struct sync *sync);
 

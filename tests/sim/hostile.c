@@ -547,6 +547,49 @@ static void a_member_has_one_sync_at_a_time(void **state)
 	cluster_free(c);
 }
 
+/* Over and over in a turn that has no end, whether all differs. */
+static void a_member_is_answered_over_streams_at_a_rate(void **state)
+{
+	(void)state;
+	static const uint8_t all[] = "0123456789abcdef"
+				     "\x40\x01\x03"
+				     "finger";
+	enum { ASKED = 5000 };
+	struct cluster *c = mesh_of(2);
+	struct actor actor;
+	struct copy copy;
+	struct rng rng;
+
+	impersonate(&actor, c, &rng);
+	copy_init(&copy, &actor, NULL);
+	introduce(&actor, &copy);
+	for (int i = 0; i < ASKED && !actor.closed; i++) {
+		struct frame frame = {.type = FRAME_SYNC};
+		uint8_t bytes[64];
+		struct pack pack;
+
+		pack_init(&pack, bytes, sizeof(bytes));
+		pack_put_array(&pack, 3);
+		pack_put_uint(&pack, 1);
+		pack_put_bool(&pack, false);
+		pack_put_bin(&pack, all, sizeof(all) - 1);
+		frame.sync = (struct msg_item){bytes, pack.size};
+		actor_say(&actor, &frame);
+	}
+	assert_true(actor.closed);
+	/* for a while */
+	introduce(&actor, &copy);
+	pump(&actor);
+	assert_true(actor.closed);
+	cluster_run(c, 10000);
+	introduce(&actor, &copy);
+	pump(&actor);
+	assert_false(actor.closed);
+	copy_done(&copy, &actor);
+	actor_done(&actor);
+	cluster_free(c);
+}
+
 static void a_member_cannot_wear_out_everybodys_disk(void **state)
 {
 	(void)state;
@@ -912,6 +955,7 @@ int main(void)
 		cmocka_unit_test(who_proves_a_key_but_no_membership_is_cut_off),
 		cmocka_unit_test(a_sync_brings_nothing_from_the_future),
 		cmocka_unit_test(a_member_has_one_sync_at_a_time),
+		cmocka_unit_test(a_member_is_answered_over_streams_at_a_rate),
 		cmocka_unit_test(a_member_cannot_wear_out_everybodys_disk),
 		cmocka_unit_test(a_leaked_token_lets_in_no_more_than_its_uses),
 		cmocka_unit_test(who_is_no_member_captures_no_joiner),
