@@ -5,6 +5,11 @@
 #include "gossip/swim/state.h"
 #include "gossip/swim/suspicion.h"
 
+/* Of one accuser, so many accusations count at once, and so often in the long run: it probes one
+ * member a second, or two, and each accusation makes all nodes verify, refute and tell. */
+#define ACCUSER_BURST 16
+#define ACCUSER_MS    500
+
 static struct statement about(const struct member *member)
 {
 	return (struct statement){.kind = STATEMENT_SUSPECT,
@@ -188,20 +193,26 @@ static int check_proof(const struct swim *swim, const struct member *member,
 	return 0;
 }
 
+static bool may_accuse(const struct swim *swim, mtime_t now, const struct member *accuser)
+{
+	return !swim->config.mechanisms->guarded ||
+	       mtime_would_allow(accuser->accuses, now, ACCUSER_MS, ACCUSER_BURST);
+}
+
 int accusation_received(
 	struct swim *swim, mtime_t now, const struct statement *statement, bool *ret_news)
 {
 	struct member *member = member_find(swim, &statement->subject);
+	struct member *accuser = member_find(swim, &statement->accuser);
 	bool death = statement->kind == STATEMENT_DEAD;
 
-	if (!member || (!member_find(swim, &statement->accuser) &&
-			       !id_equal(&statement->accuser, &swim->config.self->id)))
+	if (!member || (!accuser && !id_equal(&statement->accuser, &swim->config.self->id)))
 		return ERR_UNKNOWN;
 	int order = state_compare(&statement->incarnation, &member->incarnation);
 	bool wanted =
 		death ? member->state != SWIM_DEAD : is_wanted(swim, member, &statement->accuser);
 
-	if (order < 0 || (order == 0 && !wanted) ||
+	if (order < 0 || (order == 0 && !wanted) || (accuser && !may_accuse(swim, now, accuser)) ||
 		(order > 0 &&
 			!mtime_would_allow(member->renew, now, SWIM_RENEW_MS, SWIM_RENEW_BURST))) {
 		*ret_news = false;
@@ -209,6 +220,8 @@ int accusation_received(
 	}
 	if (check_proof(swim, member, statement, order) != 0)
 		return ERR_BAD_SIGNATURE;
+	if (accuser)
+		(void)mtime_allows(&accuser->accuses, now, ACCUSER_MS, ACCUSER_BURST);
 	if (order > 0)
 		member_adopt(swim, now, member, &statement->incarnation, &statement->alive);
 	if (death ? believe(swim, now, member, statement) != 0

@@ -52,6 +52,7 @@ struct member {
 	mtime_t last_heard;		/* with heard only */
 	mtime_t evidence;		/* the last of other kinds */
 	mtime_t renew;			/* of the rate at which its incarnations are news */
+	mtime_t accuses;		/* and of that at which it accuses others */
 	mtime_t silent;			/* with is_silent: since when its host alone answers */
 	int32_t rtt_us, rtt_var_us;	/* RFC 6298's SRTT and RTTVAR; rtt_us -1: not measured */
 	struct member_accusation *accusations; /* NULL, or room for MEMBER_ACCUSERS_MAX */

@@ -147,6 +147,34 @@ static void an_accuser_cannot_keep_the_mesh_busy(void **state)
 	solo_done(&w);
 }
 
+/* Everybody, over and over: each time all nodes verify, refute and tell. */
+static void one_member_does_not_accuse_all_others_without_end(void **state)
+{
+	(void)state;
+	struct solo w;
+	bool news;
+	size_t told = 0;
+
+	solo_init(&w, SOLO_PEERS);
+	solo_introduce(&w, SOLO_PEERS);
+	for (uint64_t version = 1; version <= 4; version++) {
+		for (size_t i = 1; i < SOLO_PEERS; i++) {
+			struct statement s = solo_suspect(
+				&w, &w.peers[i], SOLO_GENERATION, version, &w.peers[0]);
+
+			assert_int_equal(solo_receive(&w, s, &news), 0);
+			told += news;
+		}
+	}
+	assert_in_range(told, SOLO_PEERS, 16);
+	/* others do all the same */
+	solo_expect_news(&w, solo_suspect(&w, &w.peers[0], SOLO_GENERATION, 0, &w.peers[1]), true);
+	/* and so does it, after a while */
+	w.now = mtime_add_ms(w.now, 1000);
+	solo_expect_news(&w, solo_suspect(&w, &w.peers[2], SOLO_GENERATION, 5, &w.peers[0]), true);
+	solo_done(&w);
+}
+
 /* What is made up takes nothing from the rates at which others' words count. */
 static void nobody_keeps_a_refutation_from_being_heard(void **state)
 {
@@ -315,6 +343,7 @@ int main(void)
 		cmocka_unit_test(a_later_accusation_brings_the_incarnation_that_was_missed),
 		cmocka_unit_test(an_accusation_of_us_is_refuted_at_once),
 		cmocka_unit_test(an_accuser_cannot_keep_the_mesh_busy),
+		cmocka_unit_test(one_member_does_not_accuse_all_others_without_end),
 		cmocka_unit_test(nobody_keeps_a_refutation_from_being_heard),
 		cmocka_unit_test(nobody_keeps_us_from_refuting),
 		cmocka_unit_test(who_is_expelled_accuses_nobody_any_more),
