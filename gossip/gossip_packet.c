@@ -533,14 +533,12 @@ static void items_received(struct gossip *g, struct peer *peer, const struct msg
 static void act_on(struct gossip *g, struct peer *peer, const struct msg *msg)
 {
 	const struct id *from = &peer->id;
-	bool fresh;
 
 	g->last_heard = g->time.now;
 	swim_heard(g->swim, g->time.now, from);
 	items_received(g, peer, msg);
-	if (msg_has(msg, MSG_VOID) &&
-		gossip_put_bytes(g, msg->void_record.bytes, msg->void_record.size, &fresh) != 0)
-		g->counters[GOSSIP_COUNT_RECORDS_REFUSED]++;
+	if (msg_has(msg, MSG_VOID))
+		(void)record_received(g, peer, &msg->void_record);
 	if (msg_has(msg, MSG_TIME)) {
 		peer->clock_offset_ms = msg->time.ms - g->time.wall.ms;
 		peer->has_clock = true;
