@@ -151,9 +151,6 @@ void accusation_make(struct swim *swim, mtime_t now, struct member *member)
 	/* out of memory: it stays a silent suspicion */
 	if (accuse(swim, now, member, &accusation) != 0)
 		return;
-	/* nobody pushes news to a suspect: it is told this directly */
-	if (swim->config.mechanisms->volunteers)
-		probe_tell(swim, now, member);
 }
 
 void accusation_tell_dead(struct swim *swim, const struct member *member)

@@ -121,11 +121,6 @@ void probe_restart(struct swim *swim, mtime_t now)
 	prober->period_at = mtime_min(prober->period_at, now);
 }
 
-void probe_tell(struct swim *swim, mtime_t now, const struct member *member)
-{
-	(void)probe_send(swim, now, member);
-}
-
 static void begin(struct swim *swim, mtime_t now)
 {
 	struct prober *prober = &swim->prober;
@@ -184,7 +179,7 @@ void probe_ask_around(struct swim *swim, mtime_t now)
 	struct member *member = member_random(swim);
 
 	for (size_t i = 0; i < SWIM_INDIRECT; i++, member = member_after(swim, member))
-		probe_tell(swim, now, member);
+		(void)probe_send(swim, now, member);
 	health_asked(swim, now);
 }
 

@@ -89,9 +89,7 @@ void probe_forget(struct swim *swim, const struct member *member);
 void probe_hasten(struct swim *swim, mtime_t now);
 /* What is in flight proves nothing, and suspects are due: the next period starts now. */
 void probe_restart(struct swim *swim, mtime_t now);
-/* A ping for what it carries: an answer is heard, but none is waited for. */
-void probe_tell(struct swim *swim, mtime_t now, const struct member *member);
-/* The same to a few, to find out whether anybody hears us. */
+/* Pings a few, to find out whether anybody hears us. */
 void probe_ask_around(struct swim *swim, mtime_t now);
 /* It is DEAD: dialled after a while, which doubles each time. redial_ms 0: the first time. */
 void probe_redial_later(struct swim *swim, mtime_t now, struct member *member);

@@ -77,8 +77,6 @@ void suspicion_probe_failed(
 	bool slow = is_only_slow(now, member, silent);
 
 	member_event(swim, now, member, MEMBER_FAILED);
-	if (slow && member->state == SWIM_SUSPECT)
-		suspicion_schedule(swim, member);
 	if (member->state == SWIM_SUSPECT && member->again.us == MTIME_NEVER.us)
 		member->again = mtime_add_ms(now, SUSPICION_AGAIN_MS);
 	if (!slow && !health_is_alone(swim, now))

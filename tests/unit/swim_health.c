@@ -320,6 +320,30 @@ static void a_suspicion_ends_only_where_others_are_heard(void **state)
 	}
 }
 
+/* Of less than the two periods after which it would find itself alone. */
+static void a_short_pause_is_noticed_too(void **state)
+{
+	(void)state;
+	struct solo w;
+
+	solo_init(&w, 6);
+	solo_introduce(&w, 6);
+	solo_run(&w, 10000, SOLO_EVERYBODY);
+	w.check = SWIM_CHECK_SILENT;
+	for (size_t i = 1; i <= 4; i++)
+		solo_expect_news(
+			&w, solo_suspect(&w, &w.peers[0], SOLO_GENERATION, 0, &w.peers[i]), true);
+	solo_run(&w, 2300, SOLO_EVERYBODY & ~1U);
+	solo_expect_state(&w, 0, SWIM_SUSPECT);
+	/* its time ends while we stand still, its refutation waits */
+	w.now = mtime_add_ms(w.now, 900);
+	swim_tick(w.swim, w.now);
+	solo_expect_state(&w, 0, SWIM_SUSPECT);
+	solo_expect_news(&w, solo_alive(&w, &w.peers[0], SOLO_GENERATION, 1), true);
+	solo_expect_state(&w, 0, SWIM_ALIVE);
+	solo_done(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -335,6 +359,7 @@ int main(void)
 		cmocka_unit_test(of_two_nodes_none_is_alone),
 		cmocka_unit_test(a_stream_tried_in_solitude_accuses_nobody),
 		cmocka_unit_test(a_suspicion_ends_only_where_others_are_heard),
+		cmocka_unit_test(a_short_pause_is_noticed_too),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
