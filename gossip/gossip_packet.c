@@ -194,6 +194,7 @@ static void send_ack(struct gossip *g, struct peer *peer, uint64_t sequence)
 		msg.seen = to;
 		pack_init(&greeting, bytes, sizeof(bytes));
 		add_greeting(g, peer, &greeting, &msg);
+		swim_greeted(g->swim, &peer->id);
 		add_items(g, peer, &msg);
 	} else {
 		add_challenge(g, peer, &to, &msg);
@@ -361,6 +362,7 @@ void gossip_packet_greet(struct gossip *g, struct peer *peer)
 	add_echo(g, peer, &peer->reached, &msg);
 	add_items(g, peer, &msg);
 	send_to(g, peer, &peer->reached, &msg);
+	swim_greeted(g->swim, &peer->id);
 }
 
 /* ---- in ---- */

@@ -447,6 +447,14 @@ void swim_greet(
 		put_statement(ret_statements, &accusation, ret_count);
 }
 
+void swim_greeted(struct swim *swim, const struct id *peer)
+{
+	struct member *member = member_find(swim, peer);
+
+	if (member)
+		member->greet = false;
+}
+
 void swim_vouch(
 	struct swim *swim, const struct id *target, struct pack *ret_statements, size_t *ret_count)
 {

@@ -173,6 +173,11 @@ struct swim_incarnation swim_incarnation(const struct swim *swim);
 void swim_greet(
 	struct swim *swim, const struct id *peer, struct pack *ret_statements, size_t *ret_count);
 
+/* The peer was greeted by an ack, or the packet that its session with us begins with. Should that
+ * get lost, it has our `alive` from the news: to say it again until it has answered a ping of ours,
+ * which may be a thousand periods away, would cost as much as probing does. */
+void swim_greeted(struct swim *swim, const struct id *peer);
+
 /* What goes along with a nack about this member: its own last statement, unless it is dead here. */
 void swim_vouch(
 	struct swim *swim, const struct id *target, struct pack *ret_statements, size_t *ret_count);
