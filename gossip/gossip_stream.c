@@ -181,7 +181,7 @@ static int tell_ended(struct gossip *g, struct stream *s, const struct record *e
 		err = tell_void(g, s, ended_by);
 	if (err == 0)
 		gossip_stream_end(g, s);
-	return 0;
+	return err;
 }
 
 static int introduce_received(struct gossip *g, struct stream *s, const struct frame *frame)
