@@ -40,6 +40,7 @@ struct node_facts {
 	struct swim_incarnation issued;
 	bool dishonest;
 	uint64_t revoked; /* whom it knows to be */
+	uint64_t purged; /* whom it ever knew to be: what was theirs may come again, in any order */
 	struct map slots; /* of struct latest */
 	struct map flows; /* of struct flow */
 	struct flow all;

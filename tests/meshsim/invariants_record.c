@@ -127,7 +127,7 @@ void invariants_kept(struct invariants *checker, int node, const struct invarian
 
 	check_stamp(checker, node, record);
 	/* what it signs goes to its disk before its store looks at it */
-	if (!own || is_honest(checker, node))
+	if (!own && !(record->author >= 0 && checker->nodes[node].purged >> record->author & 1))
 		check_slot(checker, node, record);
 	invariants_on_disk(checker, node, record);
 	if (own)
@@ -157,7 +157,9 @@ void invariants_removed(struct invariants *checker, int node, const struct hash 
 		return;
 	written->holders &= ~(UINT64_C(1) << node);
 	latest = map_get(&checker->nodes[node].slots, &written->record.slot);
-	written->replaced |= latest && !hash_equal(&latest->hash, hash);
+	/* an admission that makes an admin takes the place of a later one, too */
+	written->replaced |= (latest && !hash_equal(&latest->hash, hash)) ||
+			     written->record.type == RECORD_ADMISSION;
 	if (written->record.type == RECORD_REVOCATION ||
 		written->record.type == RECORD_ADMIN_REVOCATION)
 		invariants_check(checker, INVARIANT_REVOCATION_KEPT,
@@ -177,6 +179,7 @@ void invariants_written(struct invariants *checker, const struct hash *hash)
 void invariants_revoked(struct invariants *checker, int node, int subject)
 {
 	checker->nodes[node].revoked |= UINT64_C(1) << subject;
+	checker->nodes[node].purged |= UINT64_C(1) << subject;
 }
 
 void invariants_disk_lost(struct invariants *checker, int node)
