@@ -98,6 +98,10 @@ static bool set_back_disk(struct faults *f)
 	struct cluster_backup **backup = &f->nodes[node].backup;
 
 	if (!*backup) {
+		/* one with no records could not find anybody, nor be found where it is by then */
+		if (!cluster_is_up(f->cluster, node) ||
+			cluster_core(f->cluster, node)->state != GOSSIP_RUNNING)
+			return false;
 		*backup = cluster_backup(f->cluster, node);
 		return true;
 	}

@@ -346,8 +346,10 @@ static void input_done(void *arg, int node)
 	note_start(watch, node, g);
 	note_input(watch, node, g);
 	invariants_came_nothing(watch->checker, node);
-	if (!g->store)
+	if (!g->store) { /* also after a join that failed: the next begins anew */
+		invariants_started(watch->checker, node);
 		return;
+	}
 	records_written(watch, node, g->persisted);
 	look_at_self(watch, node, g);
 	map_each (&g->peers, at, peer)
