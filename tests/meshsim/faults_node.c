@@ -92,9 +92,11 @@ static bool lose_disk(struct faults *f)
 	return true;
 }
 
+/* Not the founder's: a revocation of an admin by the root, which then only those have whom that
+ * admin expelled, cannot come back, for nobody takes a sync of the expelled. */
 static bool set_back_disk(struct faults *f)
 {
-	int node = faults_below(f, f->members);
+	int node = 1 + faults_below(f, f->members - 1);
 	struct cluster_backup **backup = &f->nodes[node].backup;
 
 	if (!*backup) {

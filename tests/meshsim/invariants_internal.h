@@ -47,6 +47,7 @@ struct node_facts {
 	struct endpoint came; /* family 0: no datagram is worked on */
 	size_t came_left;     /* of what may be answered */
 	bool answered;
+	const struct written *revocation; /* removed by this input; its successor is told next */
 };
 
 struct invariants {
@@ -60,5 +61,7 @@ struct invariants {
 };
 
 void invariants_record_done(struct invariants *checker);
+/* The input is over. */
+void invariants_check_revocation(struct invariants *checker, int node);
 
 #endif

@@ -162,10 +162,21 @@ void invariants_removed(struct invariants *checker, int node, const struct hash 
 			     written->record.type == RECORD_ADMISSION;
 	if (written->record.type == RECORD_REVOCATION ||
 		written->record.type == RECORD_ADMIN_REVOCATION)
-		invariants_check(checker, INVARIANT_REVOCATION_KEPT,
-			latest && !hash_equal(&latest->hash, hash), node,
-			"the one by n%d is removed, and none has taken its place",
-			written->record.author);
+		checker->nodes[node].revocation = written;
+}
+
+void invariants_check_revocation(struct invariants *checker, int node)
+{
+	const struct written *written = checker->nodes[node].revocation;
+	const struct latest *latest;
+
+	if (!written)
+		return;
+	checker->nodes[node].revocation = NULL;
+	latest = map_get(&checker->nodes[node].slots, &written->record.slot);
+	invariants_check(checker, INVARIANT_REVOCATION_KEPT,
+		latest && !hash_equal(&latest->hash, &written->record.hash), node,
+		"the one by n%d is removed, and none has taken its place", written->record.author);
 }
 
 void invariants_written(struct invariants *checker, const struct hash *hash)

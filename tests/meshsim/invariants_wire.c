@@ -62,6 +62,7 @@ void invariants_came(struct invariants *checker, int node, const struct endpoint
 void invariants_came_nothing(struct invariants *checker, int node)
 {
 	checker->nodes[node].came.ip.family = 0;
+	invariants_check_revocation(checker, node);
 }
 
 static void check_unproven(

@@ -137,6 +137,7 @@ static void revocation_kept(struct invariants *c)
 
 	spread(c, &a, 0);
 	invariants_removed(c, 0, &a.hash);
+	invariants_came_nothing(c, 0); /* the input is over, and no successor came */
 }
 
 static void revoked_silent(struct invariants *c)
