@@ -29,20 +29,29 @@ static const char about[] =
 	"  beta#  meshctl join -\n"
 	"  beta#  meshctl status\n";
 
-static void print_help(FILE *out)
+/* All of them, or those of a group. */
+static void list_verbs(FILE *out, const char *group)
 {
 	struct screen screen = {.out = out};
+	const struct verb *verb;
 	struct table table;
 
-	fputs(usage, out);
-	fputs("\nVerbs:\n", out);
 	table_init(&table, "ll");
-	for (size_t i = 0; verb_at(i); i++) {
-		table_add(&table, SCREEN_PLAIN, "  %s", verb_at(i)->name);
-		table_add(&table, SCREEN_PLAIN, "%s", verb_at(i)->summary);
+	for (size_t i = 0; (verb = verb_at(i)); i++) {
+		if (group && !verb_in_group(verb, group))
+			continue;
+		table_add(&table, SCREEN_PLAIN, "  %s", verb->name);
+		table_add(&table, SCREEN_PLAIN, "%s", verb->summary);
 	}
 	table_print(&table, &screen);
 	table_done(&table);
+}
+
+static void print_help(FILE *out)
+{
+	fputs(usage, out);
+	fputs("\nVerbs:\n", out);
+	list_verbs(out, NULL);
 	fputs(about, out);
 }
 
@@ -117,19 +126,56 @@ static int take_options(struct cli *cli, int argc, char **argv, char **path)
 	return ACTION_RUN;
 }
 
-static int run(struct cli *cli, int argc, char **argv)
+/* The second words of a group's verbs; NULL: it is no group. */
+static char *name_group(const char *group)
 {
 	const struct verb *verb;
+	char *names = NULL;
+
+	for (size_t i = 0; (verb = verb_at(i)); i++) {
+		char *longer;
+
+		if (!verb_in_group(verb, group))
+			continue;
+		longer = memory_format("%s%s%s", names ? names : "", names ? ", " : "",
+			verb->name + strlen(group) + 1);
+		free(names);
+		names = longer;
+	}
+	return names;
+}
+
+/* What was meant by words that are no verb. */
+static int explain(int argc, char **argv)
+{
+	bool help = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
+	int status = CLI_DONE;
+	char *names;
 
 	if (argc == 0) {
 		fputs(usage, stderr);
 		return cli_fail(CLI_USAGE, "which verb? `meshctl --help` lists them");
 	}
-	verb = verb_find(argv[0]);
-	if (!verb)
-		return cli_fail(
+	names = name_group(argv[0]);
+	if (names && help)
+		list_verbs(stdout, argv[0]);
+	else if (names)
+		status =
+			cli_fail(CLI_USAGE, "%s: which of its verbs? There are %s", argv[0], names);
+	else
+		status = cli_fail(
 			CLI_USAGE, "no such verb: %s (`meshctl --help` lists them)", argv[0]);
-	return verb_run(cli, verb, argc, argv);
+	free(names);
+	return status;
+}
+
+static int run(struct cli *cli, int argc, char **argv)
+{
+	const struct verb *verb;
+	int words;
+
+	verb = verb_find(argc, argv, &words);
+	return verb ? verb_run(cli, verb, argc - words + 1, argv + words - 1) : explain(argc, argv);
 }
 
 int main(int argc, char **argv)

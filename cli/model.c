@@ -1,6 +1,7 @@
 #include "cli/model.h"
 
 #include <inttypes.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -30,6 +31,23 @@ static int decode_text(struct pack_reader *r, json_t **ret)
 	if (pack_get_text(r, "text", 0, SIZE_MAX, &text, &size) != 0)
 		return ERR_MALFORMED;
 	*ret = json_stringn(text, size);
+	return 0;
+}
+
+/* JSON has no bytes: base64 (RFC 4648), padded. */
+static int decode_bytes(struct pack_reader *r, json_t **ret)
+{
+	const int variant = sodium_base64_VARIANT_ORIGINAL;
+	const uint8_t *bytes;
+	size_t size, capacity;
+	char *text;
+
+	if (pack_get_bin(r, "bytes", 0, SIZE_MAX, &bytes, &size) != 0)
+		return ERR_MALFORMED;
+	capacity = sodium_base64_encoded_len(size, variant);
+	text = memory_grow(NULL, capacity, 1);
+	*ret = json_string(sodium_bin2base64(text, capacity, bytes, size, variant));
+	free(text);
 	return 0;
 }
 
@@ -122,6 +140,8 @@ static int decode_value(struct pack_reader *r, json_t **ret)
 		err = decode_uint(r, ret);
 	else if (type == PACK_STR)
 		err = decode_text(r, ret);
+	else if (type == PACK_BIN)
+		err = decode_bytes(r, ret);
 	else if (type == PACK_ARRAY)
 		err = decode_array(r, ret);
 	else if (type == PACK_MAP)

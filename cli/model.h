@@ -11,7 +11,7 @@
 
 #include "gossip/base/err.h"
 
-/* One MessagePack value. Integers beyond 63 bits become strings. ERR_MALFORMED: byte strings, keys
+/* One MessagePack value. Integers beyond 63 bits become strings, bytes base64. ERR_MALFORMED: keys
  * that are no text, anything after the value. */
 int model_decode(const void *data, size_t size, json_t **ret) MUST_CHECK;
 /* Makes every string in it fit for a terminal: screen_clean(). */

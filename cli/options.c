@@ -196,18 +196,31 @@ static void list_options(const struct verb *verb, struct option ret[VERB_OPTIONS
 	ret[count] = (struct option){0};
 }
 
-static int take_operand(struct verb_call *call, int argc, char **argv)
+static int take_operand(
+	struct verb_call *call, const struct verb_operand *operand, const char **slot, char *text)
 {
-	const struct verb *verb = call->verb;
-	int wanted = verb->operand != NULL;
-
-	if (argc < wanted)
-		return refuse(call, "it wants one argument", verb->operand);
-	if (argc > wanted)
-		return refuse(call, "one argument too many", argv[wanted]);
-	if (wanted && ipc_request_set_text(&call->request, verb->operand_arg, argv[0]) != 0)
-		return refuse(call, "too long", verb->operand);
+	*slot = text;
+	if (operand->kind != VERB_OWN &&
+		ipc_request_set_text(&call->request, operand->arg, text) != 0)
+		return refuse(call, "too long", operand->name);
 	return CLI_DONE;
+}
+
+static int take_operands(struct verb_call *call, int argc, char **argv)
+{
+	const struct verb_operand *operands = call->verb->operands;
+	int count = 0, status = CLI_DONE;
+
+	for (; count < VERB_OPERANDS_MAX && operands[count].name && status == CLI_DONE; count++) {
+		if (count < argc)
+			status = take_operand(
+				call, &operands[count], &call->operands[count], argv[count]);
+		else if (operands[count].kind != VERB_OPTIONAL)
+			return refuse(call, "an argument is missing", operands[count].name);
+	}
+	if (status == CLI_DONE && argc > count)
+		return refuse(call, "one argument too many", argv[count]);
+	return status;
 }
 
 int options_parse(struct cli *cli, struct verb_call *call, int argc, char **argv, bool *ret_help)
@@ -238,7 +251,7 @@ int options_parse(struct cli *cli, struct verb_call *call, int argc, char **argv
 				return status;
 		}
 	}
-	return take_operand(call, argc - optind, argv + optind);
+	return take_operands(call, argc - optind, argv + optind);
 }
 
 void options_print_help(const struct verb *verb, FILE *out)

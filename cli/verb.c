@@ -23,11 +23,33 @@ const struct verb *verb_at(size_t index)
 	return index < ARRAY_SIZE(verbs) ? verbs[index] : NULL;
 }
 
-const struct verb *verb_find(const char *name)
+bool verb_in_group(const struct verb *verb, const char *group)
+{
+	size_t size = strlen(group);
+
+	return strncmp(verb->name, group, size) == 0 && verb->name[size] == ' ';
+}
+
+/* How many words its name has, where they are these; else 0. */
+static int match(const struct verb *verb, int argc, char **argv)
+{
+	if (argc >= 1 && strcmp(verb->name, argv[0]) == 0)
+		return 1;
+	if (argc >= 2 && verb_in_group(verb, argv[0]) &&
+		strcmp(verb->name + strlen(argv[0]) + 1, argv[1]) == 0)
+		return 2;
+	return 0;
+}
+
+const struct verb *verb_find(int argc, char **argv, int *ret_words)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
-		if (strcmp(verbs[i]->name, name) == 0)
+		int words = match(verbs[i], argc, argv);
+
+		if (words) {
+			*ret_words = words;
 			return verbs[i];
+		}
 	}
 	return NULL;
 }

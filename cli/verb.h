@@ -7,7 +7,8 @@
 
 #include "cli/cli.h"
 
-#define VERB_OPTIONS_MAX 8
+#define VERB_OPTIONS_MAX  8
+#define VERB_OPERANDS_MAX 2
 
 enum verb_option_kind {
 	VERB_FLAG = 1,
@@ -28,24 +29,36 @@ struct verb_option {
 	enum ipc_arg arg; /* not for VERB_WATCH */
 };
 
+enum verb_operand_kind {
+	VERB_REQUIRED = 1,
+	VERB_OPTIONAL, /* after those that are required */
+	VERB_OWN,      /* required, and meshctl's own: the daemon does not learn of it */
+};
+
+struct verb_operand {
+	const char *name;
+	enum verb_operand_kind kind;
+	enum ipc_arg arg; /* a text; not for VERB_OWN */
+};
+
 /* A command line taken apart. */
 struct verb_call {
 	const struct verb *verb;
 	struct ipc_request request;
+	const char *operands[VERB_OPERANDS_MAX]; /* NULL: was left out */
 	bool watch;
 	char *owned[IPC_LIST_MAX]; /* texts of the request that are not in argv */
 	size_t owned_count;
 };
 
 struct verb {
-	const char *name;
+	const char *name;      /* one word, or two: `kv put` is one of the group `kv` */
 	const char *arguments; /* for the usage line */
 	const char *summary;   /* one line, for the list of verbs */
 	const char *help;      /* the rest of --help, with an example */
 	enum ipc_verb ipc;
 	struct verb_option options[VERB_OPTIONS_MAX];
-	const char *operand; /* the name of its one operand; NULL: has none */
-	enum ipc_arg operand_arg;
+	struct verb_operand operands[VERB_OPERANDS_MAX];
 	int64_t timeout_ms; /* 0: CLI_TIMEOUT_MS */
 	/* How the answer looks; with --json it is not called. */
 	void (*render)(struct cli *cli, const json_t *result);
@@ -56,11 +69,13 @@ struct verb {
 extern const struct verb verb_init, verb_invite, verb_invites, verb_uninvite, verb_join, verb_leave,
 	verb_status, verb_show, verb_revoke, verb_events, verb_doctor;
 
-const struct verb *verb_find(const char *name); /* NULL: there is none */
+/* The verb that these words begin with, and how many of them are its name; NULL: there is none. */
+const struct verb *verb_find(int argc, char **argv, int *ret_words);
+bool verb_in_group(const struct verb *verb, const char *group);
 /* All of them in the order of `meshctl --help`; NULL at the end. */
 const struct verb *verb_at(size_t index);
 
-/* argv[0] is the verb's name. The exit status. */
+/* argv[0] is the last word of the verb's name. The exit status. */
 int verb_run(struct cli *cli, const struct verb *verb, int argc, char **argv);
 /* One request, one answer, printed. */
 int verb_ask(struct cli *cli, struct verb_call *call);

@@ -92,7 +92,6 @@ const struct verb verb_join = {
 			{"name", VERB_TEXT, IPC_ARG_NAME},
 			{"timeout", VERB_DURATION, IPC_ARG_TIMEOUT_MS},
 		},
-	.operand = "TOKEN",
-	.operand_arg = IPC_ARG_TOKEN,
+	.operands = {{"TOKEN", VERB_REQUIRED, IPC_ARG_TOKEN}},
 	.run = run,
 };

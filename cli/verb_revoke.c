@@ -28,7 +28,6 @@ const struct verb verb_revoke = {
 	.help = help,
 	.ipc = IPC_VERB_REVOKE,
 	.options = {{"reason", VERB_TEXT, IPC_ARG_REASON}},
-	.operand = "NODE",
-	.operand_arg = IPC_ARG_NODE,
+	.operands = {{"NODE", VERB_REQUIRED, IPC_ARG_NODE}},
 	.render = render,
 };

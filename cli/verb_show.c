@@ -158,7 +158,6 @@ const struct verb verb_show = {
 	.summary = "all that is known of one member",
 	.help = help,
 	.ipc = IPC_VERB_SHOW,
-	.operand = "NODE",
-	.operand_arg = IPC_ARG_NODE,
+	.operands = {{"NODE", VERB_REQUIRED, IPC_ARG_NODE}},
 	.render = render,
 };

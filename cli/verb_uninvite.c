@@ -21,7 +21,6 @@ const struct verb verb_uninvite = {
 	.summary = "withdraw an invite",
 	.help = help,
 	.ipc = IPC_VERB_UNINVITE,
-	.operand = "ID",
-	.operand_arg = IPC_ARG_INVITE,
+	.operands = {{"ID", VERB_REQUIRED, IPC_ARG_INVITE}},
 	.render = render,
 };

@@ -5,7 +5,7 @@
 static const struct {
 	const char *label;
 	enum ipc_right right;
-	uint32_t may, must;
+	uint64_t may, must;
 } verbs[IPC_VERBS] = {
 #define X(name, label, right, may, must) [IPC_VERB_##name] = {label, IPC_##right, may, must},
 	IPC_VERB_LIST(X)
@@ -21,7 +21,7 @@ static const struct {
 #undef X
 };
 
-_Static_assert(IPC_ARGS <= 32, "a request's arguments are bits of a 32-bit number");
+_Static_assert(IPC_ARGS <= 64, "a request's arguments are bits of a 64-bit number");
 
 const char *ipc_verb_label(enum ipc_verb verb)
 {
@@ -35,10 +35,10 @@ enum ipc_right ipc_verb_right(enum ipc_verb verb)
 
 bool ipc_verb_takes(enum ipc_verb verb, enum ipc_arg arg)
 {
-	return (verbs[verb].may | verbs[verb].must) & UINT32_C(1) << arg;
+	return (verbs[verb].may | verbs[verb].must) & UINT64_C(1) << arg;
 }
 
-bool ipc_verb_complete(enum ipc_verb verb, uint32_t present)
+bool ipc_verb_complete(enum ipc_verb verb, uint64_t present)
 {
 	return (verbs[verb].must & ~present) == 0;
 }

@@ -20,6 +20,7 @@
 #define IPC_REPLY_MAX	    (64 << 20)	/* bytes: the status of 65,536 members fits */
 #define IPC_TEXT_MAX	    2048	/* bytes of one argument; a token has fewer than 1,024 */
 #define IPC_LIST_MAX	    16		/* texts in one argument */
+#define IPC_BYTES_MAX	    (64 * 1024) /* bytes of one argument: a value */
 #define IPC_CLIENTS_MAX	    32		/* connected at once; more are told so and closed */
 #define IPC_IDLE_TIMEOUT_MS 30000 /* without a request, or without reading the answer: closed */
 
@@ -43,7 +44,11 @@
 	X(FORCE, "force", FLAG)             \
 	X(NODE, "node", TEXT)               \
 	X(REASON, "reason", TEXT)           \
-	X(FOLLOW, "follow", FLAG)
+	X(FOLLOW, "follow", FLAG)           \
+	X(KEY, "key", TEXT)                 \
+	X(VALUE, "value", BYTES)            \
+	X(PREFIX, "prefix", TEXT)           \
+	X(SINCE, "since", TEXT)
 
 enum ipc_arg {
 #define X(name, label, kind) IPC_ARG_##name,
@@ -52,7 +57,7 @@ enum ipc_arg {
 		IPC_ARGS,
 };
 
-#define IPC_BIT(arg) (UINT32_C(1) << IPC_ARG_##arg)
+#define IPC_BIT(arg) (UINT64_C(1) << IPC_ARG_##arg)
 
 /* READ: whoever can open the socket; CHANGE: root and the daemon's own user. */
 enum ipc_right { IPC_READ, IPC_CHANGE };
@@ -83,13 +88,13 @@ enum ipc_verb {
 		IPC_VERBS,
 };
 
-enum ipc_kind { IPC_TEXT, IPC_NUMBER, IPC_FLAG, IPC_LIST };
+enum ipc_kind { IPC_TEXT, IPC_NUMBER, IPC_FLAG, IPC_LIST, IPC_BYTES };
 
 const char *ipc_verb_label(enum ipc_verb verb);
 enum ipc_right ipc_verb_right(enum ipc_verb verb);
 bool ipc_verb_takes(enum ipc_verb verb, enum ipc_arg arg);
 /* Whether these arguments (IPC_BIT) are all that the verb must have. */
-bool ipc_verb_complete(enum ipc_verb verb, uint32_t present);
+bool ipc_verb_complete(enum ipc_verb verb, uint64_t present);
 const char *ipc_arg_label(enum ipc_arg arg);
 enum ipc_kind ipc_arg_kind(enum ipc_arg arg);
 
@@ -110,17 +115,18 @@ void ipc_put_words(struct pack *out, const char *text, size_t size);
 
 /* ---- requests ---- */
 
-/* Texts are borrowed by the encoder; those of a decoded request live in `memory`. */
+/* Texts and bytes are borrowed by the encoder; those of a decoded request live in `memory`. */
 struct ipc_value {
 	const char *text;
 	uint64_t number; /* a flag: 0 or 1 */
-	size_t count;
+	size_t count;	 /* of texts, or of bytes */
 	const char *texts[IPC_LIST_MAX];
+	const uint8_t *bytes;
 };
 
 struct ipc_request {
 	enum ipc_verb verb;
-	uint32_t present; /* IPC_BIT of those that are there */
+	uint64_t present; /* IPC_BIT of those that are there */
 	struct ipc_value args[IPC_ARGS];
 	char *memory;
 	size_t memory_size;
@@ -128,7 +134,7 @@ struct ipc_request {
 
 static inline bool ipc_request_has(const struct ipc_request *request, enum ipc_arg arg)
 {
-	return request->present & UINT32_C(1) << arg;
+	return request->present & UINT64_C(1) << arg;
 }
 
 /* NULL where it is absent. */
@@ -144,11 +150,13 @@ static inline uint64_t ipc_request_number(
 }
 
 void ipc_request_init(struct ipc_request *request, enum ipc_verb verb);
-/* ERR_TOO_BIG: a text or a list beyond its limit. */
+/* ERR_TOO_BIG: a text, a list or bytes beyond the limit. */
 int ipc_request_set_text(
 	struct ipc_request *request, enum ipc_arg arg, const char *text) MUST_CHECK;
 int ipc_request_add_text(
 	struct ipc_request *request, enum ipc_arg arg, const char *text) MUST_CHECK;
+int ipc_request_set_bytes(
+	struct ipc_request *request, enum ipc_arg arg, const void *bytes, size_t size) MUST_CHECK;
 void ipc_request_set_number(struct ipc_request *request, enum ipc_arg arg, uint64_t number);
 /* Appends the whole frame. */
 void ipc_request_encode(const struct ipc_request *request, struct pack *out);

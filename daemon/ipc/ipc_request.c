@@ -20,7 +20,7 @@ int ipc_request_set_text(struct ipc_request *request, enum ipc_arg arg, const ch
 {
 	if (strlen(text) > IPC_TEXT_MAX)
 		return ERR_TOO_BIG;
-	request->present |= UINT32_C(1) << arg;
+	request->present |= UINT64_C(1) << arg;
 	request->args[arg].text = text;
 	return 0;
 }
@@ -31,14 +31,25 @@ int ipc_request_add_text(struct ipc_request *request, enum ipc_arg arg, const ch
 
 	if (value->count == IPC_LIST_MAX || strlen(text) > IPC_TEXT_MAX)
 		return ERR_TOO_BIG;
-	request->present |= UINT32_C(1) << arg;
+	request->present |= UINT64_C(1) << arg;
 	value->texts[value->count++] = text;
+	return 0;
+}
+
+int ipc_request_set_bytes(
+	struct ipc_request *request, enum ipc_arg arg, const void *bytes, size_t size)
+{
+	if (size > IPC_BYTES_MAX)
+		return ERR_TOO_BIG;
+	request->present |= UINT64_C(1) << arg;
+	request->args[arg].bytes = bytes;
+	request->args[arg].count = size;
 	return 0;
 }
 
 void ipc_request_set_number(struct ipc_request *request, enum ipc_arg arg, uint64_t number)
 {
-	request->present |= UINT32_C(1) << arg;
+	request->present |= UINT64_C(1) << arg;
 	request->args[arg].number = number;
 }
 
@@ -59,6 +70,9 @@ static void put_value(struct pack *out, enum ipc_kind kind, const struct ipc_val
 		for (size_t i = 0; i < value->count; i++)
 			pack_put_str(out, value->texts[i]);
 		break;
+	case IPC_BYTES:
+		pack_put_bin(out, value->bytes, value->count);
+		break;
 	}
 }
 
@@ -72,7 +86,7 @@ void ipc_request_encode(const struct ipc_request *request, struct pack *out)
 	pack_put_str(out, "verb");
 	pack_put_str(out, ipc_verb_label(request->verb));
 	pack_put_str(out, "args");
-	pack_put_map(out, (uint32_t)__builtin_popcount(request->present));
+	pack_put_map(out, (uint32_t)__builtin_popcountll(request->present));
 	for (unsigned arg = 0; arg < IPC_ARGS; arg++) {
 		if (!ipc_request_has(request, arg))
 			continue;
@@ -82,8 +96,8 @@ void ipc_request_encode(const struct ipc_request *request, struct pack *out)
 	ipc_frame_end(out, start);
 }
 
-/* Decoded texts are copied out with a NUL. Each took a head of one byte at least in the request, so
- * they all fit a block of the request's size. */
+/* Decoded texts are copied out with a NUL, bytes as they are. Each took a head of one byte at least
+ * in the request, so they all fit a block of the request's size. */
 static int get_text(struct pack_reader *r, const char *field, char **memory, const char **ret)
 {
 	const char *text;
@@ -95,6 +109,18 @@ static int get_text(struct pack_reader *r, const char *field, char **memory, con
 	(*memory)[size] = '\0';
 	*ret = *memory;
 	*memory += size + 1;
+	return 0;
+}
+
+static int get_bytes(struct pack_reader *r, const char *field, char **memory, struct ipc_value *ret)
+{
+	const uint8_t *bytes;
+
+	if (pack_get_bin(r, field, 0, IPC_BYTES_MAX, &bytes, &ret->count) != 0)
+		return ERR_MALFORMED;
+	memcpy(*memory, bytes, ret->count);
+	ret->bytes = (const uint8_t *)*memory;
+	*memory += ret->count;
 	return 0;
 }
 
@@ -122,6 +148,8 @@ static int get_value(struct pack_reader *r, enum ipc_arg arg, char **memory, str
 				return ERR_MALFORMED;
 		}
 		return 0;
+	case IPC_BYTES:
+		return get_bytes(r, field, memory, ret);
 	}
 	return ERR_MALFORMED;
 }
@@ -152,7 +180,7 @@ static int get_arg(struct pack_reader *r, struct ipc_request *request, char **me
 			continue;
 		if (!ipc_verb_takes(request->verb, arg) || ipc_request_has(request, arg))
 			return pack_refuse(r, ipc_arg_label(arg));
-		request->present |= UINT32_C(1) << arg;
+		request->present |= UINT64_C(1) << arg;
 		return get_value(r, arg, memory, &request->args[arg]);
 	}
 	return pack_refuse(r, "args");

@@ -29,7 +29,9 @@ static void check_request(const uint8_t *data, size_t size)
 
 		assert(a->number == b->number && a->count == b->count && !a->text == !b->text);
 		assert(!a->text || strcmp(a->text, b->text) == 0);
-		for (size_t i = 0; i < a->count; i++)
+		if (ipc_arg_kind(arg) == IPC_BYTES)
+			assert(a->count == 0 || memcmp(a->bytes, b->bytes, a->count) == 0);
+		for (size_t i = 0; ipc_arg_kind(arg) == IPC_LIST && i < a->count; i++)
 			assert(strcmp(a->texts[i], b->texts[i]) == 0);
 	}
 	ipc_request_done(&first);
