@@ -52,11 +52,13 @@ struct restore {
 	size_t records, refused;
 };
 
-static void restore_record(void *arg, const struct hash *hash, const uint8_t *bytes, size_t size)
+static void restore_record(
+	void *arg, const struct hash *hash, const uint8_t *bytes, size_t size, uint64_t number)
 {
 	struct restore *restore = arg;
 
 	(void)hash;
+	(void)number;
 	if (gossip_restore_record(restore->gossip, bytes, size))
 		restore->refused++;
 	else

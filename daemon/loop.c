@@ -150,8 +150,8 @@ static void persist(struct daemon *daemon, const struct gossip_effect *effect)
 	int err = 0;
 
 	if (effect->kind == EFFECT_PERSIST_RECORD)
-		err = state_put_record(
-			daemon->state, effect->ticket, &effect->hash, effect->bytes, effect->size);
+		err = state_put_record(daemon->state, effect->ticket, &effect->hash, effect->bytes,
+			effect->size, (uint64_t)effect->number);
 	else if (effect->kind == EFFECT_PERSIST_REMOVE)
 		err = state_remove_record(daemon->state, effect->ticket, &effect->hash);
 	else if (effect->kind == EFFECT_PERSIST_MESH)

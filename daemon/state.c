@@ -353,9 +353,13 @@ static int put(struct state *state, uint64_t ticket, struct state_op *op)
 }
 
 int state_put_record(struct state *state, uint64_t ticket, const struct hash *hash,
-	const uint8_t *bytes, size_t size)
+	const uint8_t *bytes, size_t size, uint64_t number)
 {
-	return put(state, ticket, op_new(STATE_OP_PUT_RECORD, 'r', hash->b, bytes, size));
+	struct state_op *op = op_new(STATE_OP_PUT_RECORD, 'r', hash->b, bytes, size);
+
+	if (op)
+		op->number = number;
+	return put(state, ticket, op);
 }
 
 int state_remove_record(struct state *state, uint64_t ticket, const struct hash *hash)

@@ -22,7 +22,7 @@
 #define STATE_ERROR_SIZE 512
 #define STATE_RETRY_MS	 250 /* the first pause after a write that failed */
 #define STATE_RETRY_MAX_MS \
-	15000 /* a pause doubles up to it: a disk with room again is soon in use */
+	2000 /* a pause doubles up to it: a disk with room again is soon in use */
 
 /* What nobody waits for is on disk that long after it was queued, and no sooner: a crash loses as
  * much of what others said, and they say it again. */
@@ -37,8 +37,9 @@ struct state_report {
 	char error[STATE_ERROR_SIZE]; /* then: why, for people */
 };
 
+/* number: as it was put. */
 typedef void (*state_record_cb)(
-	void *arg, const struct hash *hash, const uint8_t *bytes, size_t size);
+	void *arg, const struct hash *hash, const uint8_t *bytes, size_t size, uint64_t number);
 typedef void (*state_endpoint_cb)(
 	void *arg, const struct id *node, const struct endpoint *endpoint);
 typedef void (*state_report_cb)(void *arg, const struct state_report *report);
@@ -76,7 +77,7 @@ void state_free(struct state *state);
 /* Queued; any order of keys, the last word on one of them counts. A ticket that is 0 asks for no
  * report. ERR_NOMEM: the queue is as it was. */
 int state_put_record(struct state *state, uint64_t ticket, const struct hash *hash,
-	const uint8_t *bytes, size_t size) MUST_CHECK;
+	const uint8_t *bytes, size_t size, uint64_t number) MUST_CHECK;
 int state_remove_record(struct state *state, uint64_t ticket, const struct hash *hash) MUST_CHECK;
 int state_put_endpoint(struct state *state, uint64_t ticket, const struct id *node,
 	const struct endpoint *endpoint) MUST_CHECK;

@@ -29,10 +29,17 @@ struct state_db {
 
 static const char schema[] = "BEGIN;"
 			     "CREATE TABLE meta(key TEXT PRIMARY KEY, value NOT NULL);"
-			     "CREATE TABLE records(hash BLOB PRIMARY KEY, bytes BLOB NOT NULL);"
+			     "CREATE TABLE records(hash BLOB PRIMARY KEY, bytes BLOB NOT NULL, "
+			     "number INTEGER NOT NULL DEFAULT 0);"
 			     "CREATE TABLE endpoints(id BLOB PRIMARY KEY, endpoint TEXT NOT NULL);"
-			     "PRAGMA user_version = 1;"
+			     "PRAGMA user_version = 2;"
 			     "COMMIT";
+
+static const char from_version_1[] =
+	"BEGIN;"
+	"ALTER TABLE records ADD COLUMN number INTEGER NOT NULL DEFAULT 0;"
+	"PRAGMA user_version = 2;"
+	"COMMIT";
 
 static int complain(char error[STATE_ERROR_SIZE], int err, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -106,7 +113,8 @@ static int check_pages(struct state_db *db)
 	return classify(db, result);
 }
 
-/* Makes the schema in an empty database; ERR_VERSION where a newer meshd made it. */
+/* Makes the schema in an empty database, or this version's of an older one's; ERR_VERSION where a
+ * newer meshd made it. */
 static int check_schema(struct state_db *db)
 {
 	int64_t version = 0, tables = 0;
@@ -118,16 +126,17 @@ static int check_schema(struct state_db *db)
 		return err;
 	if (version > STATE_DB_VERSION)
 		return ERR_VERSION;
-	if (version == STATE_DB_VERSION)
-		return check_pages(db);
-	return tables ? ERR_DAMAGED : run(db, schema);
+	if (version == 0)
+		return tables ? ERR_DAMAGED : run(db, schema);
+	err = check_pages(db);
+	return !err && version == 1 ? run(db, from_version_1) : err;
 }
 
 static int prepare(struct state_db *db)
 {
 	static const char *const texts[STATEMENTS] = {
 		[PUT_META] = "INSERT OR REPLACE INTO meta VALUES(?1, ?2)",
-		[PUT_RECORD] = "INSERT OR REPLACE INTO records VALUES(?1, ?2)",
+		[PUT_RECORD] = "INSERT OR REPLACE INTO records VALUES(?1, ?2, ?3)",
 		[REMOVE_RECORD] = "DELETE FROM records WHERE hash = ?1",
 		[PUT_ENDPOINT] = "INSERT OR REPLACE INTO endpoints VALUES(?1, ?2)",
 	};
@@ -223,7 +232,7 @@ static int get_meta(struct state_db *db, struct state_info *info, struct id *nod
 	return classify(db, result);
 }
 
-/* sql selects hash and bytes. What was read before an error stays read. */
+/* sql selects hash, bytes and number. What was read before an error stays read. */
 static int read_records(struct state_db *db, const char *sql, state_record_cb each, void *arg)
 {
 	sqlite3_stmt *statement = NULL;
@@ -241,7 +250,8 @@ static int read_records(struct state_db *db, const char *sql, state_record_cb ea
 			size > STATE_DB_RECORD_MAX)
 			continue;
 		memcpy(&hash, sqlite3_column_blob(statement, 0), sizeof(hash));
-		each(arg, &hash, sqlite3_column_blob(statement, 1), (size_t)size);
+		each(arg, &hash, sqlite3_column_blob(statement, 1), (size_t)size,
+			(uint64_t)sqlite3_column_int64(statement, 2));
 	}
 	sqlite3_finalize(statement);
 	return classify(db, result);
@@ -249,7 +259,7 @@ static int read_records(struct state_db *db, const char *sql, state_record_cb ea
 
 int state_db_each_record(struct state_db *db, state_record_cb each, void *arg)
 {
-	return read_records(db, "SELECT hash, bytes FROM records", each, arg);
+	return read_records(db, "SELECT hash, bytes, number FROM records", each, arg);
 }
 
 int state_db_each_endpoint(struct state_db *db, state_endpoint_cb each, void *arg)
@@ -307,12 +317,14 @@ static void put_generation(struct state_db *db, uint64_t generation)
 	step(db, statement);
 }
 
-static void put_record(struct state_db *db, const uint8_t *hash, const uint8_t *bytes, size_t size)
+static void put_record(struct state_db *db, const uint8_t *hash, const uint8_t *bytes, size_t size,
+	uint64_t number)
 {
 	sqlite3_stmt *statement = db->statements[PUT_RECORD];
 
 	sqlite3_bind_blob(statement, 1, hash, sizeof(struct hash), SQLITE_STATIC);
 	sqlite3_bind_blob(statement, 2, bytes, (int)size, SQLITE_STATIC);
+	sqlite3_bind_int64(statement, 3, (sqlite3_int64)number);
 	step(db, statement);
 }
 
@@ -351,7 +363,7 @@ void state_db_apply(struct state_db *db, const struct state_op *op)
 		return;
 	switch (op->kind) {
 	case STATE_OP_PUT_RECORD:
-		put_record(db, op->key + 1, op->bytes, op->size);
+		put_record(db, op->key + 1, op->bytes, op->size, op->number);
 		break;
 	case STATE_OP_REMOVE_RECORD:
 		sqlite3_bind_blob(db->statements[REMOVE_RECORD], 1, op->key + 1,
@@ -416,13 +428,14 @@ struct salvage {
 	size_t count;
 };
 
-static void salvage_record(void *arg, const struct hash *hash, const uint8_t *bytes, size_t size)
+static void salvage_record(
+	void *arg, const struct hash *hash, const uint8_t *bytes, size_t size, uint64_t number)
 {
 	struct salvage *salvage = arg;
 
 	if (salvage->to->result != SQLITE_OK)
 		return;
-	put_record(salvage->to, hash->b, bytes, size);
+	put_record(salvage->to, hash->b, bytes, size, number);
 	salvage->count++;
 }
 
@@ -434,15 +447,29 @@ static void salvage_endpoint(void *arg, const struct id *node, const struct endp
 		put_endpoint(salvage->to, node->b, endpoint);
 }
 
-/* Takes over what can be read of a damaged database: from both ends up to what is damaged. Every
- * record is signed, so that a part of them is better than none: it names members to ask for the
- * rest. What cannot be read is not an error. */
+/* From both ends up to what is damaged. */
+static void salvage_records(struct state_db *old, int64_t version, struct salvage *salvage)
+{
+	const char *number = version == 1 ? "0" : "number";
+	char sql[96];
+
+	snprintf(sql, sizeof(sql), "SELECT hash, bytes, %s FROM records ORDER BY rowid", number);
+	if (read_records(old, sql, salvage_record, salvage) == 0)
+		return;
+	strcat(sql, " DESC");
+	(void)!read_records(old, sql, salvage_record, salvage);
+}
+
+/* Takes over what can be read of a damaged database. Every record is signed, so that a part of them
+ * is better than none: it names members to ask for the rest. What cannot be read is not an error.
+ */
 static void salvage(struct state_db *db, const char *name, struct state_info *info)
 {
 	struct salvage salvage = {.to = db};
 	struct state_db old = {0};
 	struct state_info found = {0};
 	struct id node;
+	int64_t version = STATE_DB_VERSION;
 	bool has_node;
 
 	snprintf(old.path, sizeof(old.path), "%s", name);
@@ -452,11 +479,8 @@ static void salvage(struct state_db *db, const char *name, struct state_info *in
 			info->mesh = found.mesh;
 			info->generation = found.generation;
 		}
-		if (read_records(&old, "SELECT hash, bytes FROM records ORDER BY rowid",
-			    salvage_record, &salvage))
-			(void)!read_records(&old,
-				"SELECT hash, bytes FROM records ORDER BY rowid DESC",
-				salvage_record, &salvage);
+		(void)!get_number(&old, "PRAGMA user_version", &version);
+		salvage_records(&old, version, &salvage);
 		(void)!state_db_each_endpoint(&old, salvage_endpoint, &salvage);
 	}
 	disconnect(&old);

@@ -3,15 +3,18 @@
  * writing of one batch in one transaction. One thread at a time.
  *
  *   meta(key, value)         node, mesh: hexadecimal; generation: a number
- *   records(hash, bytes)     whole records, body and signature
+ *   records(hash, bytes, number)  whole records, body and signature; the core's order of
+ *                            application
  *   endpoints(id, endpoint)  where a member was last reached, as text
+ *
+ * Version 2 has records.number, which version 1 had not.
  */
 #ifndef MESHD_DAEMON_STATE_DB_H
 #define MESHD_DAEMON_STATE_DB_H
 
 #include "daemon/state.h"
 
-#define STATE_DB_VERSION    1	 /* PRAGMA user_version */
+#define STATE_DB_VERSION    2	 /* PRAGMA user_version */
 #define STATE_DB_CACHE_KIB  256	 /* of pages; the core has the records in memory anyway */
 #define STATE_DB_CHECKPOINT 256	 /* pages in the log, 1 MiB: then they go into the database */
 #define STATE_DB_BUSY_MS    5000 /* an operator's own transaction is waited for */

@@ -47,7 +47,8 @@ static struct endpoint endpoint_of(unsigned node)
 
 static void keep(struct state *state, struct record *record)
 {
-	check("record", state_put_record(state, 0, &record->hash, record->bytes, record->size), "");
+	check("record", state_put_record(state, 0, &record->hash, record->bytes, record->size, 0),
+		"");
 	record_unref(record);
 }
 

@@ -17,7 +17,8 @@
 #include "daemon/state_db.h"
 #include "tests/support/tempdir.h"
 
-#define RECORD_SIZE 400
+#define RECORD_SIZE   400
+#define ORDER(number) ((UINT64_C(1790000000) << 32) + (number)) /* a number kept with a record */
 
 static const struct id self = {{1, 2, 3}}, other = {{9}};
 static const wtime_t wall = {1790000000000};
@@ -103,16 +104,19 @@ static void put(struct node *node, uint64_t ticket, uint32_t number)
 
 	memset(bytes, (int)(number & 0xff), sizeof(bytes));
 	memcpy(bytes, &number, sizeof(number));
-	assert_int_equal(state_put_record(node->state, ticket, &hash, bytes, sizeof(bytes)), 0);
+	assert_int_equal(
+		state_put_record(node->state, ticket, &hash, bytes, sizeof(bytes), ORDER(number)),
+		0);
 }
 
 /* Marks what is there: each record has its number at its head. */
 struct seen {
 	bool there[4096];
-	size_t count;
+	size_t count, unnumbered;
 };
 
-static void see(void *arg, const struct hash *hash, const uint8_t *bytes, size_t size)
+static void see(
+	void *arg, const struct hash *hash, const uint8_t *bytes, size_t size, uint64_t order)
 {
 	struct seen *seen = arg;
 	struct hash expected;
@@ -125,6 +129,8 @@ static void see(void *arg, const struct hash *hash, const uint8_t *bytes, size_t
 	assert_true(hash_equal(hash, &expected));
 	assert_int_equal(bytes[RECORD_SIZE - 1], number & 0xff);
 	assert_false(seen->there[number]);
+	assert_true(order == 0 || order == ORDER(number));
+	seen->unnumbered += order == 0;
 	seen->there[number] = true;
 	seen->count++;
 }
@@ -158,6 +164,7 @@ static void what_was_put_is_there_after_a_restart(void **state)
 
 	look(node, &seen);
 	assert_int_equal(seen.count, 1);
+	assert_int_equal(seen.unnumbered, 0);
 	assert_true(seen.there[2]);
 	assert_true(node->info.has_mesh && id_equal(&node->info.mesh, &other));
 	assert_int_equal(node->info.generation, 77);
@@ -342,17 +349,61 @@ static void anothers_database_is_set_aside_and_not_used(void **state)
 	state_free(node->state);
 }
 
+static void run_sql(struct node *node, const char *sql)
+{
+	char path[TEMPDIR_SIZE + 16];
+	sqlite3 *sqlite;
+
+	snprintf(path, sizeof(path), "%s/" STATE_NAME, node->dir);
+	assert_int_equal(sqlite3_open(path, &sqlite), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(sqlite, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(sqlite);
+}
+
+static const char as_version_1[] = "ALTER TABLE records DROP COLUMN number;"
+				   "PRAGMA user_version = 1";
+
+static void what_an_older_version_wrote_is_taken_over(void **state)
+{
+	struct node *node = *state;
+	struct seen seen;
+
+	fill(node, 10);
+	run_sql(node, as_version_1);
+	look(node, &seen);
+	assert_string_equal(node->info.set_aside, "");
+	assert_int_equal(seen.count, 10);
+	assert_int_equal(seen.unnumbered, 10);
+	node_start(node);
+	put(node, 1, 10);
+	wait_for_ticket(node, 1);
+	node_stop(node);
+	look(node, &seen);
+	assert_int_equal(seen.count, 11);
+	assert_int_equal(seen.unnumbered, 10);
+}
+
+static void what_an_older_version_wrote_is_taken_over_where_it_is_damaged(void **state)
+{
+	struct node *node = *state;
+	struct seen seen;
+
+	fill(node, 1000);
+	run_sql(node, as_version_1);
+	overwrite(node, 200000, 8192);
+	look(node, &seen);
+	assert_string_not_equal(node->info.set_aside, "");
+	assert_in_range(seen.count, 900, 999);
+}
+
 static void what_a_newer_version_wrote_is_refused_and_left_alone(void **state)
 {
 	struct node *node = *state;
 	char path[TEMPDIR_SIZE + 16], error[STATE_ERROR_SIZE];
-	sqlite3 *sqlite;
 
 	fill(node, 1);
 	snprintf(path, sizeof(path), "%s/" STATE_NAME, node->dir);
-	assert_int_equal(sqlite3_open(path, &sqlite), SQLITE_OK);
-	sqlite3_exec(sqlite, "PRAGMA user_version = 2", NULL, NULL, NULL);
-	sqlite3_close(sqlite);
+	run_sql(node, "PRAGMA user_version = 3");
 	assert_int_equal(
 		state_open(node->dir, &self, wall, &node->state, &node->info, error), ERR_VERSION);
 	assert_non_null(strstr(error, "newer meshd"));
@@ -435,6 +486,8 @@ int main(void)
 		TEST(a_damaged_database_is_set_aside_and_what_can_be_read_taken_over),
 		TEST(a_database_that_is_none_is_set_aside),
 		TEST(anothers_database_is_set_aside_and_not_used),
+		TEST(what_an_older_version_wrote_is_taken_over),
+		TEST(what_an_older_version_wrote_is_taken_over_where_it_is_damaged),
 		TEST(what_a_newer_version_wrote_is_refused_and_left_alone),
 		TEST(a_full_disk_acknowledges_nothing_and_loses_nothing),
 		TEST(a_reset_forgets_everything_and_starts_tickets_anew),
