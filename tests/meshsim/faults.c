@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "gossip/gossip_internal.h"
@@ -138,38 +139,74 @@ static void calm_down(struct faults *f)
 	faults_node_end(f);
 }
 
-/* All that the founder knows to be members run and see each other, and nobody else thinks that it
- * is one. */
+/* What a node is to the founder; VOID also for one that it never heard of. */
+static enum authority_standing standing_of(struct faults *f, int node)
+{
+	const struct id id = cluster_id(f->cluster, node);
+	const struct authority_member *member =
+		authority_member(cluster_core(f->cluster, 0)->authority, &id);
+
+	return member ? member->standing : AUTHORITY_VOID;
+}
+
+/* All that the founder knows to be members run, and nobody else thinks that it is one. */
+static bool knows_what_it_is(struct faults *f, int node)
+{
+	const struct gossip *g = cluster_core(f->cluster, node);
+
+	/* one that was let in, and gave up before it was told so, is none */
+	return !g || g->state == GOSSIP_UNJOINED ||
+	       (standing_of(f, node) == AUTHORITY_MEMBER) == (g->state == GOSSIP_RUNNING);
+}
+
 static bool is_whole(struct faults *f)
 {
-	const struct gossip *founder = cluster_core(f->cluster, 0);
-
 	for (int i = 0; i < cluster_count(f->cluster); i++) {
-		struct id id = cluster_id(f->cluster, i);
-		const struct authority_member *member = authority_member(founder->authority, &id);
-		const struct gossip *g = cluster_core(f->cluster, i);
-
-		/* one that was let in, and gave up before it was told so, is none */
-		if (!g || !member || g->state == GOSSIP_UNJOINED)
-			continue;
-		if ((member->standing == AUTHORITY_MEMBER) != (g->state == GOSSIP_RUNNING))
+		if (!knows_what_it_is(f, i))
 			return false;
 	}
 	return cluster_converged(f->cluster, NULL);
+}
+
+/* For people, of a mesh that is not whole: who is what, and how the founder sees it. */
+static void tell_parts(struct faults *f, char *text, size_t size)
+{
+	static const char *const standings[] = {[AUTHORITY_MEMBER] = "a member",
+		[AUTHORITY_LEFT] = "gone",
+		[AUTHORITY_REVOKED] = "revoked",
+		[AUTHORITY_VOID] = "void or unknown"};
+	struct gossip_status status;
+	size_t used = 0;
+
+	for (int i = 0; i < cluster_count(f->cluster) && used < size; i++) {
+		int seen = cluster_sees(f->cluster, 0, i);
+
+		if (!cluster_core(f->cluster, i))
+			continue;
+		gossip_status(cluster_core(f->cluster, i), &status);
+		used += (size_t)snprintf(text + used, size - used,
+			"%sn%d %s with %zu records %02x%02x, to n0 %s%s%s", i ? "; " : "", i,
+			gossip_state_label(status.state), status.records, status.digest[0],
+			status.digest[1], standings[standing_of(f, i)], seen < 0 ? "" : " and ",
+			seen < 0 ? "" : gossip_member_state_label((enum gossip_member_state)seen));
+	}
 }
 
 static void expect_whole(struct faults *f)
 {
 	int64_t began_ms = sim_now_ms(f->sim), since_ms = began_ms;
 	int64_t until_ms = began_ms + FAULTS_CALM_MS;
+	char parts[INVARIANTS_DETAIL_MAX] = "";
 
 	while (sim_now_ms(f->sim) < since_ms + STAY_MS && since_ms <= until_ms) {
 		run_until(f, sim_now_ms(f->sim) + LOOK_MS);
 		if (!is_whole(f))
 			since_ms = sim_now_ms(f->sim);
 	}
+	if (since_ms > until_ms)
+		tell_parts(f, parts, sizeof(parts));
 	invariants_check(f->checker, INVARIANT_CONVERGES, since_ms <= until_ms, -1,
-		"%d s after the last fault", FAULTS_CALM_MS / 1000);
+		"%d s after the last fault: %s", FAULTS_CALM_MS / 1000, parts);
 	if (since_ms > until_ms)
 		return;
 	samples_add(&f->sim->metrics.converge, (since_ms - began_ms) * 1000);

@@ -66,11 +66,12 @@ void invariants_free(struct invariants *checker);
 uint64_t invariants_checked(const struct invariants *checker);
 uint64_t invariants_broken(const struct invariants *checker);
 /* The first that broke. false: none did. */
+#define INVARIANTS_DETAIL_MAX 1024
 struct invariant_break {
 	enum invariant invariant;
 	int64_t at_ms;
 	int node;
-	char detail[256];
+	char detail[INVARIANTS_DETAIL_MAX];
 };
 bool invariants_first(const struct invariants *checker, struct invariant_break *ret);
 

@@ -24,7 +24,7 @@ struct sim {
 	struct metrics metrics;
 	/* invariants: how many times one was looked at, and the first that broke */
 	uint64_t checked, broken;
-	char what[512];
+	char what[1280];
 	mtime_t broken_at;
 	/* of scenario sync */
 	uint64_t sync_rounds, sync_bytes, sync_records;
