@@ -6,8 +6,9 @@
 #define DEAD_DIAL_MS	 30000
 #define DEAD_SOON_MS	 1000
 #define DEAD_DIAL_SAMPLE 8
-#define DIAL_ADDRESSES	 3 /* of one, at once: most that are known of it may be old */
-#define ISOLATED_DIALS	 3 /* at once: of whom a node knows from long ago, most may have moved */
+#define DIAL_ADDRESSES	 3  /* of one, at once: most that are known of it may be old */
+#define ISOLATED_DIALS	 3  /* at once: of whom a node knows from long ago, most may have moved */
+#define ISOLATED_TRIES	 16 /* before the gap grows, unless all members were dialled before that */
 
 bool gossip_contact_is_dialling(const struct gossip *g, const struct id *peer)
 {
@@ -18,7 +19,8 @@ bool gossip_contact_is_dialling(const struct gossip *g, const struct id *peer)
 	return false;
 }
 
-static void dial(struct gossip *g, struct peer *peer)
+/* Whether any address of it is known. */
+static bool dial(struct gossip *g, struct peer *peer)
 {
 	struct endpoint candidates[GOSSIP_CANDIDATES_MAX];
 	size_t count = gossip_peer_candidates(g, peer, candidates);
@@ -27,6 +29,7 @@ static void dial(struct gossip *g, struct peer *peer)
 	for (size_t i = 0; i < count && i < DIAL_ADDRESSES; i++)
 		(void)gossip_stream_connect(
 			g, STREAM_CLIENT, &peer->id, &candidates[(first + i) % count]);
+	return count != 0;
 }
 
 void gossip_contact_dialled(struct gossip *g, const struct stream *s)
@@ -46,8 +49,8 @@ static bool wants_stream(const struct peer *peer)
 	       mtime_before(peer->reached_heard, peer->checked);
 }
 
-/* One of some random members that wants it, or just any while nobody is heard. */
-static void dial_one(struct gossip *g, bool any)
+/* One of some random members that wants it. */
+static void dial_one(struct gossip *g)
 {
 	struct id chosen[DEAD_DIAL_SAMPLE];
 	size_t count = swim_sample(g->swim, true, NULL, chosen, DEAD_DIAL_SAMPLE);
@@ -55,12 +58,31 @@ static void dial_one(struct gossip *g, bool any)
 	for (size_t i = 0; i < count; i++) {
 		struct peer *peer = gossip_peer(g, &chosen[i]);
 
-		if (peer && (any || wants_stream(peer)) &&
-			!gossip_contact_is_dialling(g, &peer->id)) {
-			dial(g, peer);
+		if (peer && wants_stream(peer) && !gossip_contact_is_dialling(g, &peer->id) &&
+			dial(g, peer))
 			return;
-		}
 	}
+}
+
+/* Nobody is heard at all: members in turn, for there may be one alone that is where this node would
+ * look for it. A map that grows meanwhile changes their order; who is passed over then is dialled
+ * in the next round. */
+static void dial_next(struct gossip *g)
+{
+	struct peer *peer;
+	int dialled = 0;
+
+	while (dialled < ISOLATED_DIALS && (peer = map_next(&g->peers, &g->isolated_at)))
+		dialled +=
+			peer->member && !gossip_contact_is_dialling(g, &peer->id) && dial(g, peer);
+	if (++g->isolated_tries < ISOLATED_TRIES && dialled == ISOLATED_DIALS)
+		return;
+	if (dialled < ISOLATED_DIALS)
+		g->isolated_at = 0;
+	g->isolated_tries = 0;
+	g->isolated_gap_ms *= 2;
+	if (g->isolated_gap_ms > ISOLATED_RETRY_MAX_MS)
+		g->isolated_gap_ms = ISOLATED_RETRY_MAX_MS;
 }
 
 mtime_t gossip_jittered(struct gossip *g, int64_t gap_ms)
@@ -84,17 +106,15 @@ void gossip_contact_tick(struct gossip *g)
 	if (g->state != GOSSIP_RUNNING)
 		return;
 	if (mtime_reached(g->time.now, isolated_at(g))) {
-		if (mtime_before(g->isolated_next, g->last_heard))
+		if (mtime_before(g->isolated_next, g->last_heard)) {
 			g->isolated_gap_ms = ISOLATED_AFTER_MS;
-		for (int i = 0; i < ISOLATED_DIALS; i++)
-			dial_one(g, true);
+			g->isolated_tries = 0;
+		}
 		g->isolated_next = gossip_jittered(g, g->isolated_gap_ms);
-		g->isolated_gap_ms *= 2;
-		if (g->isolated_gap_ms > ISOLATED_RETRY_MAX_MS)
-			g->isolated_gap_ms = ISOLATED_RETRY_MAX_MS;
+		dial_next(g);
 	}
 	if (mtime_reached(g->time.now, g->dead_next)) {
-		dial_one(g, false);
+		dial_one(g);
 		g->dead_next = gossip_jittered(g, DEAD_DIAL_MS);
 	}
 }

@@ -297,6 +297,8 @@ struct gossip {
 	mtime_t last_heard; /* anybody */
 	mtime_t isolated_next, dead_next;
 	int64_t isolated_gap_ms;
+	size_t isolated_at;	 /* the slot of peers from where the next are dialled */
+	unsigned isolated_tries; /* with that gap */
 	/* own */
 	struct endpoint endpoints[DESCRIPTOR_ENDPOINTS_MAX];
 	size_t endpoint_count;
