@@ -37,6 +37,19 @@ static int compare_offsets(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+bool gossip_mesh_time_known(const struct gossip *g)
+{
+	struct peer *peer;
+
+	if (g->time.synced || !g->store)
+		return g->time.synced;
+	map_each (&g->peers, at, peer) {
+		if (peer->has_clock && peer->has_session)
+			return true;
+	}
+	return false;
+}
+
 /* The wall clock where somebody vouches for it, else the median of what the peers' clocks say. */
 wtime_t gossip_mesh_time(const struct gossip *g)
 {

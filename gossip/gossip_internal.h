@@ -338,6 +338,8 @@ int gossip_fail(struct gossip *g, int err, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 void gossip_set_state(struct gossip *g, enum gossip_state state);
 wtime_t gossip_mesh_time(const struct gossip *g);
+/* Whether it is more than this host's clock, for which nobody vouches. */
+bool gossip_mesh_time_known(const struct gossip *g);
 /* Opens and closes what belongs to a mesh: store, members, keys. */
 int gossip_open_mesh(struct gossip *g, const struct id *mesh) MUST_CHECK;
 void gossip_close_mesh(struct gossip *g);

@@ -260,12 +260,23 @@ void gossip_view_drop(struct gossip *g)
 	g->authority_records = NULL;
 }
 
+static const struct record *descriptor_of(void *context, const struct id *node)
+{
+	return store_slot(((struct gossip *)context)->store, node, RECORD_DESCRIPTOR, NULL, 0);
+}
+
 /* The authority borrows its records, and the store may replace them before the next computation:
  * they are held until then. */
 int gossip_view_compute(struct gossip *g)
 {
 	size_t count = 0, capacity = store_count(g->store);
 	struct record **records = calloc(capacity ? capacity : 1, sizeof(struct record *));
+	struct authority_set set = {.mesh = &g->mesh,
+		.records = (const struct record *const *)records,
+		.descriptor = descriptor_of,
+		.context = g,
+		.now = gossip_mesh_time(g),
+		.now_known = gossip_mesh_time_known(g)};
 	struct authority *authority;
 	int err;
 
@@ -275,8 +286,8 @@ int gossip_view_compute(struct gossip *g)
 	for (struct record *r = store_after(g->store, NULL); r && authority_concerns(r->type);
 		r = store_after(g->store, r))
 		records[count++] = record_ref(r);
-	err = authority_compute(&g->mesh, (const struct record *const *)records, count,
-		gossip_mesh_time(g), &authority);
+	set.count = count;
+	err = authority_compute(&set, &authority);
 	if (err != 0) {
 		while (count)
 			record_unref(records[--count]);

@@ -108,13 +108,20 @@ static struct statement statement(
 	return statement;
 }
 
+int record_verify_hash(
+	const struct id *author, uint64_t stamp, const struct hash *hash, const struct sig *sig)
+{
+	struct statement said = statement(author, stamp, hash);
+
+	return keys_verify(author, KEYS_RECORD, &said, sizeof(said), sig);
+}
+
 int record_verify(const struct record *record)
 {
-	struct statement said = statement(&record->author, record->stamp, &record->hash);
 	struct sig sig;
 
 	record_sig(record, &sig);
-	return keys_verify(&record->author, KEYS_RECORD, &said, sizeof(said), &sig);
+	return record_verify_hash(&record->author, record->stamp, &record->hash, &sig);
 }
 
 static int encode_body(const struct id *mesh, const struct id *author,

@@ -77,6 +77,9 @@ int record_decode(
 	const struct id *mesh, const void *bytes, size_t size, struct record **ret) MUST_CHECK;
 /* The author signed it. ERR_BAD_SIGNATURE, ERR_BAD_KEY. */
 int record_verify(const struct record *record) MUST_CHECK;
+/* The same of a body that is known by its hash only. */
+int record_verify_hash(const struct id *author, uint64_t stamp, const struct hash *hash,
+	const struct sig *sig) MUST_CHECK;
 int record_sign(const struct id *mesh, const struct keys *author, const struct record_draft *draft,
 	struct record **ret) MUST_CHECK;
 /* A record whose body is known except for its signature: what a token carries (trust/token.h). */

@@ -8,6 +8,7 @@
 #include "gossip/replica/uses.h"
 #include "gossip/replica/waiting.h"
 #include "gossip/trust/authority.h"
+#include "gossip/trust/equivocation.h"
 
 /* Of an admission: what the store needs to know of its invite. */
 struct facts {
@@ -154,8 +155,10 @@ static int check_empty(const struct record *record, size_t key_size)
 static int inspect(const struct store *store, const struct record *record, struct facts *ret)
 {
 	struct revocation revocation;
+	struct equivocation equivocation;
 	struct charter charter;
 	struct invite invite;
+	bool granted;
 
 	*ret = (struct facts){0};
 	switch (record->type) {
@@ -169,8 +172,11 @@ static int inspect(const struct store *store, const struct record *record, struc
 		return invite_decode(record, &invite);
 	case RECORD_GRANT:
 	case RECORD_KEEP:
-	case RECORD_WRITER:
 		return check_empty(record, sizeof(struct id));
+	case RECORD_WRITER:
+		return writer_decode(record, &granted);
+	case RECORD_EQUIVOCATION:
+		return equivocation_decode(record, &equivocation);
 	case RECORD_ADMISSION:
 		return inspect_admission(store, record, ret);
 	case RECORD_LEAVE:
@@ -195,9 +201,14 @@ static bool is_stored(const struct store *store, const struct record *record)
 
 static int verify(const struct store *store, const struct record *record)
 {
+	struct equivocation equivocation;
 	struct admission admission;
 	int err = record_verify(record);
 
+	if (!err && record->type == RECORD_EQUIVOCATION)
+		err = equivocation_decode(record, &equivocation);
+	if (!err && record->type == RECORD_EQUIVOCATION)
+		return equivocation_verify(&equivocation);
 	if (err || record->type != RECORD_ADMISSION)
 		return err;
 	err = admission_decode(&store->mesh, record, &admission);
@@ -290,6 +301,8 @@ static bool is_admin(const struct store *store, const struct id *id)
 static bool is_chained(
 	const struct store *store, const struct record *record, const struct facts *facts)
 {
+	struct id subject;
+
 	switch (authority_chain(record->type)) {
 	case CHAIN_ROOT:
 		return id_equal(&record->author, &store->mesh);
@@ -299,6 +312,9 @@ static bool is_chained(
 		return is_admin(store, &facts->inviter);
 	case CHAIN_MEMBER:
 		return find_slot(store, &record->author, RECORD_ADMISSION, NULL, 0) != NULL;
+	case CHAIN_SUBJECT:
+		memcpy(&subject, record->key, sizeof(subject));
+		return find_slot(store, &subject, RECORD_ADMISSION, NULL, 0) != NULL;
 	}
 	return false;
 }

@@ -37,10 +37,15 @@ struct invite {
 	struct ip addresses[INVITE_ADDRESSES_MAX];
 	size_t endpoint_count;
 	struct endpoint endpoints[INVITE_ENDPOINTS_MAX]; /* where to knock first */
+	/* A node, no admin, that is revoked by the admission of another one with this invite, which
+	 * is for one use. */
+	bool has_replaced;
+	struct id replaced;
 };
 
 void invite_encode(const struct invite *invite, struct pack *out);
-/* ERR_MALFORMED. Tags are words of [a-z0-9-], each once; an admin's invite is for one use. */
+/* ERR_MALFORMED. Tags are words of [a-z0-9-], each once; an invite for an admin,
+ * or that replaces a node, is for one use. */
 int invite_decode(const struct record *record, struct invite *ret) MUST_CHECK;
 
 /* [a-z0-9-]{1,63}, no leading or trailing '-', not four or more hexadecimal digits only (those are

@@ -5,8 +5,9 @@
 struct authority {
 	bool has_charter;
 	struct charter charter;
-	struct id *admins; /* ordered */
-	size_t admin_count;
+	struct id mesh;
+	struct strata root; /* what of the root's word and of offices is asked for; not the rest */
+	bool has_leases;
 	struct authority_member *members; /* ordered by id */
 	size_t member_count;
 	struct strata_block *texts; /* of theirs */
@@ -64,17 +65,24 @@ static int show_invites(const struct strata *s, wtime_t now, struct authority *r
 
 static int alloc_strata(struct strata *s)
 {
-	size_t grants, keeps;
+	size_t grants, keeps, writers, proofs;
 
 	(void)authority_input_of(s, RECORD_GRANT, &grants);
 	(void)authority_input_of(s, RECORD_KEEP, &keeps);
+	(void)authority_input_of(s, RECORD_WRITER, &writers);
+	(void)authority_input_of(s, RECORD_EQUIVOCATION, &proofs);
 	s->expulsions = strata_alloc(s->notice_count, sizeof(*s->expulsions));
 	s->admins = strata_alloc(grants + s->candidate_count, sizeof(*s->admins));
 	s->closings = strata_alloc(s->notice_count, sizeof(*s->closings));
 	s->revocations = strata_alloc(s->notice_count, sizeof(struct strata_notice *));
 	s->kept = strata_alloc(keeps, sizeof(*s->kept));
-	return s->expulsions && s->admins && s->closings && s->revocations && s->kept ? 0
-										      : ERR_NOMEM;
+	s->replacements = strata_alloc(s->candidate_count, sizeof(*s->replacements));
+	s->writers = strata_alloc(writers, sizeof(struct record *));
+	s->voids = strata_alloc(proofs, sizeof(*s->voids));
+	return s->expulsions && s->admins && s->closings && s->revocations && s->kept &&
+			       s->replacements && s->writers && s->voids
+		       ? 0
+		       : ERR_NOMEM;
 }
 
 static void unref_all(struct record **records, size_t count)
@@ -97,46 +105,69 @@ static void strata_done(struct strata *s)
 	free(s->closings);
 	free(s->revocations);
 	free(s->kept);
+	free(s->replacements);
+	free(s->writers);
+	free(s->voids);
 }
 
 static void take_over(struct strata *s, struct authority *ret)
 {
-	ret->admins = s->admins;
-	ret->admin_count = s->admin_count;
+	ret->root = (struct strata){
+		.mesh = &ret->mesh,
+		.notices = s->notices,
+		.notice_count = s->notice_count,
+		.expulsions = s->expulsions,
+		.expulsion_count = s->expulsion_count,
+		.admins = s->admins,
+		.admin_count = s->admin_count,
+		.writers = s->writers,
+		.writer_count = s->writer_count,
+		.voids = s->voids,
+		.void_count = s->void_count,
+	};
+	s->notices = NULL;
+	s->expulsions = NULL;
 	s->admins = NULL;
+	s->writers = NULL;
+	s->voids = NULL;
 	ret->embedded = s->embedded;
 	ret->embedded_count = s->embedded_count;
 	s->embedded = NULL;
 	s->embedded_count = 0;
 }
 
-static int show(struct strata *s, wtime_t now, struct authority *ret)
+static int show(struct strata *s, struct authority *ret)
 {
 	int err;
 
 	find_charter(s, ret);
 	err = authority_members(s, ret->has_charter ? &ret->charter : NULL, &ret->texts,
 		&ret->members, &ret->member_count);
+	for (size_t i = 0; i < ret->member_count && !ret->has_leases; i++)
+		ret->has_leases = ret->members[i].lease_ms != 0;
 	if (!err)
-		err = show_invites(s, now, ret);
+		err = show_invites(s, s->set->now, ret);
 	take_over(s, ret);
 	return err;
 }
 
-int authority_compute(const struct id *mesh, const struct record *const *records, size_t count,
-	wtime_t now, struct authority **ret)
+int authority_compute(const struct authority_set *set, struct authority **ret)
 {
-	struct strata strata = {.mesh = mesh};
+	struct strata strata = {.mesh = set->mesh, .set = set};
 	struct authority *authority = strata_alloc(1, sizeof(*authority));
-	int err = authority ? authority_input(&strata, records, count) : ERR_NOMEM;
+	int err = authority ? authority_input(&strata) : ERR_NOMEM;
 
+	if (authority)
+		authority->mesh = *set->mesh;
 	if (!err)
 		err = alloc_strata(&strata);
 	if (!err) {
 		authority_root(&strata);
 		authority_acts(&strata, false);
 		authority_uses(&strata, false);
-		err = show(&strata, now, authority);
+		authority_replacements(&strata);
+		authority_offices(&strata);
+		err = show(&strata, authority);
 	}
 	strata_done(&strata);
 	if (err)
@@ -151,7 +182,7 @@ void authority_free(struct authority *authority)
 	if (!authority)
 		return;
 	unref_all(authority->embedded, authority->embedded_count);
-	free(authority->admins);
+	strata_done(&authority->root);
 	free(authority->members);
 	while (authority->texts) {
 		struct strata_block *next = authority->texts->next;
@@ -172,7 +203,60 @@ bool authority_has_charter(const struct authority *authority, struct charter *re
 
 bool authority_is_admin(const struct authority *authority, const struct id *node)
 {
-	return strata_has_id(authority->admins, authority->admin_count, node);
+	return strata_has_id(authority->root.admins, authority->root.admin_count, node);
+}
+
+bool authority_stands(const struct authority *authority, const struct record *record)
+{
+	return authority_root_stands(&authority->root, record);
+}
+
+bool authority_is_expelled(const struct authority *authority, const struct id *node)
+{
+	return authority_root_expulsion(&authority->root, node) != NULL;
+}
+
+size_t authority_expelled_count(const struct authority *authority)
+{
+	return authority->root.expulsion_count;
+}
+
+static int compare_with_writer(const void *id, const void *writer)
+{
+	return memcmp(id, (*(const struct record *const *)writer)->key, sizeof(struct id));
+}
+
+const struct record *authority_writer(const struct authority *authority, const struct id *node)
+{
+	const struct record *const *found = bsearch(node, authority->root.writers,
+		authority->root.writer_count, sizeof(struct record *), compare_with_writer);
+
+	return found ? *found : NULL;
+}
+
+bool authority_equivocation(
+	const struct authority *authority, const struct id *node, uint64_t *ret_stamp)
+{
+	/* its id comes first */
+	const struct strata_void *found = bsearch(node, authority->root.voids,
+		authority->root.void_count, sizeof(*found), strata_compare_ids);
+
+	if (found)
+		*ret_stamp = found->stamp;
+	return found != NULL;
+}
+
+bool authority_value_is_void(
+	const struct authority *authority, const struct id *author, uint64_t stamp)
+{
+	uint64_t from;
+
+	return authority_equivocation(authority, author, &from) && stamp >= from;
+}
+
+bool authority_has_leases(const struct authority *authority)
+{
+	return authority->has_leases;
 }
 
 static int compare_with_member(const void *id, const void *member)

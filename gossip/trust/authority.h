@@ -11,8 +11,11 @@
  *                 revoked; of a closed invite only those that a closing lists or a keep names;
  *                 root-signed admin invites rank without keeps, which are a later stratum, and
  *                 only the root closes them
- *   members       less the revoked and the left; names: in a clash the same rank; the loser is
- *                 shown as `name~ab12`
+ *   members       less the revoked, the replaced, the left, and the ephemeral whose lease is over;
+ *                 names and pinned addresses: in a clash the same rank; the loser of a name is
+ * shown as `name~ab12`, of an address has none pinned offices       writers: of all that stands of
+ * what admins said of a node the latest word voids         of whoever signed two bodies with one
+ * stamp the values from there on
  *
  * Only the root expels admins: a plain admin's revocation or closing does nothing to one. An admin
  * who left has left for good, but what it signed stands; an admin revocation that names nothing to
@@ -30,6 +33,13 @@
 #define AUTHORITY_OVERSPENT_MAX	   64	 /* losers of one invite that are kept and told why */
 #define AUTHORITY_REVOCATIONS_MAX  10000 /* per admin; beyond: close invites */
 #define AUTHORITY_CHARTER_NAME_MAX 63
+
+/* An ephemeral member says in its descriptor until when it is one: so long from then at most. What
+ * comes and goes is away for a night, or for good. Without a descriptor it counts from the
+ * admission. It is over at the first full hour of mesh time after its end: so nodes whose clocks
+ * are apart disagree for no longer than that, and all that happens in an hour is one change. */
+#define AUTHORITY_LEASE_MS	 (24 * 3600 * INT64_C(1000))
+#define AUTHORITY_LEASE_ROUND_MS (3600 * INT64_C(1000))
 
 /* The value of the CHARTER record: what the founder chose. */
 struct charter {
@@ -72,11 +82,16 @@ int revocation_decode(const struct record *record, struct revocation *ret) MUST_
 /* Whether its list names this id or hash. */
 bool revocation_keeps(const struct revocation *revocation, const void *item);
 
+/* The value of a WRITER record: none where it grants the office, else `false`: it is taken back.
+ * ERR_MALFORMED. */
+int writer_decode(const struct record *record, bool *ret_granted) MUST_CHECK;
+void writer_encode(bool granted, struct pack *out);
+
 enum authority_standing {
 	AUTHORITY_MEMBER,
-	AUTHORITY_LEFT,
-	AUTHORITY_REVOKED,
-	AUTHORITY_VOID, /* `why` says: ERR_USED_UP, ERR_WITHDRAWN, ERR_NOT_ADMIN, ... */
+	AUTHORITY_LEFT,	   /* by its own word, or (`why`: ERR_EXPIRED) its lease is over */
+	AUTHORITY_REVOKED, /* or replaced */
+	AUTHORITY_VOID,	   /* `why` says: ERR_USED_UP, ERR_WITHDRAWN, ERR_NOT_ADMIN, ... */
 };
 
 /* Small: there is one for each pair of nodes in the mesh. What it points to lives as long as the
@@ -84,15 +99,17 @@ enum authority_standing {
 struct authority_member {
 	struct id id;
 	enum authority_standing standing;
-	int why;    /* enum err for AUTHORITY_VOID, else 0 */
-	bool admin; /* and a member */
+	int why;     /* enum err for AUTHORITY_VOID and a lease that is over, else 0 */
+	bool admin;  /* and a member */
+	bool writer; /* by an admin's word, and a member; admins need none */
 	bool ephemeral;
 	bool kept; /* an admin's keep names it, or it is an admin: ranks first in a clash */
 	uint8_t tag_count;
 	const char *given_name; /* in its admission */
 	const char *name;	/* as shown: `name~ab12` for the loser of a clash */
 	uint64_t stamp;		/* of its admission, or of what ended its membership */
-	const struct id *by;	/* who revoked it; zero otherwise */
+	int64_t lease_ms;	/* wall clock: until when an ephemeral one is a member; else 0 */
+	const struct id *by;	/* who revoked it, or had it replaced; zero otherwise */
 	const char *reason;	/* at most AUTHORITY_REASON_MAX bytes */
 	struct id invite;
 	const char (*tags)[INVITE_TAG_MAX + 1];
@@ -121,16 +138,45 @@ struct authority_invite {
 
 struct authority;
 
-/* records are verified and of this mesh (record_verify, admission_verify); of other types than the
- * authority's they are passed over. They are borrowed for the result's life. now is mesh time.
- * O(n log n). ERR_NOMEM. */
-int authority_compute(const struct id *mesh, const struct record *const *records, size_t count,
-	wtime_t now, struct authority **ret) MUST_CHECK;
+/* What it is computed from. */
+struct authority_set {
+	const struct id *mesh;
+	/* verified and of this mesh (record_verify, admission_verify); of other types than the
+	 * authority's they are passed over; borrowed for the result's life */
+	const struct record *const *records;
+	size_t count;
+	/* The descriptor of a node, for the leases: asked of the ephemeral only. NULL: it has none,
+	 * or there are none in the set. */
+	const struct record *(*descriptor)(void *context, const struct id *node);
+	void *context;
+	wtime_t now;	/* mesh time */
+	bool now_known; /* somebody vouches for it; else no lease is over yet */
+};
+
+/* O(n log n). ERR_NOMEM. */
+int authority_compute(const struct authority_set *set, struct authority **ret) MUST_CHECK;
 void authority_free(struct authority *authority);
 
 bool authority_has_charter(const struct authority *authority, struct charter *ret);
 /* Whether what it signs counts: also that of an admin who has left. */
 bool authority_is_admin(const struct authority *authority, const struct id *node);
+/* Whether the record counts as the word of an admin: its author is one, or the root, or was one and
+ * the root's revocation names this very record among what is to be kept. */
+bool authority_stands(const struct authority *authority, const struct record *record);
+/* Whether the root took the node's office, or all it had. Then only what it names stands. */
+bool authority_is_expelled(const struct authority *authority, const struct id *node);
+size_t authority_expelled_count(const struct authority *authority);
+/* The word of an admin that counts on whether the node is a writer; NULL: none was said. */
+const struct record *authority_writer(const struct authority *authority, const struct id *node);
+/* Whether what the node said in a value of that stamp counts for nothing, since it has signed two
+ * bodies with that stamp or one before it. */
+bool authority_value_is_void(
+	const struct authority *authority, const struct id *author, uint64_t stamp);
+/* The lowest stamp that the node is proven to have used twice; false: none is. */
+bool authority_equivocation(
+	const struct authority *authority, const struct id *node, uint64_t *ret_stamp);
+/* Whether it is different with another hour. */
+bool authority_has_leases(const struct authority *authority);
 const struct authority_member *authority_member(
 	const struct authority *authority, const struct id *node);
 /* All that were ever admitted, and the revoked even before their admission is known, sorted by id;
@@ -148,6 +194,7 @@ enum authority_chain {
 	CHAIN_ADMIN,	 /* author has a grant, or an admission by a root-signed invite */
 	CHAIN_ADMISSION, /* the embedded invite's author is as for CHAIN_ADMIN, or the root */
 	CHAIN_MEMBER,	 /* author has an admission */
+	CHAIN_SUBJECT,	 /* the node that its key names has one, whoever the author is */
 };
 enum authority_chain authority_chain(uint16_t type);
 /* Types that authority_compute looks at. */

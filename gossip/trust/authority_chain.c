@@ -15,6 +15,8 @@ enum authority_chain authority_chain(uint16_t type)
 		return CHAIN_ADMIN;
 	case RECORD_ADMISSION:
 		return CHAIN_ADMISSION;
+	case RECORD_EQUIVOCATION:
+		return CHAIN_SUBJECT;
 	default:
 		return CHAIN_MEMBER;
 	}

@@ -26,16 +26,16 @@ static int compare_records(const void *left, const void *right)
 	return order ? order : record_compare(b, a);
 }
 
-static int fill_slots(struct strata *s, const struct record *const *records, size_t count)
+static int fill_slots(struct strata *s)
 {
 	size_t found = 0;
 
-	s->records = strata_alloc(count, sizeof(struct record *));
+	s->records = strata_alloc(s->set->count, sizeof(struct record *));
 	if (!s->records)
 		return ERR_NOMEM;
-	for (size_t i = 0; i < count; i++) {
-		if (authority_concerns(records[i]->type))
-			s->records[found++] = records[i];
+	for (size_t i = 0; i < s->set->count; i++) {
+		if (authority_concerns(s->set->records[i]->type))
+			s->records[found++] = s->set->records[i];
 	}
 	qsort(s->records, found, sizeof(struct record *), compare_records);
 	for (size_t i = 0; i < found; i++) {
@@ -232,9 +232,9 @@ out:
 	return err;
 }
 
-int authority_input(struct strata *s, const struct record *const *records, size_t count)
+int authority_input(struct strata *s)
 {
-	int err = fill_slots(s, records, count);
+	int err = fill_slots(s);
 
 	if (!err)
 		err = read_notices(s);

@@ -1,6 +1,7 @@
 /* The last strata of authority_compute: members, less those who left or were revoked, and names. */
 #include <stdio.h>
 
+#include "gossip/record/hlc.h"
 #include "gossip/trust/address.h"
 #include "gossip/trust/authority_strata.h"
 
@@ -141,6 +142,66 @@ static void apply_leaves(const struct strata *s, struct authority_member *member
 	}
 }
 
+/* ---- leases ---- */
+
+/* Of what the member asks for, no more than everybody may have. Its stamp is bounded against mesh
+ * time by the store. */
+static int64_t asked_until(const struct record *descriptor)
+{
+	int64_t most = hlc_stamp_ms(descriptor->stamp) + AUTHORITY_LEASE_MS;
+
+	return descriptor->expiry_ms < most ? descriptor->expiry_ms : most;
+}
+
+static void apply_leases(const struct strata *s, struct authority_member *members, size_t count)
+{
+	const struct authority_set *set = s->set;
+	int64_t hour_ms = set->now.ms - set->now.ms % AUTHORITY_LEASE_ROUND_MS;
+
+	for (size_t i = 0; i < count; i++) {
+		struct authority_member *member = &members[i];
+		const struct record *descriptor;
+
+		if (!member->ephemeral || member->standing != AUTHORITY_MEMBER)
+			continue;
+		member->lease_ms = hlc_stamp_ms(member->stamp) + AUTHORITY_LEASE_MS;
+		descriptor = set->descriptor ? set->descriptor(set->context, &member->id) : NULL;
+		if (descriptor && asked_until(descriptor) > member->lease_ms)
+			member->lease_ms = asked_until(descriptor);
+		if (member->lease_ms > hour_ms || !set->now_known)
+			continue;
+		member->standing = AUTHORITY_LEFT;
+		member->why = ERR_EXPIRED;
+		member->stamp = hlc_from_ms(member->lease_ms);
+	}
+}
+
+/* ---- revocations ---- */
+
+/* Whoever has taken its place is the reason. */
+static int apply_replacements(const struct strata *s, struct strata_block **texts,
+	struct authority_member *members, size_t count)
+{
+	char reason[AUTHORITY_REASON_MAX + 1];
+	int err = 0;
+
+	for (size_t i = 0; i < s->replacement_count && !err; i++) {
+		const struct strata_replacement *replacement = &s->replacements[i];
+		struct authority_member *member = find_member(members, count, replacement->subject);
+
+		if (!member)
+			continue; /* nobody yet */
+		member->standing = AUTHORITY_REVOKED;
+		member->why = 0;
+		member->stamp = replacement->by->record->stamp;
+		member->by = replacement->admin;
+		member->ended_by = replacement->by->record;
+		snprintf(reason, sizeof(reason), "replaced by %s", replacement->by->name);
+		err = keep_text(texts, reason, &member->reason);
+	}
+	return err;
+}
+
 static int revoke(struct strata_block **texts, struct authority_member *member,
 	const struct strata_notice *notice)
 {
@@ -179,6 +240,17 @@ static int apply_revocations(const struct strata *s, struct strata_block **texts
 	return err;
 }
 
+/* ---- clashes ---- */
+
+static int compare_ranks(const struct authority_member *a, const struct authority_member *b)
+{
+	if (a->kept != b->kept)
+		return a->kept ? -1 : 1;
+	if (a->stamp != b->stamp)
+		return a->stamp < b->stamp ? -1 : 1;
+	return strata_compare_ids(&a->id, &b->id);
+}
+
 /* By name, then by rank. */
 static int compare_names(const void *left, const void *right)
 {
@@ -186,13 +258,54 @@ static int compare_names(const void *left, const void *right)
 	const struct authority_member *b = *(const struct authority_member *const *)right;
 	int order = strcmp(a->given_name, b->given_name);
 
-	if (order)
-		return order;
-	if (a->kept != b->kept)
-		return a->kept ? -1 : 1;
-	if (a->stamp != b->stamp)
-		return a->stamp < b->stamp ? -1 : 1;
-	return strata_compare_ids(&a->id, &b->id);
+	return order ? order : compare_ranks(a, b);
+}
+
+/* By address, the pinned before all others, then by rank. */
+static int compare_pins4(const void *left, const void *right)
+{
+	const struct authority_member *a = *(const struct authority_member *const *)left;
+	const struct authority_member *b = *(const struct authority_member *const *)right;
+	int order = memcmp(&a->pinned4, &b->pinned4, sizeof(a->pinned4));
+
+	return order ? order : compare_ranks(a, b);
+}
+
+static int compare_pins6(const void *left, const void *right)
+{
+	const struct authority_member *a = *(const struct authority_member *const *)left;
+	const struct authority_member *b = *(const struct authority_member *const *)right;
+	int order = memcmp(&a->pinned6, &b->pinned6, sizeof(a->pinned6));
+
+	return order ? order : compare_ranks(a, b);
+}
+
+/* Of several with one address pinned the first by rank has it; the others have what everybody has
+ * who was promised none. */
+static int settle_pins(struct authority_member *members, size_t count)
+{
+	struct authority_member **pinned = strata_alloc(count, sizeof(struct authority_member *));
+	size_t pinned_count = 0;
+
+	if (!pinned)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < count; i++) {
+		if (members[i].standing == AUTHORITY_MEMBER &&
+			(members[i].pinned4.family || members[i].pinned6.family))
+			pinned[pinned_count++] = &members[i];
+	}
+	qsort(pinned, pinned_count, sizeof(struct authority_member *), compare_pins4);
+	for (size_t i = pinned_count; i-- > 1;) {
+		if (ip_equal(&pinned[i]->pinned4, &pinned[i - 1]->pinned4))
+			pinned[i]->pinned4 = (struct ip){0};
+	}
+	qsort(pinned, pinned_count, sizeof(struct authority_member *), compare_pins6);
+	for (size_t i = pinned_count; i-- > 1;) {
+		if (ip_equal(&pinned[i]->pinned6, &pinned[i - 1]->pinned6))
+			pinned[i]->pinned6 = (struct ip){0};
+	}
+	free(pinned);
+	return 0;
 }
 
 static int give_names(struct strata_block **texts, struct authority_member *members, size_t count)
@@ -224,6 +337,20 @@ static int give_names(struct strata_block **texts, struct authority_member *memb
 	return err;
 }
 
+static void give_offices(const struct strata *s, struct authority_member *members, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		members[i].admin = members[i].admin && members[i].standing == AUTHORITY_MEMBER;
+	for (size_t i = 0; i < s->writer_count; i++) {
+		struct authority_member *member = bsearch(
+			s->writers[i]->key, members, count, sizeof(*members), compare_members);
+		bool granted = false;
+
+		if (member && writer_decode(s->writers[i], &granted) == 0)
+			member->writer = granted && member->standing == AUTHORITY_MEMBER;
+	}
+}
+
 int authority_members(const struct strata *s, const struct charter *charter,
 	struct strata_block **ret_texts, struct authority_member **ret, size_t *ret_count)
 {
@@ -238,14 +365,18 @@ int authority_members(const struct strata *s, const struct charter *charter,
 		goto out;
 	qsort(members, known, sizeof(*members), compare_members);
 	apply_leaves(s, members, known);
+	apply_leases(s, members, known);
 	count = known;
-	err = apply_revocations(s, ret_texts, members, known, &count);
+	err = apply_replacements(s, ret_texts, members, known);
+	if (!err)
+		err = apply_revocations(s, ret_texts, members, known, &count);
 	if (err)
 		goto out;
 	qsort(members, count, sizeof(*members), compare_members);
-	for (size_t i = 0; i < count; i++)
-		members[i].admin = members[i].admin && members[i].standing == AUTHORITY_MEMBER;
-	err = give_names(ret_texts, members, count);
+	give_offices(s, members, count);
+	err = settle_pins(members, count);
+	if (!err)
+		err = give_names(ret_texts, members, count);
 	if (err)
 		goto out;
 	*ret = members;

@@ -48,6 +48,19 @@ struct strata_candidate {
 	const struct record *ended_by;
 };
 
+/* A node whose place another took: by the admission of that one. */
+struct strata_replacement {
+	const struct id *subject;
+	const struct strata_candidate *by;
+	const struct id *admin; /* who minted the invite */
+};
+
+/* From this stamp on the values of the node count for nothing. */
+struct strata_void {
+	struct id node;
+	uint64_t stamp;
+};
+
 struct strata_invite {
 	struct authority_invite view;
 	bool makes_admins; /* signed by the root for an admin: settled before there are admins */
@@ -57,6 +70,7 @@ struct strata_invite {
 
 struct strata {
 	const struct id *mesh;
+	const struct authority_set *set;
 
 	/* input */
 	const struct record **records; /* one a slot, ordered by type, author, key */
@@ -83,6 +97,16 @@ struct strata {
 	size_t revocation_count;
 	struct id *kept; /* ordered */
 	size_t kept_count;
+
+	/* the admissions */
+	struct strata_replacement *replacements; /* ordered by subject, one each */
+	size_t replacement_count;
+
+	/* offices */
+	const struct record **writers; /* the word that counts, ordered by node, one each */
+	size_t writer_count;
+	struct strata_void *voids; /* ordered by node, one each */
+	size_t void_count;
 };
 
 static inline void *strata_alloc(size_t count, size_t size)
@@ -100,9 +124,8 @@ static inline bool strata_has_id(const struct id *ids, size_t count, const struc
 	return bsearch(id, ids, count, sizeof(*ids), strata_compare_ids) != NULL;
 }
 
-/* Decodes and orders the set. ERR_NOMEM. */
-int authority_input(
-	struct strata *strata, const struct record *const *records, size_t count) MUST_CHECK;
+/* Decodes and orders strata->set. ERR_NOMEM. */
+int authority_input(struct strata *strata) MUST_CHECK;
 /* The records of one type; NULL and 0 where there are none. */
 const struct record *const *authority_input_of(
 	const struct strata *strata, uint16_t type, size_t *ret_count);
@@ -121,6 +144,11 @@ void authority_acts(struct strata *strata, bool root_alone);
 /* Which candidates of the invites that make admins, or of all others, stand, and why the rest does
  * not. */
 void authority_uses(struct strata *strata, bool making_admins);
+/* Whom the admissions that stand have replaced. */
+void authority_replacements(struct strata *strata);
+
+/* Writers, and whose values are void. */
+void authority_offices(struct strata *strata);
 
 /* Everybody who was ever admitted or revoked, as shown, ordered by id. charter may be NULL.
  * ERR_NOMEM: what is in ret_texts is to be released all the same. */

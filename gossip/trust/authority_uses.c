@@ -128,3 +128,44 @@ void authority_uses(struct strata *s, bool making_admins)
 			settle(s, &s->invites[i]);
 	}
 }
+
+/* By subject, then the earliest. */
+static int compare_replacements(const void *left, const void *right)
+{
+	const struct strata_replacement *a = left, *b = right;
+	int order = strata_compare_ids(a->subject, b->subject);
+
+	return order ? order : record_compare(a->by->record, b->by->record);
+}
+
+static void add_replacement(struct strata *s, const struct strata_invite *invite)
+{
+	const struct id *subject = &invite->view.invite.replaced;
+
+	/* only the root expels admins */
+	if (!invite->view.invite.has_replaced || strata_has_id(s->admins, s->admin_count, subject))
+		return;
+	for (size_t i = invite->first; i < invite->first + invite->count; i++) {
+		const struct strata_candidate *by = &s->candidates[i];
+
+		if (by->why == 0 && !id_equal(&by->record->author, subject))
+			s->replacements[s->replacement_count++] =
+				(struct strata_replacement){subject, by, &invite->view.author};
+	}
+}
+
+void authority_replacements(struct strata *s)
+{
+	size_t found;
+
+	for (size_t i = 0; i < s->invite_count; i++)
+		add_replacement(s, &s->invites[i]);
+	found = s->replacement_count;
+	qsort(s->replacements, found, sizeof(*s->replacements), compare_replacements);
+	s->replacement_count = 0;
+	for (size_t i = 0; i < found; i++) {
+		if (i == 0 || !id_equal(s->replacements[i].subject,
+				      s->replacements[s->replacement_count - 1].subject))
+			s->replacements[s->replacement_count++] = s->replacements[i];
+	}
+}

@@ -1,6 +1,6 @@
 #include "gossip/trust/admission.h"
 
-#define VALUE_FIELDS   7
+#define VALUE_FIELDS   8
 #define FLAG_ADMIN     1
 #define FLAG_EPHEMERAL 2
 
@@ -26,6 +26,10 @@ void invite_encode(const struct invite *invite, struct pack *out)
 		out, (invite->admin ? FLAG_ADMIN : 0) | (invite->ephemeral ? FLAG_EPHEMERAL : 0));
 	pack_put_str(out, invite->node_name);
 	put_lists(invite, out);
+	if (invite->has_replaced)
+		pack_put_bin(out, &invite->replaced, sizeof(invite->replaced));
+	else
+		pack_put_nil(out);
 }
 
 /* Tags are words of [a-z0-9-]: they stand in tables, filters and metrics. */
@@ -86,6 +90,16 @@ static int get_endpoints(struct pack_reader *reader, struct invite *ret)
 	return 0;
 }
 
+static int get_replaced(struct pack_reader *reader, struct invite *ret)
+{
+	ret->has_replaced = pack_peek(reader) != PACK_NIL;
+	if (!ret->has_replaced)
+		return pack_get_nil(reader, "replaced");
+	if (pack_get_fixed(reader, "replaced", &ret->replaced, sizeof(ret->replaced)) != 0)
+		return ERR_MALFORMED;
+	return ret->uses == 1 ? 0 : pack_refuse(reader, "uses");
+}
+
 static int get_terms(struct pack_reader *reader, struct invite *ret)
 {
 	uint64_t expires_ms, uses, flags;
@@ -119,7 +133,7 @@ int invite_decode(const struct record *record, struct invite *ret)
 	if (pack_get_array(&reader, "invite", VALUE_FIELDS, VALUE_FIELDS, &fields) != 0 ||
 		get_terms(&reader, &invite) != 0 || get_tags(&reader, &invite) != 0 ||
 		get_addresses(&reader, &invite) != 0 || get_endpoints(&reader, &invite) != 0 ||
-		pack_get_end(&reader, "invite") != 0)
+		get_replaced(&reader, &invite) != 0 || pack_get_end(&reader, "invite") != 0)
 		return ERR_MALFORMED;
 	*ret = invite;
 	return 0;

@@ -4,6 +4,7 @@
  * bytes; and the authority is computed over whatever it is.
  */
 #include "gossip/trust/authority.h"
+#include "gossip/trust/equivocation.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -52,6 +53,34 @@ static void try_revocation(const struct record *record)
 	expect_value(record, &pack);
 }
 
+static void try_equivocation(const struct record *record)
+{
+	struct equivocation proof;
+	struct pack pack;
+	int err;
+
+	if (equivocation_decode(record, &proof) != 0)
+		return;
+	err = equivocation_verify(&proof);
+	assert(err != 0); /* nobody signed it */
+	(void)err;
+	pack_init_growing(&pack, RECORD_VALUE_MAX);
+	equivocation_encode(&proof, &pack);
+	expect_value(record, &pack);
+}
+
+static void try_writer(const struct record *record)
+{
+	struct pack pack;
+	bool granted;
+
+	if (writer_decode(record, &granted) != 0)
+		return;
+	pack_init_growing(&pack, RECORD_VALUE_MAX);
+	writer_encode(granted, &pack);
+	expect_value(record, &pack);
+}
+
 static void try_charter(const struct record *record)
 {
 	struct charter charter;
@@ -82,10 +111,11 @@ static void try_admission(const struct record *record)
 static void try_authority(const struct record *record)
 {
 	const struct record *const twice[] = {record, record};
+	const struct authority_set set = {.mesh = &mesh, .records = twice, .count = 2};
 	const struct authority_member *member;
 	struct authority *authority;
 
-	if (authority_compute(&mesh, twice, 2, (wtime_t){0}, &authority) != 0)
+	if (authority_compute(&set, &authority) != 0)
 		return;
 	member = authority_at(authority, 0);
 	assert(!member || authority_member(authority, &member->id) == member);
@@ -116,6 +146,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	try_invite(record);
 	try_revocation(record);
 	try_charter(record);
+	try_equivocation(record);
+	try_writer(record);
 	try_admission(record);
 	try_authority(record);
 	record_unref(record);

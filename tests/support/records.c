@@ -217,6 +217,35 @@ struct record *records_value(unsigned author, const char *key, const char *value
 	return records_make(author, RECORD_VALUE, stamp, key, strlen(key), value, strlen(value));
 }
 
+static const struct record *find_descriptor(void *context, const struct id *node)
+{
+	const struct authority_set *set = context;
+	const struct record *found = NULL;
+
+	for (size_t i = 0; i < set->count; i++) {
+		const struct record *record = set->records[i];
+
+		if (record->type == RECORD_DESCRIPTOR && id_equal(&record->author, node) &&
+			(!found || record_compare(record, found) > 0))
+			found = record;
+	}
+	return found;
+}
+
+int records_compute(
+	const struct record *const *records, size_t count, int64_t now_ms, struct authority **ret)
+{
+	struct authority_set set = {.mesh = records_mesh(),
+		.records = records,
+		.count = count,
+		.descriptor = find_descriptor,
+		.now = {now_ms},
+		.now_known = true};
+
+	set.context = &set;
+	return authority_compute(&set, ret);
+}
+
 struct record *records_add(struct records_set *set, struct record *record)
 {
 	assert(set->count < RECORDS_SET_MAX);

@@ -47,6 +47,10 @@ struct record *records_leave(unsigned node, uint64_t stamp);
 struct record *records_descriptor(unsigned node, uint64_t stamp, const struct descriptor *terms);
 struct record *records_value(unsigned author, const char *key, const char *value, uint64_t stamp);
 
+/* authority_compute of the mesh's; a node's descriptor is the one that has the slot. */
+int records_compute(const struct record *const *records, size_t count, int64_t now_ms,
+	struct authority **ret) MUST_CHECK;
+
 /* A set of records that owns them. */
 #define RECORDS_SET_MAX 4096
 struct records_set {

@@ -71,8 +71,8 @@ static void an_invites_value_has_exactly_these_bytes(void **state)
 	struct record *record = records_invite(ADMIN, INVITE, records_at(1), &in);
 
 	expect_hex(record->value, record->value_size,
-		"97cf0000018bcff4aa400302a5616c70686192a465646765a67261636b2d3292c40464400009"
-		"c410fd0000000000000000000000000000099192c404c0000201cd22f2");
+		"98cf0000018bcff4aa400302a5616c70686192a465646765a67261636b2d3292c40464400009"
+		"c410fd0000000000000000000000000000099192c404c0000201cd22f2c0");
 	assert_int_equal(invite_decode(record, &out), 0);
 	assert_memory_equal(&in, &out, sizeof(in));
 	record_unref(record);
@@ -121,6 +121,10 @@ static void same_family(struct invite *invite)
 {
 	invite->addresses[0] = invite->addresses[1];
 }
+static void replacing_thrice(struct invite *invite)
+{
+	invite->has_replaced = true;
+}
 static void port_zero(struct invite *invite)
 {
 	invite->endpoints[0].port = 0;
@@ -142,6 +146,7 @@ static void an_invite_outside_its_limits_is_refused(void **state)
 	assert_int_equal(decode_changed(same_tag), ERR_MALFORMED);
 	assert_int_equal(decode_changed(same_family), ERR_MALFORMED);
 	assert_int_equal(decode_changed(port_zero), ERR_MALFORMED);
+	assert_int_equal(decode_changed(replacing_thrice), ERR_MALFORMED);
 }
 
 static struct record *make_admission(void)
@@ -163,20 +168,20 @@ static void an_admission_has_exactly_these_bytes(void **state)
 	expect_hex(record->bytes, record->size,
 		"980109c420037c11b2db1c59bd192db655c4544ac3db8bf2c38d6c359276f2ff94fa6d76a8c4"
 		"2089d8fbbc744d810ce942b049bddbba39257fc52dd98cee91a2ae1e9736e8efcbc400cf018b"
-		"cfe57b88000000c501a795a5616c706861c4f8980104c420037c11b2db1c59bd192db655c454"
+		"cfe57b88000000c501a895a5616c706861c4f9980104c420037c11b2db1c59bd192db655c454"
 		"4ac3db8bf2c38d6c359276f2ff94fa6d76a8c42022f0bd6e6737ec5eae2eeea7c1fc22af8272"
 		"a5d8a194dbb82cc50aa67c789ecdc420338c09e26ca35ccfe5a08017e60db7f2f022cc4c363f"
-		"003e07db4306774aab65cf018bcfe56be8000000c44397cf0000018bcff4aa400302a5616c70"
+		"003e07db4306774aab65cf018bcfe56be8000000c44498cf0000018bcff4aa400302a5616c70"
 		"686192a465646765a67261636b2d3292c40464400009c410fd00000000000000000000000000"
-		"00099192c404c0000201cd22f21f587b041ef9a5aa5163c8ad098a262d436309c6c2a991ff18"
-		"31176f1a385e8df21f0d4d4d80e78e7d06f943f78363988e9433b58c6584391763d64658ba4a"
-		"0bc440c12eea8933c7feb302226303d7f2c1dd1fb33d8c9ce7890fe65fea625dc7013e866c73"
-		"2ca2f83e0054a1d68e34b013ce594fa3a4fdf3dedb5d67b040b575cd06c420b30790fa840d63"
-		"6011d0f3d4071fa5760daf4ffc7b90fd1aef92280830d4e0cbc440d0582661fab2b546f04606"
-		"aba5610a1aa4ba7b761d69b746d051b3a4c50ca4485862952ed6a212468084ffc1fc224b65e8"
-		"5a9b3bbe9671898555ceb39197920e402fd94e9996fdc4e68f1dc46e2ad6b9ce44eb0c1ce228"
-		"6b09e121ad23d3c3b6388b467ac490192494804940b189c5501569732c3ea30cfb659f0a9d83"
-		"43950e");
+		"00099192c404c0000201cd22f2c04f7377914849e1364a61c8d4beabd9fd1ea665a9225636b7"
+		"09bc685f3e9df0753a403fc8b8b77e183a213e6de79328e950db5da5309cd96d3065f40c543d"
+		"4e07c440c12eea8933c7feb302226303d7f2c1dd1fb33d8c9ce7890fe65fea625dc7013e866c"
+		"732ca2f83e0054a1d68e34b013ce594fa3a4fdf3dedb5d67b040b575cd06c420b30790fa840d"
+		"636011d0f3d4071fa5760daf4ffc7b90fd1aef92280830d4e0cbc440d0582661fab2b546f046"
+		"06aba5610a1aa4ba7b761d69b746d051b3a4c50ca4485862952ed6a212468084ffc1fc224b65"
+		"e85a9b3bbe9671898555ceb39197920ea6b48b0d2bdf699cd1a165b00dce228eff80706beed5"
+		"8f0c60ad1f04bf5087b382ec3e80e25346215c0f1e7ec8c5e2c1df09fe66b8daa0a574eaea25"
+		"f37ed301");
 	record_unref(record);
 }
 

@@ -197,8 +197,8 @@ static void dump(struct pack *out, const struct record *const *records, size_t c
 	const struct authority_invite *invite;
 	struct charter charter;
 
-	assert_int_equal(authority_compute(records_mesh(), records, count,
-				 (wtime_t){RECORDS_START_MS + 2000 * INT64_C(1000)}, &authority),
+	assert_int_equal(records_compute(records, count, RECORDS_START_MS + 2000 * INT64_C(1000),
+				 &authority),
 		0);
 	pack_init_growing(out, DUMP_LIMIT);
 	pack_put_bool(out, authority_has_charter(authority, &charter));
@@ -326,9 +326,8 @@ static void the_histories_have_everything_in_them(void **state)
 		const struct authority_member *member;
 
 		make_history(&set);
-		assert_int_equal(
-			authority_compute(records_mesh(), (const struct record *const *)set.records,
-				set.count, (wtime_t){RECORDS_START_MS}, &authority),
+		assert_int_equal(records_compute((const struct record *const *)set.records,
+					 set.count, RECORDS_START_MS, &authority),
 			0);
 		for (size_t i = 0; (member = authority_at(authority, i)); i++) {
 			standings[member->standing]++;

@@ -19,10 +19,10 @@ static const char golden[] =
 	"mesh1_AZTEIAN8EbLbHFm9GS22VcRUSsPbi_LDjWw1knby_5T6bXaoxCBkAAAAWlpaWlpaWlpaWl"
 	"paWlpaWlpaWlpaWlpaWlpaWpTEICLwvW5nN-xeri7up8H8Iq-CcqXYoZTbuCzFCqZ8eJ7NzwGLz-"
 	"Vr6AAAxEC3WMg49MuYfP9fpBHouHAPMTRF9pDREHIMAW-bITCFRz7UcweeBhE4cCMVhXiG-4sEz6"
-	"GwrrmqWrgP0YTGs08LxACTzwGLz-Vv0AAAxEC16PE977mWGWPyMGpwOl9xbMDUhxgp3Xa2jQBKRF"
-	"xXVTmZzY00UhCQ4KYMwZhNtnEtSFvsdDT0GG79cAO5OjQMxFKXzwAAAYvQHF5QAQCgkJCTksQQIA"
+	"GwrrmqWrgP0YTGs08LxACTzwGLz-Vv0AAAxEDfJkagNj3HQLumhuwZlQMQgw_SjVVq8Rk3i42nXo"
+	"Kyzr4nOiij9LjmP3SgWTAs4E7MldAKDJMLEa0SpC1y96cMxFOYzwAAAYvQHF5QAQCgkJCTksQQIA"
 	"ENuBERIiIzM0REVVVmZs0i8pLEECABDbiqqru7zMzd3e7u___NIvKSxBD-gAAAAAAAABI0VniavN"
-	"7wzUoCosZwjg";
+	"7wzUoCwGOaXOw";
 
 /* As `invite` on an admin's node makes it: a grant and three IPv6 endpoints. */
 static struct invite usual_terms(void)
@@ -127,6 +127,24 @@ static void the_largest_invite_fits(void **state)
 	assert_int_equal(text_parse_ip("10.0.0.1", &terms.addresses[0]), 0);
 	assert_int_equal(text_parse_ip("fd00::1", &terms.addresses[1]), 0);
 	terms.endpoints[terms.endpoint_count++] = terms.endpoints[0];
+	expect_round_trip(ADMIN, true, &terms);
+}
+
+static void a_token_that_replaces_a_node_is_short_enough(void **state)
+{
+	(void)state;
+	struct invite terms = usual_terms();
+	char text[TOKEN_TEXT_MAX];
+
+	strcpy(terms.node_name, "gateway-north");
+	terms.address_count = 2;
+	assert_int_equal(text_parse_ip("100.70.1.2", &terms.addresses[0]), 0);
+	assert_int_equal(text_parse_ip("fd00::1", &terms.addresses[1]), 0);
+	terms.uses = 1;
+	terms.has_replaced = true;
+	terms.replaced = records_id(77);
+	make_text(ADMIN, true, &terms, text);
+	assert_true(strlen(text) < 650);
 	expect_round_trip(ADMIN, true, &terms);
 }
 
@@ -367,6 +385,7 @@ int main(void)
 		cmocka_unit_test(the_records_are_rebuilt_bit_for_bit),
 		cmocka_unit_test(a_usual_token_is_this_line),
 		cmocka_unit_test(the_largest_invite_fits),
+		cmocka_unit_test(a_token_that_replaces_a_node_is_short_enough),
 		cmocka_unit_test(white_space_around_it_is_nothing),
 		cmocka_unit_test(any_one_character_changed_is_damage),
 		cmocka_unit_test(any_one_character_lost_or_doubled_is_damage),
