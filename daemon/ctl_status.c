@@ -32,6 +32,8 @@ void ctl_status_each_warning(struct daemon *daemon, ctl_status_warning_cb each, 
 			offset_ms > 0 ? "behind" : "ahead of");
 		each(arg, text);
 	}
+	if (status.yielded_why)
+		each(arg, status.yielded_why);
 	if (status.has_root && !daemon->keys->root_exported) {
 		snprintf(text, sizeof(text),
 			"the mesh's root key is on this host alone: should it be lost, no admin "

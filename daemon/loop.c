@@ -156,6 +156,8 @@ static void persist(struct daemon *daemon, const struct gossip_effect *effect)
 		err = state_remove_record(daemon->state, effect->ticket, &effect->hash);
 	else if (effect->kind == EFFECT_PERSIST_MESH)
 		err = state_put_mesh(daemon->state, effect->ticket, &effect->id);
+	else if (effect->kind == EFFECT_PERSIST_GENERATION)
+		err = state_put_generation(daemon->state, effect->ticket, (uint64_t)effect->number);
 	else
 		err = state_put_endpoint(
 			daemon->state, effect->ticket, &effect->id, &effect->endpoint);
@@ -227,6 +229,7 @@ static void take_effect(struct daemon *daemon, const struct gossip_effect *effec
 	case EFFECT_PERSIST_REMOVE:
 	case EFFECT_PERSIST_MESH:
 	case EFFECT_PERSIST_ENDPOINT:
+	case EFFECT_PERSIST_GENERATION:
 		persist(daemon, effect);
 		break;
 	case EFFECT_CHANGED:

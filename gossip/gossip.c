@@ -104,6 +104,8 @@ static void record_added(void *context, struct record *record)
 		g->view_dirty = true;
 	if (record->type == RECORD_DESCRIPTOR)
 		gossip_view_descriptor(g, record);
+	if (record != g->storing && id_equal(&record->author, &g->config.identity->id))
+		gossip_own_record_met(g, record);
 	/* what a joiner is given is news to nobody else */
 	if (!g->join.active)
 		spread_record(g, record);
@@ -194,6 +196,9 @@ int gossip_publish(struct gossip *g, const struct keys *author, struct record_dr
 	struct record *record;
 	int err;
 
+	err = gossip_own_may_write(g);
+	if (err != 0)
+		return err;
 	draft->stamp = hlc_next(&g->hlc, gossip_mesh_time(g));
 	err = record_sign(&g->mesh, author, draft, &record);
 	if (err == 0)
@@ -247,6 +252,7 @@ void gossip_persisted(struct gossip *g, struct gossip_time time, uint64_t ticket
 		free(own);
 	}
 	gossip_stream_persisted(g);
+	gossip_own_persisted(g);
 	gossip_turn(g);
 }
 
@@ -411,6 +417,7 @@ void gossip_restore_endpoint(
 int gossip_start(struct gossip *g, struct gossip_time time)
 {
 	g->time = time;
+	g->own.started = time.now;
 	if (g->store) {
 		gossip_view_refresh(g);
 		/* a mesh without this node in it: its database was lost, and its peers bring it
@@ -457,6 +464,8 @@ mtime_t gossip_deadline(const struct gossip *g)
 
 	if (!g->store)
 		return MTIME_NEVER;
+	if (gossip_own_has_yielded(g))
+		return mtime_min(g->leave_until, g->leave_next);
 	if (g->unkeyed)
 		return g->time.now;
 	next = mtime_min(swim_deadline(g->swim), gossip_stream_deadline(g));
@@ -481,6 +490,10 @@ void gossip_tick(struct gossip *g, struct gossip_time time)
 	g->time = time;
 	if (!g->store)
 		return;
+	if (gossip_own_has_yielded(g)) {
+		leave_tick(g);
+		return;
+	}
 	gossip_peer_key_some(g);
 	if (mtime_reached(g->time.now, swim_deadline(g->swim)))
 		swim_tick(g->swim, g->time.now);
@@ -526,8 +539,9 @@ void gossip_turn(struct gossip *g)
 	struct swim_action action;
 	struct swim_change change;
 
-	if (!g->store)
+	if (!g->store || gossip_own_has_yielded(g))
 		return;
+	gossip_own_turn(g);
 	if (g->view_dirty && mtime_reached(g->time.now, g->view_next))
 		gossip_view_refresh(g);
 	if (g->state == GOSSIP_RUNNING && g->descriptor_dirty && g->endpoints_known &&

@@ -31,6 +31,11 @@
 
 struct gossip;
 
+/* The bits of a generation from here on count how often this identity was restored from a backup:
+ * whoever hears of a later life than its own knows that it goes on elsewhere. Those below are about
+ * the seconds since 1970. */
+#define GOSSIP_LIFE_SHIFT 40
+
 /* What time it is, at every input. synced: the kernel or the operator vouches for the wall clock.
  */
 struct gossip_time {
@@ -146,17 +151,18 @@ const char *gossip_error(const struct gossip *gossip);
 /* ---- effects ---- */
 
 /* name, label */
-#define GOSSIP_EVENT_LIST(X)                                            \
-	X(MEMBER_STATE, "member_state") /* from, to, cause */           \
-	X(JOINED, "joined")                                             \
-	X(LEFT, "left")                                                 \
-	X(REVOKED, "revoked") /* by, cause: the reason */               \
-	X(KEY_ROTATED, "key_rotated")                                   \
-	X(RECORD_REFUSED, "record_refused")	/* cause */             \
-	X(ADDRESS_MOVED, "address_moved")	/* from, to */          \
-	X(ENDPOINT_CHANGED, "endpoint_changed") /* from, to */          \
-	X(OVERSPENT, "overspent")		/* cause: the invite */ \
-	X(EQUIVOCATION, "equivocation")		/* cause; of this node: its key lives twice */
+#define GOSSIP_EVENT_LIST(X)                                                                   \
+	X(MEMBER_STATE, "member_state") /* from, to, cause */                                  \
+	X(JOINED, "joined")                                                                    \
+	X(LEFT, "left")                                                                        \
+	X(REVOKED, "revoked") /* by, cause: the reason */                                      \
+	X(KEY_ROTATED, "key_rotated")                                                          \
+	X(RECORD_REFUSED, "record_refused")	/* cause */                                    \
+	X(ADDRESS_MOVED, "address_moved")	/* from, to */                                 \
+	X(ENDPOINT_CHANGED, "endpoint_changed") /* from, to */                                 \
+	X(OVERSPENT, "overspent")		/* cause: the invite */                        \
+	X(EQUIVOCATION, "equivocation")		/* cause; of this node: its key lives twice */ \
+	X(RESTORED, "restored") /* cause; this node, from before its disk was set back */
 
 enum gossip_event_kind {
 #define X(name, label) GOSSIP_EVENT_##name,
@@ -176,14 +182,15 @@ struct gossip_event {
 };
 
 enum gossip_effect_kind {
-	EFFECT_SEND,		 /* endpoint, bytes: one datagram */
-	EFFECT_CONNECT,		 /* stream, endpoint */
-	EFFECT_STREAM_SEND,	 /* stream, bytes */
-	EFFECT_CLOSE,		 /* stream; after what was sent on it has gone out */
-	EFFECT_PERSIST_RECORD,	 /* ticket, hash, bytes: add */
-	EFFECT_PERSIST_REMOVE,	 /* ticket, hash: remove */
-	EFFECT_PERSIST_MESH,	 /* ticket, id: this node belongs to that mesh from now on */
-	EFFECT_PERSIST_ENDPOINT, /* ticket, id, endpoint: where a member was last reached */
+	EFFECT_SEND,		   /* endpoint, bytes: one datagram */
+	EFFECT_CONNECT,		   /* stream, endpoint */
+	EFFECT_STREAM_SEND,	   /* stream, bytes */
+	EFFECT_CLOSE,		   /* stream; after what was sent on it has gone out */
+	EFFECT_PERSIST_RECORD,	   /* ticket, hash, bytes: add */
+	EFFECT_PERSIST_REMOVE,	   /* ticket, hash: remove */
+	EFFECT_PERSIST_MESH,	   /* ticket, id: this node belongs to that mesh from now on */
+	EFFECT_PERSIST_ENDPOINT,   /* ticket, id, endpoint: where a member was last reached */
+	EFFECT_PERSIST_GENERATION, /* ticket, number: of this start, from now on */
 	EFFECT_CHANGED, /* members, records or addresses changed: look at the views again */
 	EFFECT_STATE,	/* gossip_status().state is another one */
 	EFFECT_EVENT,	/* event */
@@ -223,6 +230,7 @@ struct gossip_status {
 	size_t members;		 /* that are members now, self included */
 	int64_t clock_offset_ms; /* mesh time less wall clock */
 	const char *revoked_why; /* state REVOKED: for people */
+	const char *yielded_why; /* another machine goes on as this node; NULL: none does */
 };
 void gossip_status(const struct gossip *gossip, struct gossip_status *ret);
 

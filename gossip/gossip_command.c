@@ -155,6 +155,10 @@ int gossip_found(struct gossip *g, struct gossip_time time, const struct gossip_
 
 int gossip_command_need_admin(struct gossip *g, const char *what)
 {
+	int err = gossip_own_may_write(g);
+
+	if (err != 0)
+		return err;
 	g->error[0] = '\0';
 	if (g->state != GOSSIP_RUNNING)
 		return gossip_fail(g, ERR_STATE,
@@ -287,8 +291,9 @@ int gossip_leave(struct gossip *g, struct gossip_time time, bool force, uint64_t
 	int err;
 
 	g->time = time;
-	if (g->state == GOSSIP_REVOKED) {
-		/* The mesh has let it go already: there is nobody to tell. */
+	if (g->state == GOSSIP_REVOKED || gossip_own_has_yielded(g)) {
+		/* The mesh has let it go already, or goes on with another that bears its identity:
+		 * there is nobody to tell. */
 		gossip_set_state(g, GOSSIP_LEAVING);
 		g->leave_until = g->time.now;
 		*ret_ticket = 0; /* it writes nothing */

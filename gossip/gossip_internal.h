@@ -16,6 +16,7 @@
  *   gossip_contact.c  whom to dial
  *   gossip_command.c  what an operator says
  *   gossip_revoke.c   what takes membership away
+ *   gossip_own.c      whether another machine bears this node's identity
  *   gossip_status.c   what an operator sees
  *
  * Inputs set bits and change state; gossip_turn(), at the end of each input, does the work they ask
@@ -247,6 +248,20 @@ struct wanted {
 	mtime_t deadline; /* it is forgotten */
 };
 
+/* What came back of this node's own: see gossip_own.c. */
+struct own {
+	mtime_t started;
+	bool met;	 /* a record of its own that it did not know */
+	bool met_late;	 /* that was made after its start */
+	bool told;	 /* that it was set back */
+	bool yielded;	 /* another one goes on as this node */
+	bool superseded; /* by a restore */
+	unsigned raises;
+	uint64_t raised; /* a generation on its way to disk; 0: none */
+	uint64_t raised_ticket;
+	mtime_t renew_next, twice_next;
+};
+
 /* The datagram that is being acted on: what goes back to its sender goes where it came from, and
  * while that address is not proven, in no more bytes than came. */
 struct reply {
@@ -293,7 +308,6 @@ struct gossip {
 	struct swim *swim;
 	struct spread *spread;
 	mtime_t push_next, greet_next;
-	mtime_t twice_next; /* TWICE_GAP_MS */
 	mtime_t last_heard; /* anybody */
 	mtime_t isolated_next, dead_next;
 	int64_t isolated_gap_ms;
@@ -305,6 +319,7 @@ struct gossip {
 	struct seen seen[SEEN_MAX];
 	size_t seen_next;
 	bool endpoints_known; /* until then a descriptor would take back where this node is */
+	struct own own;
 	bool descriptor_dirty;
 	bool hello_due; /* it is a member, and few know its session yet */
 	mtime_t descriptor_next;
@@ -480,6 +495,18 @@ void gossip_contact_by_stream(struct gossip *g, struct peer *peer);
 /* gossip_command.c */
 /* ERR_STATE, ERR_NOT_ADMIN with a text, where this node may not do what `what` says. */
 int gossip_command_need_admin(struct gossip *g, const char *what) MUST_CHECK;
+
+/* gossip_own.c */
+bool gossip_own_has_yielded(const struct gossip *g);
+const char *gossip_own_yielded_why(const struct gossip *g); /* for people; NULL: it has not */
+/* ERR_STATE with a text, where another machine goes on as this node. */
+int gossip_own_may_write(struct gossip *g) MUST_CHECK;
+/* In the midst of a change of the store: one of its own that did not come from here. */
+void gossip_own_record_met(struct gossip *g, const struct record *record);
+/* A signed word of its own of an incarnation that it never issued. */
+void gossip_own_statement_met(struct gossip *g, const struct msg_item *item);
+void gossip_own_persisted(struct gossip *g);
+void gossip_own_turn(struct gossip *g);
 
 /* gossip_view.c */
 /* The root's grant to the admin who invited this node, or NULL: what proves its admission to

@@ -466,18 +466,6 @@ static void seen_received(
 }
 
 /* Somebody signs with this node's key, in a life that is none of its own. */
-static void key_lives_twice(struct gossip *g)
-{
-	struct gossip_event event =
-		gossip_view_event(g, GOSSIP_EVENT_EQUIVOCATION, &g->config.identity->id);
-
-	if (!mtime_reached(g->time.now, g->twice_next))
-		return;
-	g->twice_next = mtime_add_ms(g->time.now, TWICE_GAP_MS);
-	strcpy(event.cause, "this node's key is in use elsewhere too (a copied machine or state?)");
-	gossip_effect_event(g, &event);
-}
-
 static bool is_forger(const struct gossip *g, const struct peer *peer)
 {
 	return !mtime_would_allow(peer->forged, g->time.now, FORGED_GAP_MS, FORGED_BURST);
@@ -501,7 +489,7 @@ static void statement_received(struct gossip *g, struct peer *peer, const struct
 	if (err != 0)
 		count_refused(g, peer, GOSSIP_COUNT_STATEMENTS_REFUSED, err);
 	if (err == ERR_STATE)
-		key_lives_twice(g);
+		gossip_own_statement_met(g, item);
 }
 
 /* Its size, if it was not known. */
@@ -597,6 +585,8 @@ void gossip_receive(struct gossip *g, struct gossip_time time, const struct endp
 	struct peer *peer;
 
 	g->time = time;
+	if (gossip_own_has_yielded(g))
+		return;
 	g->counters[GOSSIP_COUNT_PACKETS_IN]++;
 	g->counters[GOSSIP_COUNT_BYTES_IN] += size;
 	if (size < SEAL_OVERHEAD || size > SEAL_PACKET_MAX) {

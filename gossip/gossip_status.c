@@ -57,7 +57,8 @@ void gossip_status(const struct gossip *g, struct gossip_status *ret)
 		.node = g->config.identity->id,
 		.has_root = g->config.root != NULL,
 		.clock_offset_ms = gossip_mesh_time(g).ms - g->time.wall.ms,
-		.revoked_why = g->revoked_why};
+		.revoked_why = g->revoked_why,
+		.yielded_why = gossip_own_yielded_why(g)};
 	if (!g->store)
 		return;
 	ret->has_mesh = g->state != GOSSIP_UNJOINED;

@@ -353,7 +353,7 @@ void gossip_stream_accepted(
 
 	g->time = time;
 	/* also while this node's own records are lost and its peers bring them back */
-	if (g->store &&
+	if (g->store && !gossip_own_has_yielded(g) &&
 		(g->state == GOSSIP_RUNNING || (g->state == GOSSIP_JOINING && !g->join.active)) &&
 		make_room(g, from))
 		s = add(g, stream, STREAM_SERVER, from);

@@ -71,6 +71,7 @@ struct member {
 	bool heard;		  /* a packet of its own, since this start */
 	bool greet;		  /* it may not know our incarnation */
 	bool is_silent;
+	bool behind; /* an earlier generation of it was heard of, since it was greeted last */
 };
 
 /* Those in a state, for as far as it takes to look through them: from the front, moving those that

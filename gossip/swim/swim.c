@@ -112,6 +112,18 @@ void swim_free(struct swim *swim)
 	free(swim);
 }
 
+void swim_renew(struct swim *swim, uint64_t generation)
+{
+	struct swim_incarnation *self = &swim->self.incarnation;
+
+	if (generation > self->generation)
+		*self = (struct swim_incarnation){.generation = generation};
+	else
+		self->version++;
+	statement_sign_alive(&swim->self, swim->config.mesh, swim->config.self);
+	state_tell(swim, &swim->self);
+}
+
 int swim_add(struct swim *swim, mtime_t now, const struct id *id)
 {
 	struct member *member;
@@ -255,6 +267,8 @@ static int alive_received(
 
 	if (state_compare(&statement->incarnation, &member->incarnation) <= 0 ||
 		!mtime_would_allow(member->renew, now, SWIM_RENEW_MS, SWIM_RENEW_BURST)) {
+		if (statement->incarnation.generation < member->incarnation.generation)
+			member->behind = true;
 		*ret_news = false;
 		return 0;
 	}
@@ -418,6 +432,14 @@ struct swim_incarnation swim_incarnation(const struct swim *swim)
 	return swim->self.incarnation;
 }
 
+static struct statement alive_of(const struct member *member)
+{
+	return (struct statement){.kind = STATEMENT_ALIVE,
+		.subject = member->id,
+		.incarnation = member->incarnation,
+		.alive = member->alive};
+}
+
 static void put_statement(struct pack *out, const struct statement *statement, size_t *ret_count)
 {
 	uint8_t bytes[SWIM_STATEMENT_MAX];
@@ -433,8 +455,8 @@ static void put_statement(struct pack *out, const struct statement *statement, s
 void swim_greet(
 	struct swim *swim, const struct id *peer, struct pack *ret_statements, size_t *ret_count)
 {
-	const struct member *member = member_find(swim, peer);
-	struct statement accusation;
+	struct member *member = member_find(swim, peer);
+	struct statement accusation, own;
 
 	*ret_count = 0;
 	if (!member)
@@ -443,8 +465,13 @@ void swim_greet(
 		put_statement(ret_statements, &swim->self, ret_count);
 	/* whoever is held dead must know it to come back, as by a push/pull of memberlist's */
 	if ((swim->config.mechanisms->buddy || member->state == SWIM_DEAD) &&
-		accusation_statement(member, &accusation))
+		accusation_statement(member, &accusation)) {
 		put_statement(ret_statements, &accusation, ret_count);
+	} else if (member->behind) {
+		own = alive_of(member);
+		put_statement(ret_statements, &own, ret_count);
+	}
+	member->behind = false;
 }
 
 void swim_greeted(struct swim *swim, const struct id *peer)
@@ -463,10 +490,7 @@ void swim_vouch(
 	*ret_count = 0;
 	if (!member || !member->incarnation.generation || member->state == SWIM_DEAD)
 		return;
-	const struct statement alive = {.kind = STATEMENT_ALIVE,
-		.subject = member->id,
-		.incarnation = member->incarnation,
-		.alive = member->alive};
+	const struct statement alive = alive_of(member);
 
 	put_statement(ret_statements, &alive, ret_count);
 }

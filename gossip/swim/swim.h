@@ -85,6 +85,9 @@ struct swim_config {
 int swim_new(const struct swim_config *config, mtime_t now, struct swim **ret) MUST_CHECK;
 void swim_free(struct swim *swim);
 
+/* Says its own incarnation anew, one version up; or with a later generation, which is on disk. */
+void swim_renew(struct swim *swim, uint64_t generation);
+
 /* Membership, decided elsewhere. A new member starts out as alive with nothing heard, and is probed
  * within this round (ERR_LIMIT beyond SWIM_MEMBERS_MAX, ERR_NOMEM). Adding one that is there
  * changes nothing. Self is never added. The spread is told how many there are. */
@@ -168,8 +171,9 @@ size_t swim_sample(struct swim *swim, bool any, const struct id *but, struct id 
 size_t swim_neighbours(struct swim *swim, struct id *ret, size_t count, size_t *ret_following);
 struct swim_incarnation swim_incarnation(const struct swim *swim);
 /* What this peer in particular is to be told with every ping and ack to it (Lifeguard's buddy): our
- * own `alive` until it is known to have it, and what accuses it here. Nothing, for a peer in step.
- * MessagePack byte strings, of SWIM_GREETING_MAX bytes in all at most. */
+ * own `alive` until it is known to have it, and what accuses it here; or its own `alive`, where an
+ * earlier generation of it was heard of: it may be a copy. Nothing, for a peer in step. MessagePack
+ * byte strings, of SWIM_GREETING_MAX bytes in all at most. */
 void swim_greet(
 	struct swim *swim, const struct id *peer, struct pack *ret_statements, size_t *ret_count);
 

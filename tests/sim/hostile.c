@@ -305,9 +305,7 @@ static void news_of_a_second_life_of_our_key_are_told(void **state)
 {
 	(void)state;
 	struct cluster *c = mesh_of(2);
-	struct statement alive = {.kind = STATEMENT_ALIVE,
-		.subject = cluster_id(c, 0),
-		.incarnation = {.generation = 1000}};
+	struct statement alive = {.kind = STATEMENT_ALIVE, .subject = cluster_id(c, 0)};
 	uint8_t bytes[SWIM_STATEMENT_MAX];
 	struct pack pack;
 	struct actor actor;
@@ -315,14 +313,17 @@ static void news_of_a_second_life_of_our_key_are_told(void **state)
 
 	impersonate(&actor, c, &rng);
 	actor_begin(&actor);
-	statement_sign_alive(&alive, &actor.mesh, cluster_keys(c, 0));
-	pack_init(&pack, bytes, sizeof(bytes));
-	statement_encode(&alive, &pack);
-	for (int i = 0; i < 20; i++) {
-		struct msg msg = {.statement_count = 1, .statements = {{bytes, pack.size}}};
+	for (uint64_t i = 0; i < 20; i++) {
+		struct msg msg = {.statement_count = 1};
 
+		alive.incarnation.generation = 1000 * (i + 1);
+		statement_sign_alive(&alive, &actor.mesh, cluster_keys(c, 0));
+		pack_init(&pack, bytes, sizeof(bytes));
+		statement_encode(&alive, &pack);
+		msg.statements[0] = (struct msg_item){bytes, pack.size};
 		msg_add(&msg, MSG_STATEMENTS);
 		actor_send(&actor, &actor.at, &msg);
+		cluster_run(c, 10);
 	}
 	assert_int_equal(cluster_event_count(c, 0, GOSSIP_EVENT_EQUIVOCATION), 1);
 	actor_done(&actor);

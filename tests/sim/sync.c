@@ -79,7 +79,7 @@ static uint64_t total(struct cluster *c, int nodes, enum gossip_counter counter)
 }
 
 /* A mesh that was down, with so many values on every disk, and each of those that differ on the
- * disks of one side: the first half of the nodes, or the second. */
+ * disks of its author's side: the first half of the nodes, or the second. */
 static struct cluster *differing(
 	const struct cluster_options *options, int nodes, unsigned common, unsigned differ)
 {
@@ -98,8 +98,9 @@ static struct cluster *differing(
 	/* those that differ lie between the others */
 	for (unsigned i = 0, next = 0; i < common + differ; i++) {
 		bool differs = differ && (uint64_t)i * differ / (common + differ) >= next;
+		bool first = cluster_node_of(c, &records[i]->author) < nodes / 2;
 
-		write_and_unref(&w, &records[i], 1, !differs ? EVERYBODY : next & 1 ? half : ~half);
+		write_and_unref(&w, &records[i], 1, !differs ? EVERYBODY : first ? half : ~half);
 		next += differs;
 	}
 	free(records);

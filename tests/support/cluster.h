@@ -48,6 +48,8 @@ int cluster_add_off(struct cluster *cluster);
 /* A copied machine, off: the keys of that node and a copy of its disk, at an address of its own. By
  * its id the original is found. */
 int cluster_add_clone(struct cluster *cluster, int of);
+/* Of its next start, as if its disk or clock had been set back, or as after a restore. */
+void cluster_set_generation(struct cluster *cluster, int node, uint64_t generation);
 int cluster_count(const struct cluster *cluster);
 struct gossip *cluster_core(struct cluster *cluster, int node); /* NULL while it is down */
 struct gossip_time cluster_time(const struct cluster *cluster);

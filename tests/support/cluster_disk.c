@@ -183,6 +183,8 @@ void disk_write(struct cluster *c, struct node *node, const struct gossip_effect
 		delete (c, disk, &effect->hash);
 	} else if (effect->kind == EFFECT_PERSIST_ENDPOINT) {
 		note_endpoint(disk, &effect->id, &effect->endpoint);
+	} else if (effect->kind == EFFECT_PERSIST_GENERATION) {
+		node->raised = (uint64_t)effect->number;
 	} else {
 		disk->has_mesh = true;
 		disk->mesh = effect->id;

@@ -97,8 +97,10 @@ struct node {
 	bool has_root;
 	unsigned address; /* changes when it moves */
 	struct gossip *core;
-	uint64_t generation;
-	int twin; /* with the same keys; -1: none */
+	uint64_t generation;	  /* of its start: also tells its lives apart in the queue */
+	uint64_t raised;	  /* what its disk has beyond that */
+	uint64_t next_generation; /* of its next start; 0: the next one */
+	int twin;		  /* with the same keys; -1: none */
 	int joined;
 	char joined_text[512];
 	uint64_t event_counts[16];

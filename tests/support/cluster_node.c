@@ -128,9 +128,17 @@ static void want_tick(struct cluster *c, struct node *node)
  * copied from. */
 static uint64_t next_generation(const struct cluster *c, const struct node *node)
 {
-	uint64_t twins = node->twin < 0 ? 0 : c->nodes[node->twin]->generation;
+	if (node->next_generation)
+		return node->next_generation;
 
-	return (twins > node->generation ? twins : node->generation) + 1;
+	const uint64_t seconds = (UINT64_C(1) << GOSSIP_LIFE_SHIFT) - 1;
+	const struct node *twin = node->twin < 0 ? node : c->nodes[node->twin];
+	uint64_t last = node->raised > node->generation ? node->raised : node->generation;
+	uint64_t twins = twin->raised > twin->generation ? twin->raised : twin->generation;
+
+	if ((twins & seconds) > (last & seconds))
+		last = (last & ~seconds) | (twins & seconds);
+	return last + 1;
 }
 
 static void start_core(struct cluster *c, struct node *node)
@@ -149,6 +157,7 @@ static void start_core(struct cluster *c, struct node *node)
 	int err;
 
 	node->generation = config.generation;
+	node->next_generation = 0;
 	rng_bytes(&c->rng, config.seed, sizeof(config.seed));
 	err = gossip_new(&config, time, &node->core);
 	assert(err == 0);
@@ -237,6 +246,14 @@ int cluster_add_clone(struct cluster *c, int of)
 	cluster_set_back(c, node->number, backup);
 	cluster_backup_free(backup);
 	return node->number;
+}
+
+void cluster_set_generation(struct cluster *c, int number, uint64_t generation)
+{
+	struct node *node = c->nodes[number];
+
+	node->next_generation = generation;
+	node->raised = 0;
 }
 
 int cluster_add(struct cluster *c)
