@@ -231,22 +231,25 @@ static void note_accusers(struct accusers *accusers, const struct member *member
 		accusers->ids[i] = member->accusations[i].accuser;
 }
 
-/* Whether somebody whose word counts has said so. */
-static bool is_revoked_by_admin(const struct gossip *g, const struct id *id)
+/* Whether somebody whose word counts has said so: of one whom the root has made an admin since,
+ * nobody's but the root's does (PROTOCOL.md, section 6). */
+static bool is_revoked_by_right(const struct gossip *g, const struct id *id)
 {
+	bool is_admin = authority_is_admin(g->authority, id);
+
 	for (const struct record *r = store_after(g->store, NULL); r;
 		r = store_after(g->store, r)) {
 		if (r->type == RECORD_REVOCATION && r->key_size >= sizeof(*id) &&
-			memcmp(r->key, id, sizeof(*id)) == 0 &&
-			(id_equal(&r->author, &g->mesh) ||
-				authority_is_admin(g->authority, &r->author)))
+			memcmp(r->key, id, sizeof(*id)) == 0 && authority_stands(g->authority, r) &&
+			(!is_admin || id_equal(&r->author, &g->mesh)))
 			return true;
 	}
 	return false;
 }
 
 /* Between the store's change and the view's; with an admission that is void for now; or with a
- * revocation that has fallen with the admin who signed it: nothing is known of it any more. */
+ * revocation that counts no more (it has fallen with the admin who signed it, or the root has made
+ * an admin of its subject): nothing is known of it any more. */
 static bool is_forgotten(struct watch *watch, int node, int subject, const struct gossip *g,
 	const struct authority_member *standing)
 {
@@ -256,7 +259,7 @@ static bool is_forgotten(struct watch *watch, int node, int subject, const struc
 	if (!standing || standing->standing == AUTHORITY_VOID)
 		return true;
 	*revoked = standing->standing == AUTHORITY_REVOKED;
-	return was_revoked && !*revoked && !is_revoked_by_admin(g, &standing->id);
+	return was_revoked && !*revoked && !is_revoked_by_right(g, &standing->id);
 }
 
 static void look_at_peer(
