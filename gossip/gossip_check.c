@@ -1,7 +1,9 @@
 #include "gossip/gossip_internal.h"
 
-/* A deadline found so much later than it was: that there is a connection may wait to be read. */
-#define CHECK_LATE_MS 50
+/* From a check's end to its verdict. The end may be the first that a process sees after it stood
+ * still, while the word that there is a connection waits to be read: it is read meanwhile. Less
+ * than PROBE_REPORT_MS. */
+#define CHECK_READ_MS 10
 
 /* Where it was reached the last time, else where it is likeliest. */
 void gossip_check_begin(struct gossip *g, const struct swim_action *action)
@@ -31,12 +33,19 @@ void gossip_check_answered(struct gossip *g, struct stream *s)
 	gossip_stream_end(g, s);
 }
 
+bool gossip_check_reads_on(struct gossip *g, struct stream *s)
+{
+	if (s->role != STREAM_CHECK || s->connected || s->last_look)
+		return false;
+	s->last_look = true;
+	s->deadline = mtime_add_ms(g->time.now, CHECK_READ_MS);
+	return true;
+}
+
 /* Its end without an answer: closed, refused, or out of time. */
 void gossip_check_ended(struct gossip *g, const struct stream *s)
 {
-	bool late = mtime_diff_ms(g->time.now, s->deadline) > CHECK_LATE_MS;
-
 	if (!s->up)
 		swim_checked(g->swim, g->time.now, &s->peer,
-			s->connected || late ? SWIM_CHECK_SILENT : SWIM_CHECK_FAILED);
+			s->connected ? SWIM_CHECK_SILENT : SWIM_CHECK_FAILED);
 }

@@ -196,6 +196,7 @@ struct stream {
 	struct sync *sync;
 	struct id peer; /* client: whom it was meant for */
 	bool asking;	/* client: only for what is wanted of the peer */
+	bool last_look; /* check: its time is over but for what waits to be read */
 	size_t queued;	/* bytes handed out and not yet sent */
 	mtime_t began, deadline;
 	/* server side of a join */
@@ -474,6 +475,8 @@ mtime_t gossip_fetch_deadline(const struct gossip *g);
 /* gossip_check.c: a stream of its own that ends when the member has proven itself. */
 void gossip_check_begin(struct gossip *g, const struct swim_action *action);
 void gossip_check_answered(struct gossip *g, struct stream *s);
+/* Its time is over; whether it has a moment more. */
+bool gossip_check_reads_on(struct gossip *g, struct stream *s);
 void gossip_check_ended(struct gossip *g, const struct stream *s);
 
 /* gossip_contact.c */

@@ -462,7 +462,7 @@ void gossip_stream_persisted(struct gossip *g)
 void gossip_stream_tick(struct gossip *g)
 {
 	for (struct stream *s = g->streams; s; s = s->next) {
-		if (mtime_reached(g->time.now, s->deadline))
+		if (mtime_reached(g->time.now, s->deadline) && !gossip_check_reads_on(g, s))
 			gossip_stream_doom(g, s);
 	}
 	reap(g);

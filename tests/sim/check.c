@@ -6,12 +6,13 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "gossip/gossip_internal.h"
 #include "tests/support/cluster.h"
 
 #define NODES 6
 
 struct watch {
-	size_t suspected, died, connects;
+	size_t suspected, accused, died, connects;
 };
 
 static void look(void *arg, int node, const struct gossip_effect *effect)
@@ -23,6 +24,7 @@ static void look(void *arg, int node, const struct gossip_effect *effect)
 	if (effect->kind != EFFECT_EVENT || effect->event->kind != GOSSIP_EVENT_MEMBER_STATE)
 		return;
 	watch->suspected += strcmp(effect->event->to, "suspect") == 0;
+	watch->accused += strcmp(effect->event->cause, "accused by another member") == 0;
 	watch->died += strcmp(effect->event->to, "dead") == 0;
 }
 
@@ -97,6 +99,56 @@ static void a_daemon_that_is_gone_is_known_soon(void **state)
 	}
 }
 
+struct stopper {
+	struct cluster *cluster;
+	int node; /* -1: none yet */
+};
+
+static void stop_who_checks(void *arg, int node, const struct gossip_effect *effect)
+{
+	struct stopper *stopper = arg;
+
+	if (effect->kind != EFFECT_CONNECT || stopper->node >= 0)
+		return;
+	stopper->node = node;
+	cluster_anomaly(stopper->cluster, node, CLUSTER_STOP);
+}
+
+static bool has_stopped(struct cluster *c, void *arg)
+{
+	(void)c;
+	return ((const struct stopper *)arg)->node >= 0;
+}
+
+/* The checker's process stands still for a moment, so that its check is over before it reads that
+ * it was connected. */
+static void a_connection_that_waits_to_be_read_is_no_refusal(void **state)
+{
+	(void)state;
+	static const int64_t late_ms[] = {10, 30, 60, 120, 190};
+
+	for (size_t i = 0; i < ARRAY_SIZE(late_ms); i++) {
+		struct watch watch;
+		struct cluster *c = mesh(&watch);
+		struct stopper stopper = {c, -1};
+		const struct stream *s;
+
+		cluster_observe(c, stop_who_checks, &stopper);
+		for (int k = 0; k < NODES; k++) {
+			cluster_cut_udp(c, k, 2, true);
+			cluster_cut_udp(c, 2, k, true);
+		}
+		assert_true(cluster_wait(c, 10000, has_stopped, &stopper));
+		s = cluster_core(c, stopper.node)->streams;
+		assert_int_equal(s->role, STREAM_CHECK);
+		cluster_run(c, mtime_diff_ms(s->deadline, cluster_time(c).now) + late_ms[i]);
+		cluster_anomaly(c, stopper.node, CLUSTER_NONE);
+		cluster_run(c, 3000);
+		assert_int_equal(watch.accused, 0);
+		cluster_free(c);
+	}
+}
+
 /* Each check ends its stream: none is left over, on either side. */
 static void streams_of_checks_do_not_pile_up(void **state)
 {
@@ -126,6 +178,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_stopped_daemon_is_suspected_and_not_called_dead),
 		cmocka_unit_test(a_daemon_that_is_gone_is_known_soon),
+		cmocka_unit_test(a_connection_that_waits_to_be_read_is_no_refusal),
 		cmocka_unit_test(streams_of_checks_do_not_pile_up),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
