@@ -1,5 +1,3 @@
-#include <assert.h>
-
 #include "gossip/gossip_internal.h"
 
 /* How long one that is announced is waited for; how often it is looked whether its time has come.
@@ -7,19 +5,16 @@
 #define WANTED_MS      10000
 #define WANTED_LOOK_MS 50
 
-#define PLACE_CLASS sizeof(struct hash)
-#define PLACE_STAMP (PLACE_CLASS + 1)
-#define PLACE_HASH  (PLACE_STAMP + 8)
+#define PLACE_ORDER sizeof(struct hash) /* behind the topic */
 
-_Static_assert(PLACE_HASH + sizeof(struct hash) == MSG_PLACE_SIZE, "topic, class, stamp, hash");
+_Static_assert(PLACE_ORDER + ORDER_KEY_SIZE == MSG_PLACE_SIZE, "topic, and place in the order");
 
 static void put_place(const struct record *record, const struct hash *topic, uint8_t *ret)
 {
+	struct order_key key = order_key(record);
+
 	memcpy(ret, topic, sizeof(*topic));
-	ret[PLACE_CLASS] = (uint8_t)order_class(record->type);
-	for (unsigned i = 0; i < 8; i++)
-		ret[PLACE_STAMP + i] = (uint8_t)(record->stamp >> (56 - 8 * i));
-	memcpy(ret + PLACE_HASH, &record->hash, sizeof(record->hash));
+	order_key_encode(&key, ret + PLACE_ORDER);
 }
 
 void gossip_fetch_place(const struct record *record, uint8_t ret[MSG_PLACE_SIZE])
@@ -36,16 +31,6 @@ int gossip_fetch_announce(struct gossip *g, const struct record *record, const s
 
 	put_place(record, topic, place);
 	return spread_put(g->spread, SPREAD_PLACE, topic, record->stamp, 0, place, sizeof(place));
-}
-
-static struct order_key place_of(const uint8_t *bytes)
-{
-	struct order_key place = {.class = bytes[PLACE_CLASS]};
-
-	for (unsigned i = 0; i < 8; i++)
-		place.stamp = place.stamp << 8 | bytes[PLACE_STAMP + i];
-	memcpy(&place.hash, bytes + PLACE_HASH, sizeof(place.hash));
-	return place;
 }
 
 /* It is there, or what replaces it. */
@@ -83,7 +68,7 @@ void gossip_fetch_received(struct gossip *g, const struct peer *peer, const stru
 		return;
 	for (size_t i = 0; i < msg->place_count; i++) {
 		const uint8_t *bytes = msg->places[i].bytes;
-		struct order_key place = place_of(bytes);
+		struct order_key place = order_key_decode(bytes + PLACE_ORDER);
 
 		if (spread_heard(g->spread, &peer->id, bytes, msg->places[i].size) ||
 			place.class >= ORDER_CLASSES || is_here(g, bytes, &place) ||

@@ -1,5 +1,3 @@
-#include <stdlib.h>
-
 #include "gossip/gossip_internal.h"
 
 /* A round waits that long for the next packet, or three round trips; goes on so often without
@@ -76,11 +74,6 @@ static struct reconcile_sink sink_of(struct answer *answer)
 
 /* ---- sending ---- */
 
-static int compare_records(const void *a, const void *b)
-{
-	return order_compare_sent(*(struct record *const *)a, *(struct record *const *)b);
-}
-
 static void add_records(struct gossip *g, struct answer *answer, struct msg *msg)
 {
 	size_t used = msg_size(msg) + PACKET_OTHER;
@@ -124,9 +117,7 @@ static size_t send_answer(struct gossip *g, struct peer *peer, struct answer *an
 
 	if (!answer->message_count && !answer->record_count && !answer->place_count && !asks)
 		return 0;
-	if (answer->record_count)
-		qsort(answer->records, answer->record_count, sizeof(struct record *),
-			compare_records);
+	order_sort_sent(answer->records, answer->record_count);
 	for (; more && count < ANSWER_PACKETS; count++) {
 		struct msg msg = {.ping = 0};
 

@@ -1,6 +1,7 @@
 #include "gossip/replica/order.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "gossip/trust/authority.h"
 
@@ -33,8 +34,27 @@ int order_compare(const struct order_key *a, const struct order_key *b)
 	return compare(a->class, a->stamp, &a->hash, b->class, b->stamp, &b->hash);
 }
 
-int order_compare_sent(const struct record *a, const struct record *b)
+void order_key_encode(const struct order_key *key, uint8_t ret[ORDER_KEY_SIZE])
 {
+	ret[0] = key->class;
+	for (unsigned i = 0; i < 8; i++)
+		ret[1 + i] = (uint8_t)(key->stamp >> (56 - 8 * i));
+	memcpy(ret + 9, &key->hash, sizeof(key->hash));
+}
+
+struct order_key order_key_decode(const uint8_t bytes[ORDER_KEY_SIZE])
+{
+	struct order_key key = {.class = bytes[0]};
+
+	for (unsigned i = 0; i < 8; i++)
+		key.stamp = key.stamp << 8 | bytes[1 + i];
+	memcpy(&key.hash, bytes + 9, sizeof(key.hash));
+	return key;
+}
+
+static int compare_sent(const void *one, const void *other)
+{
+	const struct record *a = *(struct record *const *)one, *b = *(struct record *const *)other;
 	bool a_rules = order_class(a->type) != ORDER_OTHER;
 	bool b_rules = order_class(b->type) != ORDER_OTHER;
 
@@ -42,6 +62,12 @@ int order_compare_sent(const struct record *a, const struct record *b)
 		return a_rules ? -1 : 1;
 	return a_rules ? compare(0, a->stamp, &a->hash, 0, b->stamp, &b->hash)
 		       : compare(0, b->stamp, &b->hash, 0, a->stamp, &a->hash);
+}
+
+void order_sort_sent(struct record **records, size_t count)
+{
+	if (count)
+		qsort(records, count, sizeof(struct record *), compare_sent);
 }
 
 static int compare_key(const struct order_key *key, const struct order_node *node)
@@ -127,11 +153,6 @@ void order_remove(struct order *order, struct order_node *node)
 	}
 	*link = merge(node->left, node->right);
 	node->left = node->right = NULL;
-}
-
-size_t order_count(const struct order *order)
-{
-	return count_of(order->root);
 }
 
 struct order_node *order_first(const struct order *order)

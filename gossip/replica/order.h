@@ -25,6 +25,10 @@ struct order_key {
 	struct hash hash;
 };
 
+/* class (1) | stamp (8) | hash (32), big-endian: compared as bytes, they stand in the same order.
+ */
+#define ORDER_KEY_SIZE (1 + 8 + sizeof(struct hash))
+
 #define ORDER_START ((struct order_key){.class = 0})
 #define ORDER_END   ((struct order_key){.class = ORDER_CLASSES}) /* behind every record */
 
@@ -41,17 +45,20 @@ struct order {
 
 enum order_class order_class(uint16_t type);
 struct order_key order_key(const struct record *record);
+void order_key_encode(const struct order_key *key, uint8_t ret[ORDER_KEY_SIZE]);
+/* Any bytes are a place, though maybe of a class that is none. */
+struct order_key order_key_decode(const uint8_t bytes[ORDER_KEY_SIZE]);
 /* As memcmp. */
 int order_compare(const struct order_key *a, const struct order_key *b);
-/* In which order records are sent to whoever lacks them: authority as it was signed, so that no
- * link of a chain comes before the one that it hangs on, and nothing is dropped for want of it; the
- * rest newest first, so that what a quota keeps out is refused and never pushes anything out. */
-int order_compare_sent(const struct record *a, const struct record *b);
+/* Puts records in the order in which they are sent to whoever lacks them: authority as it was
+ * signed, so that no link of a chain comes before the one that it hangs on, and nothing is dropped
+ * for want of it; the rest newest first, so that what a quota keeps out is refused and never pushes
+ * anything out. */
+void order_sort_sent(struct record **records, size_t count);
 
 /* No other node of this class, stamp and hash may be there. */
 void order_add(struct order *order, struct order_node *node);
 void order_remove(struct order *order, struct order_node *node);
-size_t order_count(const struct order *order);
 struct order_node *order_first(const struct order *order); /* NULL: empty */
 struct order_node *order_last(const struct order *order);
 /* The first behind key. NULL: none. */

@@ -11,22 +11,9 @@
 
 static const struct range_bound start_bound, end_bound = {.b = {ORDER_CLASSES}, .size = 1};
 
-static void key_bytes(const struct order_key *key, uint8_t ret[RANGE_BOUND_SIZE])
-{
-	ret[0] = key->class;
-	for (unsigned i = 0; i < 8; i++)
-		ret[1 + i] = (uint8_t)(key->stamp >> (56 - 8 * i));
-	memcpy(ret + 9, &key->hash, sizeof(key->hash));
-}
-
 struct order_key range_bound_key(const struct range_bound *bound)
 {
-	struct order_key key = {.class = bound->b[0]};
-
-	for (unsigned i = 0; i < 8; i++)
-		key.stamp = key.stamp << 8 | bound->b[1 + i];
-	memcpy(&key.hash, bound->b + 9, sizeof(key.hash));
-	return key;
+	return order_key_decode(bound->b);
 }
 
 static bool is_same(const struct range_bound *a, const struct range_bound *b)
@@ -57,8 +44,8 @@ struct range_bound range_bound_between(const struct order_key *one, const struct
 {
 	uint8_t before[RANGE_BOUND_SIZE], behind[RANGE_BOUND_SIZE];
 
-	key_bytes(one, before);
-	key_bytes(other, behind);
+	order_key_encode(one, before);
+	order_key_encode(other, behind);
 	return bound_of(behind, shared_by(before, behind) + 1);
 }
 
@@ -72,7 +59,7 @@ void range_bounds_around(
 {
 	uint8_t bytes[RANGE_BOUND_SIZE];
 
-	key_bytes(place, bytes);
+	order_key_encode(place, bytes);
 	*ret_low = bound_of(bytes, RANGE_BOUND_SIZE);
 	/* just behind it: hashes are not all ones */
 	for (size_t at = RANGE_BOUND_SIZE; at-- > 0 && ++bytes[at] == 0;)

@@ -24,7 +24,7 @@
 #define RANGE_KEY_SIZE	       16
 #define RANGE_FINGERPRINT_SIZE 6
 #define RANGE_ID_SIZE	       5
-#define RANGE_BOUND_SIZE       (1 + 8 + sizeof(struct hash))
+#define RANGE_BOUND_SIZE       ORDER_KEY_SIZE
 
 struct range_bound {
 	uint8_t b[RANGE_BOUND_SIZE]; /* zeros from size on */

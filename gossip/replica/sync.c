@@ -1,6 +1,5 @@
 #include "gossip/replica/sync.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 #include "gossip/base/rng.h"
@@ -167,11 +166,6 @@ void sync_free(struct sync *sync)
 
 /* ---- turns ---- */
 
-static int compare_lacking(const void *a, const void *b)
-{
-	return order_compare_sent(*(struct record *const *)a, *(struct record *const *)b);
-}
-
 /* A turn is over. If nothing was said in it, so are the ranges. */
 static int end_turn(struct sync *sync, enum phase next)
 {
@@ -181,8 +175,8 @@ static int end_turn(struct sync *sync, enum phase next)
 	sync->said_nothing = true;
 	sync->turn_size = 0;
 	sync->phase = over ? PHASE_RECORDS : next;
-	if (over && sync->lacking_count)
-		qsort(sync->lacking, sync->lacking_count, sizeof(struct record *), compare_lacking);
+	if (over)
+		order_sort_sent(sync->lacking, sync->lacking_count);
 	return sync->counts.turns > SYNC_TURNS_MAX ? ERR_LIMIT : 0;
 }
 
