@@ -58,8 +58,7 @@ static void restore_record(
 	struct restore *restore = arg;
 
 	(void)hash;
-	(void)number;
-	if (gossip_restore_record(restore->gossip, bytes, size))
+	if (gossip_restore_record(restore->gossip, bytes, size, number))
 		restore->refused++;
 	else
 		restore->records++;

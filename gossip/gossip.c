@@ -37,36 +37,38 @@ static int compare_offsets(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-bool gossip_mesh_time_known(const struct gossip *g)
-{
-	struct peer *peer;
-
-	if (g->time.synced || !g->store)
-		return g->time.synced;
-	map_each (&g->peers, at, peer) {
-		if (peer->has_clock && peer->has_session)
-			return true;
-	}
-	return false;
-}
-
-/* The wall clock where somebody vouches for it, else the median of what the peers' clocks say. */
-wtime_t gossip_mesh_time(const struct gossip *g)
+bool gossip_clock_offset(const struct gossip *g, int64_t *ret_ms)
 {
 	int64_t offsets[64];
 	size_t count = 0;
 	struct peer *peer;
 
-	if (g->time.synced || !g->store)
-		return g->time.wall;
 	map_each (&g->peers, at, peer) {
 		if (peer->has_clock && peer->has_session && count < ARRAY_SIZE(offsets))
 			offsets[count++] = peer->clock_offset_ms;
 	}
 	if (count == 0)
-		return g->time.wall;
+		return false;
 	qsort(offsets, count, sizeof(offsets[0]), compare_offsets);
-	return (wtime_t){g->time.wall.ms + offsets[count / 2]};
+	*ret_ms = offsets[count / 2];
+	return true;
+}
+
+bool gossip_mesh_time_known(const struct gossip *g)
+{
+	int64_t offset_ms;
+
+	return g->time.synced || (g->store && gossip_clock_offset(g, &offset_ms));
+}
+
+/* The wall clock where somebody vouches for it, else the median of what the peers' clocks say. */
+wtime_t gossip_mesh_time(const struct gossip *g)
+{
+	int64_t offset_ms;
+
+	if (g->time.synced || !g->store || !gossip_clock_offset(g, &offset_ms))
+		return g->time.wall;
+	return (wtime_t){g->time.wall.ms + offset_ms};
 }
 
 /* ---- records ---- */
@@ -90,16 +92,12 @@ static void spread_record(struct gossip *g, const struct record *record)
 static void record_added(void *context, struct record *record)
 {
 	struct gossip *g = context;
+	uint64_t number = record->type == RECORD_VALUE ? gossip_value_added(g, record) : 0;
 
 	g->store_changed = g->time.now;
 	g->agreed = false;
-	if (record != g->storing) {
-		struct gossip_effect *effect =
-			gossip_effect_add(g, EFFECT_PERSIST_RECORD, record->bytes, record->size);
-
-		effect->ticket = ++g->ticket;
-		effect->hash = record->hash;
-	}
+	if (record != g->storing || number != g->storing_number)
+		gossip_effect_record(g, record, number);
 	if (authority_concerns(record->type))
 		g->view_dirty = true;
 	if (record->type == RECORD_DESCRIPTOR)
@@ -111,7 +109,7 @@ static void record_added(void *context, struct record *record)
 		spread_record(g, record);
 }
 
-static void record_removed(void *context, struct record *record)
+static void record_removed(void *context, struct record *record, const struct record *successor)
 {
 	struct gossip *g = context;
 	struct gossip_effect *effect = gossip_effect_add(g, EFFECT_PERSIST_REMOVE, NULL, 0);
@@ -122,6 +120,8 @@ static void record_removed(void *context, struct record *record)
 	effect->hash = record->hash;
 	if (authority_concerns(record->type))
 		g->view_dirty = true;
+	if (record->type == RECORD_VALUE && !successor)
+		gossip_value_removed(g, record);
 }
 
 /* What members say may not lie in the future; what authority says counts whatever its clock. */
@@ -179,14 +179,14 @@ int gossip_put_item(struct gossip *g, const struct msg_item *item)
 void gossip_publish_signed(struct gossip *g, struct record *record)
 {
 	struct own_record *own = calloc(1, sizeof(*own));
-	struct gossip_effect *effect =
-		gossip_effect_add(g, EFFECT_PERSIST_RECORD, record->bytes, record->size);
 
 	if (!own)
 		abort(); /* as for effects */
-	own->ticket = effect->ticket = g->awaited = ++g->ticket;
-	effect->hash = record->hash;
 	own->record = record;
+	if (record->type == RECORD_VALUE)
+		gossip_value_publish(g, own);
+	gossip_effect_record(g, record, own->number);
+	own->ticket = g->awaited = g->ticket;
 	*g->own_last = own;
 	g->own_last = &own->next;
 }
@@ -206,10 +206,12 @@ int gossip_publish(struct gossip *g, const struct keys *author, struct record_dr
 	return err;
 }
 
-static void own_persisted(struct gossip *g, struct record *record)
+static void own_persisted(struct gossip *g, const struct own_record *own)
 {
+	struct record *record = own->record;
 	bool fresh;
 
+	gossip_value_storing(g, own);
 	g->storing = record;
 	int err = gossip_put_record(g, record, &fresh);
 	g->storing = NULL;
@@ -247,7 +249,7 @@ void gossip_persisted(struct gossip *g, struct gossip_time time, uint64_t ticket
 		g->own_first = own->next;
 		if (!g->own_first)
 			g->own_last = &g->own_first;
-		own_persisted(g, own->record);
+		own_persisted(g, own);
 		record_unref(own->record);
 		free(own);
 	}
@@ -277,6 +279,8 @@ int gossip_open_mesh(struct gossip *g, const struct id *mesh)
 	map_init(&g->peers, sizeof(struct id), &g->rng);
 	map_init(&g->tags, SEAL_TAG_SIZE, &g->rng);
 	err = store_new(mesh, &g->rng, &observer, &g->store);
+	if (err == 0)
+		err = gossip_value_open(g);
 	if (err == 0)
 		err = spread_new(&g->rng, &g->spread);
 	swim.spread = g->spread;
@@ -313,6 +317,7 @@ void gossip_close_mesh(struct gossip *g)
 	g->swim = NULL;
 	spread_free(g->spread);
 	g->spread = NULL;
+	gossip_value_close(g);
 	store_free(g->store);
 	g->store = NULL;
 	g->authority_version = 0; /* that of the next store, which is empty */
@@ -383,7 +388,7 @@ static void restored(struct gossip *g, const struct record *record)
 		g->claim = descriptor.claim;
 }
 
-int gossip_restore_record(struct gossip *g, const void *bytes, size_t size)
+int gossip_restore_record(struct gossip *g, const void *bytes, size_t size, uint64_t number)
 {
 	struct record *record;
 	int err = record_decode(&g->mesh, bytes, size, &record);
@@ -393,6 +398,8 @@ int gossip_restore_record(struct gossip *g, const void *bytes, size_t size)
 	err = store_restore(g->store, record);
 	if (err == 0)
 		restored(g, record);
+	if (err == 0 && record->type == RECORD_VALUE)
+		gossip_value_restored(g, record, number);
 	/* a crash between adding a record and removing what it replaced left both on disk */
 	if (!store_find(g->store, &record->hash)) {
 		struct gossip_effect *effect = gossip_effect_add(g, EFFECT_PERSIST_REMOVE, NULL, 0);
@@ -402,6 +409,11 @@ int gossip_restore_record(struct gossip *g, const void *bytes, size_t size)
 	}
 	record_unref(record);
 	return err;
+}
+
+void gossip_restore_number(struct gossip *g, enum gossip_number name, uint64_t number)
+{
+	g->numbers[name] = number;
 }
 
 void gossip_restore_endpoint(
@@ -420,6 +432,7 @@ int gossip_start(struct gossip *g, struct gossip_time time)
 	g->own.started = time.now;
 	if (g->store) {
 		gossip_view_refresh(g);
+		gossip_value_start(g);
 		/* a mesh without this node in it: its database was lost, and its peers bring it
 		 * back */
 		if (g->state == GOSSIP_UNJOINED)
@@ -560,4 +573,5 @@ void gossip_turn(struct gossip *g)
 		state_changed(g, &change);
 	if (spread_has_fresh(g->spread) && mtime_reached(g->time.now, g->push_next))
 		gossip_packet_push(g);
+	gossip_value_tell(g);
 }

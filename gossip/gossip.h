@@ -17,6 +17,7 @@
 #include "gossip/base/text.h"
 #include "gossip/record/descriptor.h"
 #include "gossip/record/digest.h"
+#include "gossip/record/value.h"
 #include "gossip/swim/swim.h"
 #include "gossip/trust/authority.h"
 #include "gossip/trust/token.h"
@@ -58,6 +59,18 @@ struct gossip_config {
 	const struct swim_mechanisms *mechanisms; /* of failure detection; NULL: swim_mesh */
 };
 
+/* Numbers that a node keeps on its disk; name, label. */
+#define GOSSIP_NUMBER_LIST(X) \
+	X(FLOOR, "floor") /* cursors below it have missed something: gossip_value_since */
+
+enum gossip_number {
+#define X(name, label) GOSSIP_NUMBER_##name,
+	GOSSIP_NUMBER_LIST(X)
+#undef X
+		GOSSIP_NUMBERS,
+};
+const char *gossip_number_label(enum gossip_number name);
+
 enum gossip_state {
 	GOSSIP_UNJOINED,
 	GOSSIP_JOINING,
@@ -72,8 +85,11 @@ int gossip_new(
 void gossip_free(struct gossip *gossip);
 
 /* Between gossip_new and gossip_start: what this node's disk holds. A record that does not decode
- * is an error, told and passed over. */
-int gossip_restore_record(struct gossip *gossip, const void *bytes, size_t size) MUST_CHECK;
+ * is an error, told and passed over. number: what EFFECT_PERSIST_RECORD gave with it; 0: nothing.
+ */
+int gossip_restore_record(
+	struct gossip *gossip, const void *bytes, size_t size, uint64_t number) MUST_CHECK;
+void gossip_restore_number(struct gossip *gossip, enum gossip_number name, uint64_t number);
 void gossip_restore_endpoint(
 	struct gossip *gossip, const struct id *node, const struct endpoint *endpoint);
 /* Computes the views; from here on it is in its state (UNJOINED, RUNNING, REVOKED). */
@@ -148,6 +164,43 @@ void gossip_set_mtu(struct gossip *gossip, struct gossip_time time, uint16_t mtu
 /* What the last failed command wants a person to know: what, to what, what to do. */
 const char *gossip_error(const struct gossip *gossip);
 
+/* ---- key-values: gossip/replica/kv.h says what a key shows ---- */
+
+struct gossip_value {
+	const uint8_t *key; /* this and value: good until the next input */
+	size_t key_size;
+	const uint8_t *value; /* NULL: deleted */
+	size_t value_size;
+	struct id author; /* of its record; of the last one, where none is left */
+	uint64_t stamp;	  /* hybrid logical clock, record/hlc.h */
+	uint64_t cursor;  /* of this change */
+};
+
+/* Keys are VALUE_KEY_MAX bytes of UTF-8 without control characters, values VALUE_SIZE_MAX of any;
+ * those that begin with `mesh/` are an admin's. Errors with a text: ERR_STATE, ERR_INVALID,
+ * ERR_TOO_BIG, ERR_NOT_ADMIN, ERR_LIMIT (this node's quota is full), ERR_FUTURE (its clock is so
+ * far ahead that others would hold it back). What is put shows once gossip_persisted was told. */
+int gossip_put(struct gossip *gossip, struct gossip_time time, const void *key, size_t key_size,
+	const void *value, size_t value_size, uint64_t *ret_stamp, uint64_t *ret_ticket) MUST_CHECK;
+/* The same, and ERR_UNKNOWN: the key shows no value. */
+int gossip_delete(struct gossip *gossip, struct gossip_time time, const void *key, size_t key_size,
+	uint64_t *ret_stamp, uint64_t *ret_ticket) MUST_CHECK;
+/* false: no value. */
+bool gossip_value(
+	const struct gossip *gossip, const void *key, size_t key_size, struct gossip_value *ret);
+/* The next value in the order of keys, as bytes, that begin with the prefix and stand behind
+ * `after` (NULL: the first); deleted ones are passed over. false: there is none. */
+bool gossip_value_next(const struct gossip *gossip, const void *prefix, size_t prefix_size,
+	const void *after, size_t after_size, struct gossip_value *ret);
+/* The next change behind the cursor, deletions included, in the order in which this node applied
+ * them; of a key only its last. false: there is none (yet: EFFECT_VALUES). 0 is before all. */
+bool gossip_value_since(const struct gossip *gossip, uint64_t cursor, struct gossip_value *ret);
+/* Behind all that gossip_value_since tells now. */
+uint64_t gossip_value_cursor(const struct gossip *gossip);
+/* Whether a reader may go on from there. ERR_EXPIRED: it has missed deletions that are forgotten;
+ * ERR_INVALID: it is not of this node. With a text. */
+int gossip_value_check(struct gossip *gossip, uint64_t cursor) MUST_CHECK;
+
 /* ---- effects ---- */
 
 /* name, label */
@@ -186,7 +239,7 @@ enum gossip_effect_kind {
 	EFFECT_CONNECT,		   /* stream, endpoint */
 	EFFECT_STREAM_SEND,	   /* stream, bytes */
 	EFFECT_CLOSE,		   /* stream; after what was sent on it has gone out */
-	EFFECT_PERSIST_RECORD,	   /* ticket, hash, bytes: add */
+	EFFECT_PERSIST_RECORD,	   /* ticket, hash, bytes, number: add, or replace */
 	EFFECT_PERSIST_REMOVE,	   /* ticket, hash: remove */
 	EFFECT_PERSIST_MESH,	   /* ticket, id: this node belongs to that mesh from now on */
 	EFFECT_PERSIST_ENDPOINT,   /* ticket, id, endpoint: where a member was last reached */
@@ -196,6 +249,8 @@ enum gossip_effect_kind {
 	EFFECT_EVENT,	/* event */
 	EFFECT_JOINED,	/* number: 0 or enum err; text: for people. The state has changed already */
 	EFFECT_LEFT,	/* the mesh knows: forget the identity */
+	EFFECT_PERSIST_NUMBER, /* ticket, name, number: keep it under that name */
+	EFFECT_VALUES,	       /* what keys show has changed: readers go on from their cursors */
 };
 
 struct gossip_effect {
@@ -206,6 +261,7 @@ struct gossip_effect {
 	struct endpoint endpoint;
 	struct id id;
 	struct hash hash;
+	enum gossip_number name;
 	const uint8_t *bytes; /* good until the next call of any function here */
 	size_t size;
 	const char *text;

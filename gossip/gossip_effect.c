@@ -26,6 +26,26 @@ struct gossip_effect *gossip_effect_add(
 	return &node->effect;
 }
 
+void gossip_effect_record(struct gossip *g, const struct record *record, uint64_t number)
+{
+	struct gossip_effect *effect =
+		gossip_effect_add(g, EFFECT_PERSIST_RECORD, record->bytes, record->size);
+
+	effect->ticket = ++g->ticket;
+	effect->hash = record->hash;
+	effect->number = (int64_t)number;
+}
+
+void gossip_effect_number(struct gossip *g, enum gossip_number name, uint64_t number)
+{
+	struct gossip_effect *effect = gossip_effect_add(g, EFFECT_PERSIST_NUMBER, NULL, 0);
+
+	effect->ticket = ++g->ticket;
+	effect->name = name;
+	effect->number = (int64_t)number;
+	g->numbers[name] = number;
+}
+
 void gossip_effect_event(struct gossip *g, const struct gossip_event *event)
 {
 	struct gossip_effect *effect = gossip_effect_add(g, EFFECT_EVENT, event, sizeof(*event));

@@ -12,6 +12,7 @@
  *   gossip_sync.c     when it is looked for what stores differ in; and that over streams
  *   gossip_round.c    the same by datagrams
  *   gossip_fetch.c    what is too large for a datagram: announced, and asked for
+ *   gossip_value.c    key-values: put, deleted, shown
  *   gossip_check.c    whether a member that answers no datagram answers a stream
  *   gossip_contact.c  whom to dial
  *   gossip_command.c  what an operator says
@@ -32,6 +33,7 @@
 #include "gossip/crypto/seal.h"
 #include "gossip/gossip.h"
 #include "gossip/record/hlc.h"
+#include "gossip/replica/kv.h"
 #include "gossip/replica/reconcile.h"
 #include "gossip/replica/store.h"
 #include "gossip/replica/sync.h"
@@ -176,6 +178,14 @@ struct own_record {
 	struct own_record *next;
 	uint64_t ticket;
 	struct record *record;
+	uint64_t number; /* of a VALUE: the change that it will be, if nobody is before it */
+	mtime_t published;
+};
+
+/* A VALUE of this node's disk, until all are there. */
+struct restored_value {
+	struct hash hash;
+	uint64_t number;
 };
 
 struct effect_node {
@@ -287,10 +297,16 @@ struct gossip {
 	struct id mesh;
 	/* records */
 	struct hlc hlc;
-	struct store *store;	/* NULL while unjoined */
-	struct record *storing; /* on its way into the store and on disk already: not to be
-				   persisted again */
+	struct store *store;	 /* NULL while unjoined */
+	struct record *storing;	 /* on its way into the store and on disk already: not to be
+				    persisted again */
+	uint64_t storing_number; /* the change that it is to be; 0: the next */
 	struct own_record *own_first, **own_last;
+	struct kv *kv;				/* NULL while unjoined */
+	bool values_changed;			/* in this input */
+	struct restored_value *restored_values; /* until the start */
+	size_t restored_count, restored_capacity;
+	uint64_t numbers[GOSSIP_NUMBERS]; /* on disk, or on their way there; 0: none */
 	struct authority *authority;
 	struct record **authority_records; /* what it was computed from */
 	size_t authority_count;
@@ -356,6 +372,8 @@ void gossip_set_state(struct gossip *g, enum gossip_state state);
 wtime_t gossip_mesh_time(const struct gossip *g);
 /* Whether it is more than this host's clock, for which nobody vouches. */
 bool gossip_mesh_time_known(const struct gossip *g);
+/* How far the clocks of the others are from this one: their median. false: none is known. */
+bool gossip_clock_offset(const struct gossip *g, int64_t *ret_ms);
 /* Opens and closes what belongs to a mesh: store, members, keys. */
 int gossip_open_mesh(struct gossip *g, const struct id *mesh) MUST_CHECK;
 void gossip_close_mesh(struct gossip *g);
@@ -372,6 +390,8 @@ int gossip_put_bytes(struct gossip *g, const void *bytes, size_t size, bool *ret
 /* gossip_effect.c */
 struct gossip_effect *gossip_effect_add(
 	struct gossip *g, enum gossip_effect_kind kind, const void *bytes, size_t size);
+void gossip_effect_record(struct gossip *g, const struct record *record, uint64_t number);
+void gossip_effect_number(struct gossip *g, enum gossip_number name, uint64_t number);
 void gossip_effect_event(struct gossip *g, const struct gossip_event *event);
 void gossip_effect_clear(struct gossip *g);
 
@@ -471,6 +491,23 @@ size_t gossip_fetch_places(
 	struct gossip *g, const struct id *peer, struct order_key ret[WANTED_MAX]);
 void gossip_fetch_tick(struct gossip *g);
 mtime_t gossip_fetch_deadline(const struct gossip *g);
+
+/* gossip_value.c */
+int gossip_value_open(struct gossip *g) MUST_CHECK; /* a mesh, with no value yet */
+void gossip_value_close(struct gossip *g);
+void gossip_value_restored(struct gossip *g, const struct record *record, uint64_t number);
+void gossip_value_start(struct gossip *g);
+/* A VALUE has come into the store, or left it; returns the number of the change. */
+uint64_t gossip_value_added(struct gossip *g, struct record *record);
+void gossip_value_removed(struct gossip *g, const struct record *record);
+/* Authority has changed. */
+void gossip_value_review(struct gossip *g);
+/* One of our own is on its way to disk. */
+void gossip_value_publish(struct gossip *g, struct own_record *own);
+/* And is there. */
+void gossip_value_storing(struct gossip *g, const struct own_record *own);
+/* At the end of an input. */
+void gossip_value_tell(struct gossip *g);
 
 /* gossip_check.c: a stream of its own that ends when the member has proven itself. */
 void gossip_check_begin(struct gossip *g, const struct swim_action *action);

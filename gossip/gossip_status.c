@@ -7,6 +7,7 @@ static const char *const state_labels[] = {"unjoined", "joining", "running", "re
 static const char *const member_labels[] = {GOSSIP_MEMBER_STATE_LIST(X)};
 static const char *const event_labels[] = {GOSSIP_EVENT_LIST(X)};
 static const char *const counter_labels[] = {GOSSIP_COUNTER_LIST(X)};
+static const char *const number_labels[] = {GOSSIP_NUMBER_LIST(X)};
 #undef X
 
 const char *gossip_state_label(enum gossip_state state)
@@ -27,6 +28,11 @@ const char *gossip_event_label(enum gossip_event_kind kind)
 const char *gossip_counter_label(enum gossip_counter counter)
 {
 	return counter_labels[counter];
+}
+
+const char *gossip_number_label(enum gossip_number name)
+{
+	return number_labels[name];
 }
 
 const uint64_t *gossip_counters(const struct gossip *g)

@@ -321,6 +321,7 @@ void gossip_view_refresh(struct gossip *g)
 			members += member->standing == AUTHORITY_MEMBER;
 		}
 		end_unlisted(g);
+		gossip_value_review(g);
 		spread_set_members(g->spread, members);
 	}
 	apply_self(g);

@@ -15,7 +15,7 @@
 
 #define RECORD_VERSION	 1
 #define RECORD_KEY_MAX	 256
-#define RECORD_VALUE_MAX (64 * 1024)
+#define RECORD_VALUE_MAX (64 * 1024 + 5) /* a byte string of 64 KiB, and its head */
 /* value, key, and at most 128 bytes of array head, numbers, ids and length prefixes, 64 of
  * signature */
 #define RECORD_SIZE_MAX	 (RECORD_VALUE_MAX + RECORD_KEY_MAX + 192)

@@ -5,6 +5,7 @@
 
 #include "gossip/base/map.h"
 #include "gossip/base/rng.h"
+#include "gossip/record/value.h"
 #include "gossip/replica/uses.h"
 #include "gossip/replica/waiting.h"
 #include "gossip/trust/authority.h"
@@ -159,6 +160,7 @@ static int inspect(const struct store *store, const struct record *record, struc
 	struct charter charter;
 	struct invite invite;
 	bool granted;
+	struct value value;
 
 	*ret = (struct facts){0};
 	switch (record->type) {
@@ -185,6 +187,8 @@ static int inspect(const struct store *store, const struct record *record, struc
 		return record->key_size == 0 && record->value_size <= STORE_DESCRIPTOR_MAX
 			       ? 0
 			       : ERR_MALFORMED;
+	case RECORD_VALUE:
+		return value_decode(record, &value);
 	default:
 		return 0;
 	}
@@ -448,7 +452,8 @@ static void count_digest(struct store *store, const struct record *record,
 }
 
 /* Takes the entry out of everything but the two maps. */
-static void detach(struct store *store, struct entry *entry, bool report)
+static void detach(
+	struct store *store, struct entry *entry, const struct record *successor, bool report)
 {
 	struct record *record = entry->record;
 	struct admission_entry *admission = admission_of(entry);
@@ -468,7 +473,7 @@ static void detach(struct store *store, struct entry *entry, bool report)
 		quota->author->size_bytes -= record->size;
 	}
 	if (report && store->observer.removed)
-		store->observer.removed(store->observer.context, record);
+		store->observer.removed(store->observer.context, record, successor);
 	record_unref(record);
 	free(entry);
 }
@@ -503,7 +508,7 @@ static void remove_entry(struct store *store, struct entry *entry, bool report)
 
 	map_del(&store->by_hash, &entry->record->hash);
 	map_del(&store->by_slot, &entry->slot);
-	detach(store, entry, report);
+	detach(store, entry, NULL, report);
 	if (author)
 		forget_idle_author(store, author);
 }
@@ -649,7 +654,7 @@ static int add(struct store *store, struct record *record, const struct facts *f
 	}
 	record_ref(record);
 	if (held)
-		detach(store, held, report);
+		detach(store, held, record, report);
 	attach(store, entry, report);
 	while (author && is_over_quota(author))
 		remove_entry(store,
@@ -836,6 +841,16 @@ struct record *store_after(const struct store *store, const struct record *after
 		node = order_first(&store->all);
 	}
 	return node ? store_record(node) : NULL;
+}
+
+struct store_usage store_usage(const struct store *store, const struct id *id)
+{
+	const struct author *author = map_get(&store->authors, id);
+
+	return (struct store_usage){.records = author ? author->count : 0,
+		.size_bytes = author ? author->size_bytes : 0,
+		.records_max = STORE_QUOTA_RECORDS,
+		.size_max = STORE_QUOTA_SIZE};
 }
 
 size_t store_count(const struct store *store)

@@ -38,10 +38,11 @@ struct store;
 #define STORE_DESCRIPTOR_MAX 4096 /* bytes of value: several times what this version says */
 
 /* What happened to the set. Called in the midst of a change: take note, do not call the store. A
- * replaced record is reported removed, then its successor added. Restored ones are not reported. */
+ * replaced record is reported removed, with its successor, which is then added; without one it is
+ * NULL. Restored ones are not reported. */
 struct store_observer {
 	void (*added)(void *context, struct record *record);
-	void (*removed)(void *context, struct record *record);
+	void (*removed)(void *context, struct record *record, const struct record *successor);
 	/* Asked last, of a record that would be added and is verified; what it answers but 0 is
 	 * store_put's error. NULL: yes. */
 	int (*admit)(void *context, const struct record *record);
@@ -90,6 +91,12 @@ struct record *store_after(const struct store *store, const struct record *after
 const struct order *store_order(const struct store *store);
 struct record *store_record(struct order_node *node); /* of store_order */
 
+/* What an author has of its quota. */
+struct store_usage {
+	size_t records, size_bytes;
+	size_t records_max, size_max;
+};
+struct store_usage store_usage(const struct store *store, const struct id *author);
 size_t store_count(const struct store *store);
 size_t store_size(const struct store *store); /* bytes of all records */
 /* Kept until the set changes. */

@@ -44,7 +44,7 @@ static struct record *make(struct rng *rng, size_t i)
 {
 	const struct sig nobody = {{0}};
 	struct id author = {{(uint8_t)(2 + i % AUTHORS)}};
-	struct record_draft draft = {.type = RECORD_VALUE,
+	struct record_draft draft = {.type = (enum record_type)77,
 		.key = &i,
 		.key_size = sizeof(i),
 		.stamp = (i * 60000 + rng_below(rng, 60000)) << 16};

@@ -35,7 +35,7 @@ static void fill(struct store *store, unsigned leave_out)
 	const struct sig nobody = {{0}};
 
 	for (unsigned i = 0; i < RECORDS; i++) {
-		struct record_draft draft = {.type = i % 5 ? RECORD_VALUE : RECORD_KEEP,
+		struct record_draft draft = {.type = i % 5 ? (enum record_type)77 : RECORD_KEEP,
 			.key = &i,
 			.key_size = sizeof(i),
 			.stamp = UINT64_C(1) << i};

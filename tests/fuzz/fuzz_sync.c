@@ -19,7 +19,7 @@ static void fill(struct store *store)
 
 	for (uint8_t i = 0; i < 3; i++) {
 		struct record_draft draft = {
-			.type = RECORD_VALUE, .key = &i, .key_size = 1, .stamp = i};
+			.type = (enum record_type)77, .key = &i, .key_size = 1, .stamp = i};
 		struct record *record;
 
 		if (record_assemble(&mesh, &mesh, &draft, &nobody, &record) != 0)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "gossip/record/hlc.h"
+#include "tests/support/records.h"
 
 #define APART_MS     10000 /* all are off, as far as anybody knows for longer */
 #define BETWEEN_MS   100   /* the stamps of two of the records */
@@ -20,7 +21,7 @@ static struct record *make(struct sim *sim, int64_t number, int64_t first_ms)
 {
 	static const uint8_t value[VALUE_SIZE];
 	int author = (int)(number / OF_AN_AUTHOR) % sim->options.nodes;
-	struct record_draft draft = {.type = RECORD_VALUE,
+	struct record_draft draft = {.type = RECORDS_OTHER,
 		.key = &number,
 		.key_size = sizeof(number),
 		.stamp = hlc_from_ms(first_ms + number * BETWEEN_MS),

@@ -13,6 +13,7 @@
 #include "gossip/replica/reconcile.h"
 #include "gossip/swim/statement.h"
 #include "tests/support/actor.h"
+#include "tests/support/records.h"
 
 #define SEEDS 60 /* of the campaign; the environment's HOSTILE_SEEDS runs more */
 
@@ -488,7 +489,7 @@ static size_t records_of(struct cluster *c, int node)
 
 static void say_value(struct actor *actor, struct copy *copy, int64_t ms)
 {
-	struct record_draft draft = {.type = RECORD_VALUE, .key = "k", .key_size = 1};
+	struct record_draft draft = {.type = RECORDS_OTHER, .key = "k", .key_size = 1};
 	struct record *record;
 
 	draft.stamp = hlc_from_ms(ms);
@@ -520,7 +521,7 @@ static void a_sync_brings_nothing_from_the_future(void **state)
 	pump(&actor);
 	assert_true(sync_is_done(actor.sync));
 	copy_init(&after, &actor, NULL);
-	assert_int_equal(store_slot(after.store, &actor.keys->id, RECORD_VALUE, "k", 1)->stamp,
+	assert_int_equal(store_slot(after.store, &actor.keys->id, RECORDS_OTHER, "k", 1)->stamp,
 		hlc_from_ms(said_ms));
 	store_free(after.store);
 	copy_done(&copy, &actor);

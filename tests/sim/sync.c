@@ -9,6 +9,7 @@
 
 #include "gossip/gossip_internal.h"
 #include "tests/support/cluster.h"
+#include "tests/support/records.h"
 
 #define DATAGRAM_HEAD 28 /* IPv4 and UDP */
 #define DAY_MS	      (24 * 3600 * INT64_C(1000))
@@ -33,7 +34,7 @@ static struct record *make(struct writer *w, size_t size)
 {
 	struct id mesh;
 	struct gossip_status status;
-	struct record_draft draft = {.type = RECORD_VALUE, .key = &w->count, .key_size = 4};
+	struct record_draft draft = {.type = RECORDS_OTHER, .key = &w->count, .key_size = 4};
 	struct record *record;
 	char *value = calloc(1, size);
 

@@ -100,6 +100,7 @@ static void empty(struct cluster *c, struct disk *disk)
 	map_each (&disk->endpoints, at, endpoint)
 		free(endpoint);
 	map_done(&disk->endpoints);
+	memset(disk->numbers, 0, sizeof(disk->numbers));
 	disk->has_image = false;
 }
 
@@ -115,13 +116,15 @@ void cluster_lose_disk(struct cluster *c, int number)
 }
 
 /* blob NULL: notes that the image's record is gone. */
-static void add_entry(struct disk *disk, const struct hash *hash, struct blob *blob)
+static void add_entry(
+	struct disk *disk, const struct hash *hash, struct blob *blob, uint64_t number)
 {
 	struct disk_entry *entry = calloc(1, sizeof(*entry));
 	int err;
 
 	assert(entry);
-	*entry = (struct disk_entry){.previous = disk->last, .hash = *hash, .blob = blob};
+	*entry = (struct disk_entry){
+		.previous = disk->last, .hash = *hash, .blob = blob, .number = number};
 	*(disk->last ? &disk->last->next : &disk->first) = entry;
 	disk->last = entry;
 	err = map_put(&disk->entries, &entry->hash, entry);
@@ -130,13 +133,13 @@ static void add_entry(struct disk *disk, const struct hash *hash, struct blob *b
 }
 
 static void add(struct cluster *c, struct disk *disk, const struct hash *hash, const void *bytes,
-	size_t size)
+	size_t size, uint64_t number)
 {
 	struct disk_entry *entry = map_get(&disk->entries, hash);
 
 	if (entry)
 		drop_entry(c, disk, entry);
-	add_entry(disk, hash, take_blob(c, hash, bytes, size));
+	add_entry(disk, hash, take_blob(c, hash, bytes, size), number);
 }
 
 static bool in_image(const struct cluster *c, const struct disk *disk, const struct hash *hash)
@@ -151,7 +154,7 @@ static void delete (struct cluster *c, struct disk *disk, const struct hash *has
 	if (entry)
 		drop_entry(c, disk, entry);
 	if (in_image(c, disk, hash))
-		add_entry(disk, hash, NULL);
+		add_entry(disk, hash, NULL, 0);
 }
 
 static void note_endpoint(struct disk *disk, const struct id *id, const struct endpoint *at)
@@ -178,13 +181,15 @@ void disk_write(struct cluster *c, struct node *node, const struct gossip_effect
 
 	c->counts.writes++;
 	if (effect->kind == EFFECT_PERSIST_RECORD) {
-		add(c, disk, &effect->hash, effect->bytes, effect->size);
+		add(c, disk, &effect->hash, effect->bytes, effect->size, (uint64_t)effect->number);
 	} else if (effect->kind == EFFECT_PERSIST_REMOVE) {
 		delete (c, disk, &effect->hash);
 	} else if (effect->kind == EFFECT_PERSIST_ENDPOINT) {
 		note_endpoint(disk, &effect->id, &effect->endpoint);
 	} else if (effect->kind == EFFECT_PERSIST_GENERATION) {
 		node->raised = (uint64_t)effect->number;
+	} else if (effect->kind == EFFECT_PERSIST_NUMBER) {
+		disk->numbers[effect->name] = (uint64_t)effect->number;
 	} else {
 		disk->has_mesh = true;
 		disk->mesh = effect->id;
@@ -196,7 +201,7 @@ void disk_write(struct cluster *c, struct node *node, const struct gossip_effect
 
 void cluster_write(struct cluster *c, int number, const struct record *record)
 {
-	add(c, &c->nodes[number]->disk, &record->hash, record->bytes, record->size);
+	add(c, &c->nodes[number]->disk, &record->hash, record->bytes, record->size, 0);
 }
 
 struct cluster_backup {
@@ -261,9 +266,9 @@ void cluster_records(const struct cluster *c, int number, cluster_record take, v
 	}
 }
 
-static void restore_one(void *arg, const uint8_t *bytes, size_t size)
+static void restore_one(struct node *node, const struct blob *blob, uint64_t number)
 {
-	int err = gossip_restore_record(arg, bytes, size);
+	int err = gossip_restore_record(node->core, blob->bytes, blob->size, number);
 
 	assert(err == 0);
 	(void)err;
@@ -275,7 +280,16 @@ void disk_restore(struct cluster *c, struct node *node)
 
 	if (!disk->has_mesh)
 		return;
-	cluster_records(c, node->number, restore_one, node->core);
+	for (size_t i = 0; disk->has_image && i < c->image_count; i++) {
+		if (!map_get(&disk->entries, &c->image[i]->hash))
+			restore_one(node, c->image[i], 0);
+	}
+	for (const struct disk_entry *e = disk->first; e; e = e->next) {
+		if (e->blob)
+			restore_one(node, e->blob, e->number);
+	}
+	for (int name = 0; name < GOSSIP_NUMBERS; name++)
+		gossip_restore_number(node->core, (enum gossip_number)name, disk->numbers[name]);
 	for (int i = 0; i < c->count; i++) {
 		const struct disk_endpoint *noted = map_get(&disk->endpoints, &c->nodes[i]->id);
 		struct endpoint at = cluster_endpoint(c, i);

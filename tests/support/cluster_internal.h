@@ -72,6 +72,7 @@ struct disk_entry {
 	struct disk_entry *next, *previous;
 	struct hash hash;
 	struct blob *blob; /* NULL: removed from the image */
+	uint64_t number;   /* that came with it */
 };
 
 struct disk_endpoint {
@@ -85,6 +86,7 @@ struct disk {
 	struct map entries; /* by hash */
 	struct disk_entry *first, *last;
 	struct map endpoints; /* by id */
+	uint64_t numbers[GOSSIP_NUMBERS];
 };
 
 #define ORDERS_SEEN 16 /* senders that a node's reorderings are counted for at a time */

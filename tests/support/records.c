@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "gossip/record/hlc.h"
+#include "gossip/record/value.h"
 #include "gossip/trust/address.h"
 
 #define HOUR_MS (3600 * INT64_C(1000))
@@ -214,7 +215,11 @@ struct record *records_descriptor(unsigned node, uint64_t stamp, const struct de
 
 struct record *records_value(unsigned author, const char *key, const char *value, uint64_t stamp)
 {
-	return records_make(author, RECORD_VALUE, stamp, key, strlen(key), value, strlen(value));
+	struct pack pack;
+
+	pack_init_growing(&pack, RECORD_VALUE_MAX);
+	value_encode(value, value ? strlen(value) : 0, &pack);
+	return make_packed(author, RECORD_VALUE, stamp, key, strlen(key), &pack);
 }
 
 static const struct record *find_descriptor(void *context, const struct id *node)

@@ -11,6 +11,7 @@
 
 #define RECORDS_ROOT	  1000000
 #define RECORDS_WIREGUARD 500000 /* from a node's number to that of its WireGuard key */
+#define RECORDS_OTHER	  ((enum record_type)77) /* a type that this version does not know */
 #define RECORDS_START_MS  INT64_C(1700000000000)
 
 void records_keys(unsigned number, struct keys *ret);
@@ -45,6 +46,7 @@ struct record *records_keep(unsigned author, unsigned node, uint64_t stamp);
 struct record *records_leave(unsigned node, uint64_t stamp);
 /* terms may be NULL; the WireGuard key is that of node + RECORDS_WIREGUARD, with its proof. */
 struct record *records_descriptor(unsigned node, uint64_t stamp, const struct descriptor *terms);
+/* value NULL: a tombstone. */
 struct record *records_value(unsigned author, const char *key, const char *value, uint64_t stamp);
 
 /* authority_compute of the mesh's; a node's descriptor is the one that has the slot. */

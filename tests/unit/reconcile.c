@@ -12,6 +12,7 @@
 
 #include "gossip/base/rng.h"
 #include "gossip/replica/reconcile.h"
+#include "tests/support/records.h"
 
 /* As in a datagram: its seal, its head, and those of IPv4 and UDP. */
 #define MESSAGE_MAX   1100
@@ -80,7 +81,7 @@ static void add_common(struct store *a, struct store *b, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct record *record =
-			make(rng_below(&rng, 50) ? RECORD_VALUE : RECORD_KEEP, stamp_at(i));
+			make(rng_below(&rng, 50) ? RECORDS_OTHER : RECORD_KEEP, stamp_at(i));
 
 		put(a, record);
 		put(b, record);
@@ -90,7 +91,7 @@ static void add_common(struct store *a, struct store *b, size_t count)
 
 static void add(struct store *store, uint64_t stamp)
 {
-	struct record *record = make(RECORD_VALUE, stamp);
+	struct record *record = make(RECORDS_OTHER, stamp);
 
 	put(store, record);
 	record_unref(record);
@@ -374,7 +375,7 @@ static void converge(struct exchange *e)
 
 static struct exchange random_sets(void)
 {
-	static const enum record_type types[] = {RECORD_VALUE, RECORD_KEEP, RECORD_LEAVE + 10};
+	static const enum record_type types[] = {RECORDS_OTHER, RECORD_KEEP, RECORD_LEAVE + 10};
 	static const uint64_t spans[] = {1, 50, 1000000};
 	struct exchange e = between(new_store(), new_store());
 	size_t count = rng_below(&rng, 3) ? rng_below(&rng, 400) : rng_below(&rng, 3000);

@@ -20,7 +20,6 @@ enum {
 	MEMBER = 3,	   /* and the numbers after it */
 	STRANGER = 50,
 	INVITES = 100, /* the invite of node n is INVITES + n */
-	UNKNOWN_TYPE = 77,
 };
 
 static struct rng rng;
@@ -148,8 +147,8 @@ static void add_history(struct records_set *set)
 			snprintf(value, sizeof(value), "value-%u", i);
 			records_add(set, records_value(node, key, value, records_at(200 + i)));
 		}
-		records_add(set, records_make(node, (enum record_type)UNKNOWN_TYPE, records_at(210),
-					 "x", 1, "y", 1));
+		records_add(
+			set, records_make(node, RECORDS_OTHER, records_at(210), "x", 1, "y", 1));
 	}
 	records_add(set, records_leave(MEMBER + 1, records_at(300)));
 	records_add(set, records_revoke(ADMIN, MEMBER + 2, records_at(301)));
@@ -481,7 +480,7 @@ static void the_pool_is_bounded_in_bytes(void **state)
 		uint8_t key = (uint8_t)i;
 
 		give(store,
-			records_make(MEMBER, RECORD_VALUE, records_at(400), &key, 1, large,
+			records_make(MEMBER, RECORDS_OTHER, records_at(400), &key, 1, large,
 				RECORD_VALUE_MAX),
 			STORE_WAITING);
 	}
@@ -638,7 +637,7 @@ static struct record *sized_value(unsigned key, size_t size, uint64_t stamp)
 	struct record *record;
 
 	assert_non_null(value);
-	record = records_make(MEMBER, RECORD_VALUE, stamp, &key, sizeof(key), value, size);
+	record = records_make(MEMBER, RECORDS_OTHER, stamp, &key, sizeof(key), value, size);
 	free(value);
 	return record;
 }
@@ -839,8 +838,8 @@ static void a_ban_purges_and_refuses_what_a_member_says_but_not_its_authority(vo
 	struct store *store = store_with_member();
 	struct id member = records_id(MEMBER), admin = records_id(ADMIN);
 	struct record *value = records_value(MEMBER, "k", "v", records_at(400));
-	struct record *unknown = records_make(
-		MEMBER, (enum record_type)UNKNOWN_TYPE, records_at(400), NULL, 0, NULL, 0);
+	struct record *unknown =
+		records_make(MEMBER, RECORDS_OTHER, records_at(400), NULL, 0, NULL, 0);
 	struct snapshot before = snapshot(store), after;
 
 	put(store, value, STORE_ADDED);
@@ -929,8 +928,9 @@ static void note_added(void *context, struct record *record)
 		digest_add(&told->digest, &record->hash);
 }
 
-static void note_removed(void *context, struct record *record)
+static void note_removed(void *context, struct record *record, const struct record *successor)
 {
+	(void)successor;
 	struct told *told = context;
 
 	told->removed++;
@@ -1038,7 +1038,7 @@ static void a_walk_goes_on_while_the_store_changes(void **state)
 		last = order_key(at);
 		seen++;
 		/* the one we stand on goes, and one comes that is still ahead */
-		if (at->type == RECORD_VALUE && made < 50) {
+		if (at->type == RECORDS_OTHER && made < 50) {
 			unsigned key;
 
 			memcpy(&key, at->key, sizeof(key));

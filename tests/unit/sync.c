@@ -206,7 +206,7 @@ static void thousands_of_records_go_in_many_messages(void **state)
 	struct store *a = mesh_store(2), *b = mesh_store(2);
 
 	for (unsigned i = 0; i < 5000; i++)
-		give(i % 2 ? a : b, records_make(MEMBER + i / 2500, RECORD_VALUE,
+		give(i % 2 ? a : b, records_make(MEMBER + i / 2500, RECORDS_OTHER,
 					    records_at(100 + i), &i, sizeof(i), "v", 1));
 	size_t common = store_count(a) - 2500;
 	struct outcome outcome = exchange(a, b);
@@ -231,7 +231,7 @@ static void the_largest_records_go_one_by_one(void **state)
 	memset(key, 'k', sizeof(key));
 	for (unsigned i = 0; i < 10; i++) {
 		key[0] = (char)i;
-		give(a, records_make(MEMBER, RECORD_VALUE, records_at(100 + i), key, sizeof(key),
+		give(a, records_make(MEMBER, RECORDS_OTHER, records_at(100 + i), key, sizeof(key),
 				value, RECORD_VALUE_MAX));
 	}
 	free(value);
@@ -258,14 +258,14 @@ static void what_fits_a_quota_again_comes_back(void **state)
 	put(a, old);
 	put(b, old);
 	for (unsigned i = 0; i < 18; i++)
-		give(a, records_make(MEMBER, RECORD_VALUE, records_at(100 + i), &i, sizeof(i),
+		give(a, records_make(MEMBER, RECORDS_OTHER, records_at(100 + i), &i, sizeof(i),
 				value, 60000));
 	assert_null(store_find(a, &old->hash));
 	for (unsigned i = 0; i < 18; i++) {
 		give(a, records_make(
-				MEMBER, RECORD_VALUE, records_at(200 + i), &i, sizeof(i), "v", 1));
+				MEMBER, RECORDS_OTHER, records_at(200 + i), &i, sizeof(i), "v", 1));
 		give(b, records_make(
-				MEMBER, RECORD_VALUE, records_at(200 + i), &i, sizeof(i), "v", 1));
+				MEMBER, RECORDS_OTHER, records_at(200 + i), &i, sizeof(i), "v", 1));
 	}
 	exchange(a, b);
 	assert_true(are_equal(a, b));
@@ -285,7 +285,7 @@ static void a_quota_is_filled_once(void **state)
 
 	assert_non_null(value);
 	for (unsigned i = 0; i < 40; i++)
-		give(i % 2 ? a : b, records_make(MEMBER, RECORD_VALUE, records_at(100 + i), &i,
+		give(i % 2 ? a : b, records_make(MEMBER, RECORDS_OTHER, records_at(100 + i), &i,
 					    sizeof(i), value, 60000));
 	exchange(a, b);
 	assert_true(are_equal(a, b));
@@ -349,7 +349,7 @@ static void a_sync_that_broke_off_is_resumed(void **state)
 	char value[200] = {0};
 
 	for (unsigned i = 0; i < 3000; i++)
-		give(a, records_make(MEMBER + i / 1500, RECORD_VALUE, records_at(100 + i), &i,
+		give(a, records_make(MEMBER + i / 1500, RECORDS_OTHER, records_at(100 + i), &i,
 				sizeof(i), value, sizeof(value)));
 	struct sync *of_a = new_sync(a, true), *of_b = new_sync(b, false);
 	size_t before = store_count(b);

@@ -1,0 +1,351 @@
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "gossip/gossip_internal.h"
+
+/* A change of our own has its number before it is on disk, so that one write is enough. Others'
+ * changes with later numbers are not shown before it, or a reader would pass over it; unless the
+ * disk makes it wait for longer than this: then it gets another number, and is written again. */
+#define HOLD_MS 1000
+
+/* Whether a node may say this of the mesh is for the authority; all other keys are everybody's. */
+static bool counts(void *context, const struct record *record)
+{
+	const struct gossip *g = context;
+
+	return !value_key_is_mesh(record->key, record->key_size) ||
+	       authority_is_admin(g->authority, &record->author);
+}
+
+static void changed(void *context, struct record *record, uint64_t number)
+{
+	struct gossip *g = context;
+
+	g->values_changed = true;
+	if (record)
+		gossip_effect_record(g, record, number);
+	else if (number > g->numbers[GOSSIP_NUMBER_FLOOR])
+		gossip_effect_number(g, GOSSIP_NUMBER_FLOOR, number); /* no tombstone says it */
+}
+
+/* ---- life ---- */
+
+/* Numbers of this start are larger than those of all before. */
+static uint64_t first_number(const struct gossip *g)
+{
+	return (g->config.generation << 32) + 1;
+}
+
+static void begin(struct gossip *g)
+{
+	/* what an earlier database knew, if there was one, is not known any more */
+	if (!g->numbers[GOSSIP_NUMBER_FLOOR])
+		gossip_effect_number(g, GOSSIP_NUMBER_FLOOR, first_number(g) - 1);
+	kv_begin(g->kv, first_number(g), g->numbers[GOSSIP_NUMBER_FLOOR]);
+}
+
+int gossip_value_open(struct gossip *g)
+{
+	const struct kv_hooks hooks = {.counts = counts, .changed = changed, .context = g};
+	int err = kv_new(&g->rng, &hooks, &g->kv);
+
+	if (err == 0 && g->started)
+		begin(g);
+	return err;
+}
+
+void gossip_value_close(struct gossip *g)
+{
+	kv_free(g->kv);
+	g->kv = NULL;
+	free(g->restored_values);
+	g->restored_values = NULL;
+	g->restored_count = g->restored_capacity = 0;
+	memset(g->numbers, 0, sizeof(g->numbers));
+}
+
+void gossip_value_restored(struct gossip *g, const struct record *record, uint64_t number)
+{
+	if (g->restored_count == g->restored_capacity) {
+		g->restored_capacity = g->restored_capacity ? g->restored_capacity * 2 : 64;
+		g->restored_values = realloc(
+			g->restored_values, g->restored_capacity * sizeof(*g->restored_values));
+		if (!g->restored_values)
+			abort(); /* as for effects */
+	}
+	g->restored_values[g->restored_count++] =
+		(struct restored_value){.hash = record->hash, .number = number};
+}
+
+void gossip_value_start(struct gossip *g)
+{
+	for (size_t i = 0; i < g->restored_count; i++) {
+		const struct restored_value *value = &g->restored_values[i];
+		struct record *record = store_find(g->store, &value->hash);
+
+		if (record) /* else another took its place */
+			kv_restore(g->kv, record, value->number);
+	}
+	free(g->restored_values);
+	g->restored_values = NULL;
+	g->restored_count = g->restored_capacity = 0;
+	begin(g);
+}
+
+/* ---- what comes and goes ---- */
+
+uint64_t gossip_value_added(struct gossip *g, struct record *record)
+{
+	g->values_changed = true;
+	return kv_add(g->kv, record, record == g->storing ? g->storing_number : 0);
+}
+
+void gossip_value_removed(struct gossip *g, const struct record *record)
+{
+	kv_remove(g->kv, record);
+}
+
+void gossip_value_review(struct gossip *g)
+{
+	if (g->started)
+		kv_review(g->kv, VALUE_MESH, strlen(VALUE_MESH));
+}
+
+void gossip_value_publish(struct gossip *g, struct own_record *own)
+{
+	own->number = kv_reserve(g->kv);
+	own->published = g->time.now;
+}
+
+static bool is_held(const struct gossip *g, const struct own_record *own)
+{
+	return mtime_diff_ms(g->time.now, own->published) <= HOLD_MS;
+}
+
+void gossip_value_storing(struct gossip *g, const struct own_record *own)
+{
+	bool kept = is_held(g, own) || kv_cursor(g->kv) == own->number;
+
+	g->storing_number = kept ? own->number : 0;
+}
+
+void gossip_value_tell(struct gossip *g)
+{
+	if (!g->values_changed)
+		return;
+	g->values_changed = false;
+	gossip_effect_add(g, EFFECT_VALUES, NULL, 0);
+}
+
+/* ---- looking ---- */
+
+static struct gossip_value shown(const struct kv_shown *shown)
+{
+	const struct record *record = shown->record;
+	struct gossip_value ret = {.key = record->key,
+		.key_size = record->key_size,
+		.author = record->author,
+		.stamp = record->stamp,
+		.cursor = shown->number};
+	struct value value;
+
+	if (!shown->deleted && value_decode(record, &value) == 0) {
+		ret.value = value.bytes;
+		ret.value_size = value.size;
+	}
+	return ret;
+}
+
+bool gossip_value(
+	const struct gossip *g, const void *key, size_t key_size, struct gossip_value *ret)
+{
+	struct kv_shown found;
+
+	if (!g->kv || !kv_get(g->kv, key, key_size, &found) || found.deleted)
+		return false;
+	*ret = shown(&found);
+	return true;
+}
+
+bool gossip_value_next(const struct gossip *g, const void *prefix, size_t prefix_size,
+	const void *after, size_t after_size, struct gossip_value *ret)
+{
+	struct kv_shown found;
+
+	while (g->kv && kv_next(g->kv, prefix, prefix_size, after, after_size, &found)) {
+		if (!found.deleted) {
+			*ret = shown(&found);
+			return true;
+		}
+		after = found.record->key;
+		after_size = found.record->key_size;
+	}
+	return false;
+}
+
+/* The number before which all changes are there, UINT64_MAX: of all that there are. */
+static uint64_t horizon(const struct gossip *g)
+{
+	for (const struct own_record *own = g->own_first; own; own = own->next) {
+		if (own->number && is_held(g, own))
+			return own->number;
+	}
+	return UINT64_MAX;
+}
+
+bool gossip_value_since(const struct gossip *g, uint64_t cursor, struct gossip_value *ret)
+{
+	struct kv_shown found;
+
+	if (!g->kv || !kv_since(g->kv, cursor, &found) || found.number >= horizon(g))
+		return false;
+	*ret = shown(&found);
+	return true;
+}
+
+uint64_t gossip_value_cursor(const struct gossip *g)
+{
+	uint64_t most = horizon(g);
+
+	if (!g->kv)
+		return 0;
+	return most == UINT64_MAX ? kv_cursor(g->kv) : most - 1;
+}
+
+int gossip_value_check(struct gossip *g, uint64_t cursor)
+{
+	if (cursor == 0)
+		return 0;
+	if (!g->kv || cursor > kv_cursor(g->kv))
+		return gossip_fail(g, ERR_INVALID,
+			"that cursor is not of this node: start again without --since");
+	if (cursor < kv_floor(g->kv))
+		return gossip_fail(g, ERR_EXPIRED,
+			"that cursor is so old that what was deleted since is not known any more: "
+			"start again without --since");
+	return 0;
+}
+
+/* ---- putting ---- */
+
+static int check_key(struct gossip *g, const void *key, size_t key_size)
+{
+	if (!value_key_is_valid(key, key_size))
+		return gossip_fail(g, ERR_INVALID,
+			"a key is 1 to %d bytes of UTF-8 without control characters",
+			VALUE_KEY_MAX);
+	if (value_key_is_mesh(key, key_size))
+		return gossip_command_need_admin(g, "writes keys under `" VALUE_MESH "`");
+	if (g->state != GOSSIP_RUNNING)
+		return gossip_fail(g, ERR_STATE,
+			"this node is %s: it belongs to no mesh that it could write to",
+			gossip_state_label(g->state));
+	return 0;
+}
+
+/* Others hold back what is more than a minute ahead of their clocks. */
+static int check_clock(struct gossip *g, uint64_t stamp)
+{
+	int64_t offset_ms, ahead_ms;
+
+	if (!gossip_clock_offset(g, &offset_ms))
+		return 0;
+	ahead_ms = hlc_stamp_ms(stamp) - (g->time.wall.ms + offset_ms);
+	if (ahead_ms <= HLC_AHEAD_MAX_MS)
+		return 0;
+	return gossip_fail(g, ERR_FUTURE,
+		"this node is %lld s ahead of the other members' clocks, who would not take what "
+		"it writes: set its clock, and check that it is kept synchronised",
+		(long long)(ahead_ms / 1000));
+}
+
+/* What is on its way to the disk counts as well; whether it replaces anything is not looked at. */
+static int check_room(struct gossip *g, const struct record *record)
+{
+	const struct record *held =
+		store_slot(g->store, &record->author, RECORD_VALUE, record->key, record->key_size);
+	struct store_usage usage = store_usage(g->store, &record->author);
+	bool deleted = value_is_tombstone(record);
+
+	for (const struct own_record *own = g->own_first; own; own = own->next) {
+		if (own->number) {
+			usage.records++;
+			usage.size_bytes += own->record->size;
+		}
+	}
+	if (held) {
+		usage.records--;
+		usage.size_bytes -= held->size;
+	}
+	if (usage.records + 1 <= usage.records_max &&
+		usage.size_bytes + record->size <= usage.size_max)
+		return 0;
+	return gossip_fail(g, ERR_LIMIT,
+		"what this node may %s is used up (%zu keys and %zu KiB): %s",
+		deleted ? "delete" : "write", usage.records_max, usage.size_max / 1024,
+		deleted ? "deletions are remembered for 10 days; wait, or let another member do it"
+			: "delete keys that it has written, or have an admin `meshctl grant` it "
+			  "`writer`");
+}
+
+/* value NULL: deletes. */
+static int publish(struct gossip *g, const void *key, size_t key_size, const void *value,
+	size_t value_size, uint64_t *ret_stamp, uint64_t *ret_ticket)
+{
+	struct record_draft draft = {.type = RECORD_VALUE, .key = key, .key_size = key_size};
+	struct record *record = NULL;
+	struct pack pack;
+	int err;
+
+	pack_init_growing(&pack, RECORD_VALUE_MAX);
+	value_encode(value, value_size, &pack);
+	draft.value = pack.data;
+	draft.value_size = pack.size;
+	draft.stamp = hlc_next(&g->hlc, gossip_mesh_time(g));
+	err = pack_status(&pack);
+	if (!err)
+		err = check_clock(g, draft.stamp);
+	if (!err)
+		err = record_sign(&g->mesh, g->config.identity, &draft, &record);
+	if (!err)
+		err = check_room(g, record);
+	if (err)
+		goto out;
+	*ret_stamp = record->stamp;
+	gossip_publish_signed(g, record_ref(record));
+	*ret_ticket = g->ticket;
+	gossip_turn(g);
+out:
+	record_unref(record);
+	pack_done(&pack);
+	return err;
+}
+
+int gossip_put(struct gossip *g, struct gossip_time time, const void *key, size_t key_size,
+	const void *value, size_t value_size, uint64_t *ret_stamp, uint64_t *ret_ticket)
+{
+	int err;
+
+	g->time = time;
+	err = check_key(g, key, key_size);
+	if (!err && value_size > VALUE_SIZE_MAX)
+		err = gossip_fail(
+			g, ERR_TOO_BIG, "a value is at most %d KiB", VALUE_SIZE_MAX / 1024);
+	return err ? err
+		   : publish(g, key, key_size, value ? value : "", value_size, ret_stamp,
+			     ret_ticket);
+}
+
+int gossip_delete(struct gossip *g, struct gossip_time time, const void *key, size_t key_size,
+	uint64_t *ret_stamp, uint64_t *ret_ticket)
+{
+	struct gossip_value held;
+	int err;
+
+	g->time = time;
+	err = check_key(g, key, key_size);
+	if (!err && !gossip_value(g, key, key_size, &held))
+		err = gossip_fail(
+			g, ERR_UNKNOWN, "there is no key `%.*s`", (int)key_size, (const char *)key);
+	return err ? err : publish(g, key, key_size, NULL, 0, ret_stamp, ret_ticket);
+}
