@@ -14,6 +14,7 @@ static const struct verb *const verbs[] = {
 	&verb_status,
 	&verb_show,
 	&verb_revoke,
+	&verb_rotate,
 	&verb_events,
 	&verb_doctor,
 };

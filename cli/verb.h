@@ -67,7 +67,7 @@ struct verb {
 };
 
 extern const struct verb verb_init, verb_invite, verb_invites, verb_uninvite, verb_join, verb_leave,
-	verb_status, verb_show, verb_revoke, verb_events, verb_doctor;
+	verb_status, verb_show, verb_revoke, verb_rotate, verb_events, verb_doctor;
 
 /* The verb that these words begin with, and how many of them are its name; NULL: there is none. */
 const struct verb *verb_find(int argc, char **argv, int *ret_words);

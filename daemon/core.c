@@ -22,6 +22,7 @@ static int make(struct daemon *daemon, const struct id *mesh, uint64_t generatio
 		.identity = &daemon->keys->identity,
 		/* Without a data plane the key is told all the same; the port of 0 says it. */
 		.wireguard = &daemon->keys->wireguard,
+		.wireguard_next = daemon->keys->has_next ? &daemon->keys->next : NULL,
 		.root = daemon->keys->has_root ? &daemon->keys->root : NULL,
 		.mesh = mesh,
 		.generation = generation,

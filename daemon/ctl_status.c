@@ -206,7 +206,7 @@ void ctl_status_put_person(
 		ctl_put_text(out, "name", "root key");
 	} else if (gossip_member(gossip, id, &member)) {
 		ctl_put_text(out, "name", member.standing->name);
-		sodium_memzero(member.preshared, sizeof(member.preshared));
+		gossip_member_wipe(&member);
 	} else {
 		ctl_put_nil(out, "name");
 	}
@@ -241,7 +241,7 @@ void ctl_status_put_member(struct pack *out, struct daemon *daemon, const struct
 	ctl_put_endpoint(out, "reached", &member.reached);
 	ctl_put_text(out, "version", member.has_descriptor ? member.descriptor.version : NULL);
 	ctl_put_number(out, "mtu", member.has_descriptor ? member.descriptor.mtu : 0);
-	sodium_memzero(member.preshared, sizeof(member.preshared));
+	gossip_member_wipe(&member);
 }
 
 static void put_members(struct pack *out, struct daemon *daemon)

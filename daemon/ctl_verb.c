@@ -7,6 +7,7 @@
 #include "daemon/ctl_events.h"
 #include "daemon/ctl_invite.h"
 #include "daemon/ctl_put.h"
+#include "daemon/ctl_rotate.h"
 #include "daemon/ctl_status.h"
 
 void ctl_verb_refuse(struct ctl_client *client, int err)
@@ -84,7 +85,7 @@ static void run_revoke(struct ctl_client *client, const struct ipc_request *requ
 		return;
 	if (gossip_member(daemon->gossip, &task->id, &member)) {
 		strcpy(task->name, member.standing->name);
-		sodium_memzero(member.preshared, sizeof(member.preshared));
+		gossip_member_wipe(&member);
 	}
 	err = gossip_revoke(
 		daemon->gossip, daemon_time(daemon), &task->id, reason ? reason : "", &ticket);
@@ -122,7 +123,7 @@ static void run_show(struct ctl_client *client, const struct ipc_request *reques
 			ipc_request_text(request, IPC_ARG_NODE));
 		return;
 	}
-	sodium_memzero(member.preshared, sizeof(member.preshared));
+	gossip_member_wipe(&member);
 	out = ctl_client_begin(client);
 	frame = ipc_reply_begin_ok(out);
 	ctl_status_put_member(out, client->daemon, &node);
@@ -154,6 +155,7 @@ void ctl_verb_run(struct ctl_client *client, const struct ipc_request *request)
 		[IPC_VERB_STATUS] = run_status,
 		[IPC_VERB_SHOW] = run_show,
 		[IPC_VERB_REVOKE] = run_revoke,
+		[IPC_VERB_ROTATE] = ctl_rotate_run,
 		[IPC_VERB_EVENTS] = ctl_events_run,
 		[IPC_VERB_DOCTOR] = run_doctor,
 	};

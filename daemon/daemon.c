@@ -20,6 +20,7 @@
 #include "daemon/loop.h"
 #include "daemon/notify.h"
 #include "daemon/recon.h"
+#include "daemon/rotate.h"
 #include "daemon/statedir.h"
 
 #define SYNCED_LOOK_MS 5000 /* how often the kernel is asked whether the clock is synchronised */
@@ -27,6 +28,7 @@
 /* The rooms with a life of their own, started in this order and stopped in the other. */
 static const struct daemon_part *const parts[] = {
 	&recon_part,
+	&rotate_part,
 	&ctl_part,
 };
 
@@ -102,6 +104,7 @@ static const struct loop_hooks loop_hooks = {
 	.changed = parts_changed,
 	.joined = daemon_mesh_joined,
 	.left = daemon_mesh_left,
+	.key = rotate_switched,
 };
 
 void daemon_addresses_changed(struct daemon *daemon)

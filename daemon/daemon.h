@@ -30,6 +30,7 @@ struct events;
 struct keyfile;
 struct loop;
 struct recon;
+struct rotate;
 struct state;
 struct transport;
 struct addresses;
@@ -73,6 +74,7 @@ struct daemon_part {
 	X(RESTART)   /* settings that take effect at a start */ \
 	X(WIREGUARD) /* the data plane is not up, and why */    \
 	X(NETWORK)   /* addresses or routes are not set */      \
+	X(ROTATE)    /* the next key waits for long */          \
 	X(MESH)	     /* this node is revoked, or unwanted */
 
 enum daemon_warning {
@@ -95,6 +97,7 @@ struct daemon {
 	struct loop *turn; /* loop.c */
 	struct ctl *ctl;
 	struct recon *recon;
+	struct rotate *rotate;
 	wtime_t started;
 	bool synced; /* the kernel vouches for the wall clock; asked again at synced_until */
 	mtime_t synced_until;

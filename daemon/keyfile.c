@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "gossip/base/text.h"
@@ -16,14 +17,18 @@ enum line {
 	LINE_IDENTITY,
 	LINE_WIREGUARD,
 	LINE_NEXT,
+	LINE_MADE,
+	LINE_NEXT_MADE,
 	LINE_ROOT,
 	LINE_EXPORTED,
 	LINE_MESH,
 	LINES,
 };
 
-static const char *const line_names[LINES] = {
-	"identity", "wireguard", "wireguard-next", "root", "root-exported", "mesh"};
+static const char *const line_names[LINES] = {"identity", "wireguard", "wireguard-next",
+	"wireguard-made", "wireguard-next-made", "root", "root-exported", "mesh"};
+
+#define SECONDS_DIGITS_MAX 12 /* 30,000 years */
 
 static int complain(char error[KEYFILE_ERROR_SIZE], int err, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -51,12 +56,27 @@ static struct keys *line_keys(struct keyfile *file, enum line line)
 		return &file->next;
 	case LINE_ROOT:
 		return &file->root;
+	case LINE_MADE:
+	case LINE_NEXT_MADE:
 	case LINE_EXPORTED:
 	case LINE_MESH:
 	case LINES:
 		break;
 	}
 	return NULL;
+}
+
+static int take_seconds(const char *value, wtime_t *ret)
+{
+	int64_t seconds = 0;
+	size_t size = strlen(value);
+
+	if (size == 0 || size > SECONDS_DIGITS_MAX || strspn(value, "0123456789") != size)
+		return ERR_MALFORMED;
+	while (*value)
+		seconds = seconds * 10 + (*value++ - '0');
+	ret->ms = seconds * 1000;
+	return 0;
 }
 
 static int take_value(struct keyfile *file, enum line line, const char *value)
@@ -69,6 +89,10 @@ static int take_value(struct keyfile *file, enum line line, const char *value)
 		file->root_exported = true;
 		return strcmp(value, "true") ? ERR_MALFORMED : 0;
 	}
+	if (line == LINE_MADE)
+		return take_seconds(value, &file->wireguard_made);
+	if (line == LINE_NEXT_MADE)
+		return take_seconds(value, &file->next_made);
 	err = text_parse_key(value, bytes);
 	if (!err && keys)
 		keys_from_seed(bytes, keys);
@@ -140,6 +164,12 @@ static void put_seed(char **at, const char *name, const struct keys *keys)
 	sodium_memzero(text, sizeof(text));
 }
 
+static void put_seconds(char **at, const char *name, wtime_t when)
+{
+	if (when.ms >= 1000)
+		*at += sprintf(*at, "%s = %lld\n", name, (long long)when.ms / 1000);
+}
+
 /* Into KEYFILE_SIZE_MAX bytes; the length. */
 static size_t format(const struct keyfile *file, char *text)
 {
@@ -149,8 +179,11 @@ static size_t format(const struct keyfile *file, char *text)
 	at += sprintf(at, "# The secrets of this node. Whoever has them is this node.\n");
 	put_seed(&at, line_names[LINE_IDENTITY], &file->identity);
 	put_seed(&at, line_names[LINE_WIREGUARD], &file->wireguard);
-	if (file->has_next)
+	put_seconds(&at, line_names[LINE_MADE], file->wireguard_made);
+	if (file->has_next) {
 		put_seed(&at, line_names[LINE_NEXT], &file->next);
+		put_seconds(&at, line_names[LINE_NEXT_MADE], file->next_made);
+	}
 	if (file->has_root)
 		put_seed(&at, line_names[LINE_ROOT], &file->root);
 	if (file->has_root && file->root_exported)
@@ -213,6 +246,7 @@ void keyfile_fresh(struct keyfile *file)
 	keys_from_seed(seed, &file->identity);
 	randombytes_buf(seed, sizeof(seed));
 	keys_from_seed(seed, &file->wireguard);
+	file->wireguard_made.ms = (int64_t)time(NULL) * 1000;
 	sodium_memzero(seed, sizeof(seed));
 }
 

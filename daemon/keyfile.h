@@ -5,6 +5,7 @@
  *   identity = base64 of the 32-byte Ed25519 seed
  *   wireguard = the same, of the WireGuard key's Ed25519 form
  *   wireguard-next = the same, while a next key is announced
+ *   wireguard-made, wireguard-next-made = when, in seconds since 1970
  *   root = the same, on the node that holds the mesh's root key
  *   root-exported = true, once a copy of it has left the machine
  *   mesh = base64 of the mesh's id: what this node belongs to, should the database be lost
@@ -15,10 +16,11 @@
 #ifndef MESHD_DAEMON_KEYFILE_H
 #define MESHD_DAEMON_KEYFILE_H
 
+#include "gossip/base/mtime.h"
 #include "gossip/crypto/keys.h"
 
 #define KEYFILE_NAME	   "keys"
-#define KEYFILE_SIZE_MAX   4096 /* six lines of at most 70 characters, and comments */
+#define KEYFILE_SIZE_MAX   4096 /* eight lines of at most 70 characters, and comments */
 #define KEYFILE_ERROR_SIZE 512
 
 /* In memory that is locked, guarded and wiped (sodium_malloc). */
@@ -26,6 +28,7 @@ struct keyfile {
 	struct keys identity, wireguard;
 	bool has_next, has_root, root_exported, has_mesh;
 	struct keys next;
+	wtime_t wireguard_made, next_made; /* 0: not known */
 	struct keys root;
 	struct id mesh;
 };

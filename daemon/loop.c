@@ -247,6 +247,9 @@ static void take_effect(struct daemon *daemon, const struct gossip_effect *effec
 	case EFFECT_LEFT:
 		daemon->turn->left = true;
 		break;
+	case EFFECT_KEY:
+		daemon->turn->hooks->key(daemon);
+		break;
 	case EFFECT_PERSIST_NUMBER:
 	case EFFECT_VALUES:
 		break;

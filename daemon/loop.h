@@ -17,6 +17,8 @@ struct loop_hooks {
 	/* EFFECT_JOINED and EFFECT_LEFT; text is good during the call. */
 	void (*joined)(struct daemon *daemon, int err, const char *text);
 	void (*left)(struct daemon *daemon);
+	/* EFFECT_KEY: what follows is sent when it returns. */
+	void (*key)(struct daemon *daemon);
 };
 
 /* hooks are borrowed. Handles are in the loop from here on. */

@@ -1,10 +1,12 @@
 #include "daemon/plan.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sodium.h>
 
 #include "gossip/trust/address.h"
 #include "wg/array.h"
+#include "wg/net_link.h"
 
 /* One who may be a peer; sorted copies of pointers to them find clashes. */
 struct entry {
@@ -12,7 +14,17 @@ struct entry {
 	uint64_t stamp; /* of its admission: the older one keeps what two claim */
 	bool self, out;
 	struct prefix addresses[PLAN_ADDRESSES]; /* family 0: not its own */
-	struct wg_peer peer;
+	struct wg_peer peer;			 /* by the key that it uses */
+	/* While it rotates: by the other one, without addresses. */
+	bool has_other;
+	struct wg_peer other;
+	uint8_t announced[WG_KEY_SIZE]; /* one of the two */
+};
+
+struct key_claim {
+	const uint8_t *key;
+	struct entry *entry;
+	bool other;
 };
 
 struct claim {
@@ -25,7 +37,7 @@ struct builder {
 	const struct plan_input *input;
 	struct plan plan;
 	struct entry *entries;
-	size_t count, capacity;
+	size_t count, capacity, others;
 };
 
 uint16_t plan_mtu(uint16_t configured, uint32_t underlay_mtu)
@@ -82,6 +94,11 @@ static bool seen_elsewhere(const struct gossip_member *member)
 	return true;
 }
 
+static const struct wg_peer *observed(const struct builder *builder, const uint8_t *key)
+{
+	return builder->input->have ? wg_device_peer(builder->input->have, key) : NULL;
+}
+
 static int choose_endpoint(const struct builder *builder, struct paths *paths, mtime_t now,
 	const struct gossip_member *member, struct wg_peer *peer)
 {
@@ -93,14 +110,13 @@ static int choose_endpoint(const struct builder *builder, struct paths *paths, m
 	struct paths_choice choice;
 	int err;
 
-	memcpy(belief.wireguard_public, member->wireguard_public, WG_KEY_SIZE);
+	memcpy(belief.wireguard_public, peer->public_key, WG_KEY_SIZE);
 	for (size_t i = 0; i < member->candidate_count; i++)
 		if (outside_overlay(builder, &member->candidates[i].ip))
 			candidates[belief.candidate_count++] = member->candidates[i];
 	belief.reached = member->reached.ip.family && belief.candidate_count &&
 			 ip_equal(&candidates[0].ip, &member->reached.ip);
-	belief.added = builder->input->have &&
-		       !wg_device_peer(builder->input->have, member->wireguard_public);
+	belief.added = builder->input->have && !observed(builder, peer->public_key);
 	err = paths_choose(paths, now, &belief, &choice);
 	if (err)
 		return err;
@@ -114,10 +130,51 @@ static int choose_endpoint(const struct builder *builder, struct paths *paths, m
 	return 0;
 }
 
+static void set_keys(struct wg_peer *peer, const uint8_t *public_key, const uint8_t *preshared_key)
+{
+	memcpy(peer->public_key, public_key, WG_KEY_SIZE);
+	memcpy(peer->preshared_key, preshared_key, WG_KEY_SIZE);
+}
+
+/* By the current key, until a handshake by the announced one shows that the member has switched: no
+ * other could have made it. */
+static void choose_keys(
+	struct builder *builder, const struct gossip_member *member, struct entry *entry)
+{
+	const struct wg_peer *next;
+
+	set_keys(&entry->peer, member->wireguard_public, member->preshared);
+	if (!member->has_next)
+		return;
+	entry->has_other = true;
+	builder->others++;
+	memcpy(entry->announced, member->next_public, WG_KEY_SIZE);
+	set_keys(&entry->other, member->next_public, member->next_preshared);
+	next = observed(builder, member->next_public);
+	if (next && next->last_handshake.ms) {
+		entry->other = entry->peer;
+		set_keys(&entry->peer, member->next_public, member->next_preshared);
+	}
+}
+
+/* Where the member is reached by the key in use it will be reached by the next one. */
+static void place_other(const struct builder *builder, struct entry *entry)
+{
+	const struct wg_peer *used = observed(builder, entry->peer.public_key);
+	const struct wg_peer *other = observed(builder, entry->other.public_key);
+
+	entry->other.endpoint = used && used->endpoint.ip.family && !entry->peer.endpoint_set
+					? used->endpoint
+					: entry->peer.endpoint;
+	/* WireGuard has learned none for it, as nobody uses it yet. */
+	entry->other.endpoint_set = other && !other->last_handshake.ms;
+}
+
 static int add_member(struct builder *builder, struct paths *paths, mtime_t now,
 	const struct gossip_member *member)
 {
 	struct entry *entry;
+	int err;
 
 	if (member->standing->standing != AUTHORITY_MEMBER || member->self)
 		return 0;
@@ -133,11 +190,13 @@ static int add_member(struct builder *builder, struct paths *paths, mtime_t now,
 	entry->stamp = member->standing->stamp;
 	entry->addresses[0] = host_prefix(&member->address6);
 	entry->addresses[1] = host_prefix(&member->address4);
-	memcpy(entry->peer.public_key, member->wireguard_public, WG_KEY_SIZE);
-	memcpy(entry->peer.preshared_key, member->preshared, WG_KEY_SIZE);
+	choose_keys(builder, member, entry);
 	if (builder->input->behind_nat || seen_elsewhere(member))
 		entry->peer.keepalive_s = PLAN_KEEPALIVE_S;
-	return choose_endpoint(builder, paths, now, member, &entry->peer);
+	err = choose_endpoint(builder, paths, now, member, &entry->peer);
+	if (!err && entry->has_other)
+		place_other(builder, entry);
+	return err;
 }
 
 static int add_members(struct builder *builder, struct paths *paths, mtime_t now)
@@ -148,7 +207,7 @@ static int add_members(struct builder *builder, struct paths *paths, mtime_t now
 
 	while (!err && builder->input->next_member(builder->input->source, &index, &member)) {
 		err = add_member(builder, paths, now, &member);
-		sodium_memzero(member.preshared, sizeof(member.preshared));
+		gossip_member_wipe(&member);
 	}
 	return err;
 }
@@ -184,31 +243,43 @@ static int compare_rank(const struct entry *a, const struct entry *b)
 
 static int compare_keys(const void *left, const void *right)
 {
-	const struct entry *a = *(struct entry *const *)left, *b = *(struct entry *const *)right;
-	int order = memcmp(a->peer.public_key, b->peer.public_key, WG_KEY_SIZE);
+	const struct key_claim *a = left, *b = right;
+	int order = memcmp(a->key, b->key, WG_KEY_SIZE);
 
-	return order ? order : compare_rank(a, b);
+	if (order)
+		return order;
+	if (a->other != b->other)
+		return a->other ? 1 : -1;
+	return compare_rank(a->entry, b->entry);
 }
 
 /* WireGuard has one peer for a key. Each proof is made by the key's owner, so two nodes with one
  * key are one operator's doing; it must not stop anybody else's overlay. */
 static int settle_keys(struct builder *builder)
 {
-	struct entry **sorted = calloc(builder->count, sizeof(struct entry *));
+	struct key_claim *claims = calloc(builder->count + builder->others, sizeof(*claims));
+	size_t count = 0;
 
-	if (!sorted)
+	if (!claims)
 		return ERR_NOMEM;
-	for (size_t i = 0; i < builder->count; i++)
-		sorted[i] = &builder->entries[i];
-	qsort(sorted, builder->count, sizeof(*sorted), compare_keys);
-	for (size_t i = 1; i < builder->count; i++) {
-		if (memcmp(sorted[i]->peer.public_key, sorted[i - 1]->peer.public_key,
-			    WG_KEY_SIZE) != 0)
+	for (size_t i = 0; i < builder->count; i++) {
+		struct entry *entry = &builder->entries[i];
+
+		claims[count++] = (struct key_claim){entry->peer.public_key, entry, false};
+		if (entry->has_other)
+			claims[count++] = (struct key_claim){entry->other.public_key, entry, true};
+	}
+	qsort(claims, count, sizeof(*claims), compare_keys);
+	for (size_t i = 1; i < count; i++) {
+		if (memcmp(claims[i].key, claims[i - 1].key, WG_KEY_SIZE) != 0)
 			continue;
-		sorted[i]->out = true;
+		if (claims[i].other)
+			claims[i].entry->has_other = false;
+		else
+			claims[i].entry->out = true;
 		builder->plan.clashes++;
 	}
-	free(sorted);
+	free(claims);
 	return 0;
 }
 
@@ -261,6 +332,36 @@ static int put_peer(struct wg_device *device, const struct entry *entry)
 	return err;
 }
 
+/* Beside those in use, as far as there is room: who lacks one finds it when it is in use. */
+static int put_others(struct builder *builder)
+{
+	struct wg_device *device = &builder->plan.device;
+	struct wg_peer *peer;
+	int err = 0;
+
+	if (!builder->others)
+		return 0;
+	builder->plan.nexts = calloc(builder->others, sizeof(*builder->plan.nexts));
+	if (!builder->plan.nexts)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < builder->count && !err; i++) {
+		const struct entry *entry = &builder->entries[i];
+		struct plan_next *next = &builder->plan.nexts[builder->plan.next_count];
+
+		if (!entry->has_other || entry->out || device->peer_count == WG_PEERS_MAX)
+			continue;
+		err = wg_device_add_peer(device, entry->other.public_key, &peer);
+		if (err)
+			break;
+		*peer = entry->other; /* it owns nothing */
+		next->node = entry->id;
+		next->used = memcmp(entry->peer.public_key, entry->announced, WG_KEY_SIZE) == 0;
+		memcpy(next->key, entry->announced, WG_KEY_SIZE);
+		builder->plan.next_count++;
+	}
+	return err;
+}
+
 static int put_device(struct builder *builder)
 {
 	const struct plan_input *input = builder->input;
@@ -274,6 +375,8 @@ static int put_device(struct builder *builder)
 	for (size_t i = 0; i < builder->count && !err; i++)
 		if (!builder->entries[i].self && !builder->entries[i].out)
 			err = put_peer(device, &builder->entries[i]);
+	if (!err)
+		err = put_others(builder);
 	return err ? err : wg_device_seal(device);
 }
 
@@ -290,11 +393,20 @@ static void put_routes(struct builder *builder)
 			(struct net_route_want){.dst = status->charter.prefix4};
 }
 
+static void put_mark(struct builder *builder)
+{
+	char id[TEXT_ID_SIZE];
+
+	text_id(&builder->input->status->node, id);
+	snprintf(builder->plan.mark, sizeof(builder->plan.mark), NET_LINK_MARK "%.16s", id);
+}
+
 static int build(struct builder *builder, struct paths *paths, mtime_t now)
 {
 	int err;
 
 	builder->plan.up = true;
+	put_mark(builder);
 	builder->plan.mtu = plan_mtu(builder->input->mtu, builder->input->underlay_mtu);
 	put_routes(builder);
 	err = add_self(builder);
@@ -331,5 +443,6 @@ int plan_make(const struct plan_input *input, struct paths *paths, mtime_t now, 
 void plan_done(struct plan *plan)
 {
 	wg_device_done(&plan->device);
+	free(plan->nexts);
 	*plan = (struct plan){0};
 }

@@ -18,14 +18,26 @@
 #define PLAN_KEEPALIVE_S  25   /* routers forget a UDP flow after 30 s */
 #define PLAN_ADDRESSES	  2    /* one of each family */
 
+/* A key that a member announces; WireGuard is to have it beside the member's current one. */
+struct plan_next {
+	struct id node;
+	uint8_t key[WG_KEY_SIZE];
+	bool used; /* the member has switched: it has the addresses */
+};
+
+#define PLAN_MARK_SIZE 32
+
 struct plan {
 	bool up; /* false: there is to be no interface, and all else here is empty */
 	struct wg_device device;
+	char mark[PLAN_MARK_SIZE]; /* an interface that bears it is this node's, whatever its key */
 	uint16_t mtu;
 	struct prefix addresses[PLAN_ADDRESSES];
 	size_t address_count;
 	struct net_route_want routes[PLAN_ADDRESSES];
 	size_t route_count;
+	struct plan_next *nexts;
+	size_t next_count;
 	/* Members whose WireGuard key, and addresses that, another member with an older admission
 	 * has: left out. */
 	size_t clashes;

@@ -27,13 +27,16 @@ static int stop(struct nl *nl, const struct config *config, enum wg_backend_kind
 static int take_down(struct nl *nl, const struct config *config, const struct net_link *link)
 {
 	bool userspace = strcmp(link->kind, "tun") == 0, marked = false;
-	int err;
+	int err = 0;
 
 	if (!userspace && strcmp(link->kind, "wireguard") != 0) {
 		log_warn("interface %s is no WireGuard interface: left alone", link->name);
 		return 0;
 	}
-	err = recon_net_marked(nl, link->ifindex, &marked);
+	if (strncmp(link->alias, NET_LINK_MARK, strlen(NET_LINK_MARK)) == 0)
+		marked = true;
+	else
+		err = recon_net_marked(nl, link->ifindex, &marked);
 	if (err) {
 		log_error("cannot read interface %s: %s", link->name, nl_error(nl));
 		return ERR_SYSTEM;

@@ -1,10 +1,12 @@
 #include "daemon/recon_wg.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 #include <sodium.h>
 
 #include "daemon/log.h"
+#include "wg/net_link.h"
 
 enum wg_backend_kind recon_wg_kind(const struct config *config)
 {
@@ -84,16 +86,30 @@ static int fail(struct recon_wg *wg, int err, mtime_t now, struct recon_faults *
 	return err;
 }
 
+/* So that it is known as ours before it bears anything else of ours. */
+static void mark(const struct recon_wg *wg, struct nl *nl, const struct net_link *link,
+	const struct plan *plan)
+{
+	if (strcmp(link->alias, plan->mark) != 0 &&
+		net_link_set_alias(nl, link->ifindex, plan->mark))
+		log_debug("interface %s cannot be marked: %s", wg->backend->name, nl_error(nl));
+}
+
 /* Whoever made an interface gave it a key; from then on it is theirs. */
-static int claim(
-	struct recon_wg *wg, const struct plan *plan, mtime_t now, struct recon_faults *faults)
+static int claim(struct recon_wg *wg, struct nl *nl, const struct plan *plan, mtime_t now,
+	struct recon_faults *faults)
 {
 	const struct wg_device *have = &wg->sync.have;
+	struct net_link link;
+	bool known;
 
 	if (wg->owned == wg->backend->generation)
 		return 0;
-	wg->foreign = !sodium_is_zero(have->private_key, WG_KEY_SIZE) &&
-		      sodium_memcmp(have->private_key, plan->device.private_key, WG_KEY_SIZE) != 0;
+	known = net_link_get(nl, wg->backend->name, &link) == 0;
+	wg->foreign =
+		!sodium_is_zero(have->private_key, WG_KEY_SIZE) &&
+		sodium_memcmp(have->private_key, plan->device.private_key, WG_KEY_SIZE) != 0 &&
+		!(known && strcmp(link.alias, plan->mark) == 0);
 	if (wg->foreign) {
 		recon_fault_set(faults, RECON_DEVICE, now,
 			"WireGuard interface %s exists and has another key: it is not this node's "
@@ -102,16 +118,18 @@ static int claim(
 			wg->backend->name);
 		return ERR_STATE;
 	}
+	if (known)
+		mark(wg, nl, &link, plan);
 	wg->owned = wg->backend->generation;
 	return 0;
 }
 
-int recon_wg_look(
-	struct recon_wg *wg, const struct plan *plan, mtime_t now, struct recon_faults *faults)
+int recon_wg_look(struct recon_wg *wg, struct nl *nl, const struct plan *plan, mtime_t now,
+	struct recon_faults *faults)
 {
 	int err = wg_sync_look(&wg->sync, wg->backend);
 
-	return err ? fail(wg, err, now, faults) : claim(wg, plan, now, faults);
+	return err ? fail(wg, err, now, faults) : claim(wg, nl, plan, now, faults);
 }
 
 int recon_wg_apply(struct recon_wg *wg, const struct plan *plan, mtime_t now,

@@ -2,8 +2,9 @@
  * The overlay's WireGuard: whoever makes it run is started, watched and started again; what it has
  * is looked at, compared with the plan and put right at the cost of what differs.
  *
- * An interface of our name is ours when it has no key yet or this node's. Any other is refused:
- * nothing of it is touched.
+ * An interface of our name is ours when it has no key yet or this node's, or bears this node's mark
+ * (its alias): a daemon that ended in the middle of a rotation left one with the key before. Any
+ * other is refused: nothing of it is touched.
  */
 #ifndef MESHD_DAEMON_RECON_WG_H
 #define MESHD_DAEMON_RECON_WG_H
@@ -26,7 +27,7 @@ struct recon_wg {
 int recon_wg_step(struct recon_wg *wg, struct nl *nl, const struct config *config, mtime_t now,
 	struct recon_faults *faults) MUST_CHECK;
 /* Looks, and makes sure that the device is ours. */
-int recon_wg_look(struct recon_wg *wg, const struct plan *plan, mtime_t now,
+int recon_wg_look(struct recon_wg *wg, struct nl *nl, const struct plan *plan, mtime_t now,
 	struct recon_faults *faults) MUST_CHECK;
 /* Gives WireGuard what differs. ret_ops: how many operations it took. */
 int recon_wg_apply(struct recon_wg *wg, const struct plan *plan, mtime_t now,

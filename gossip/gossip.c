@@ -224,8 +224,10 @@ static void own_persisted(struct gossip *g, const struct own_record *own)
 		gossip_effect_event(g, &event);
 		return;
 	}
-	if (record->type == RECORD_DESCRIPTOR)
+	if (record->type == RECORD_DESCRIPTOR) {
 		gossip_join_own(g, record);
+		gossip_rotate_published(g, record);
+	}
 	if (record->type == RECORD_LEAVE && g->state == GOSSIP_LEAVING) {
 		g->leave_until = mtime_add_ms(g->time.now, swim_count(g->swim) ? LEAVE_TELL_MS : 0);
 		g->leave_next = g->time.now;
@@ -327,6 +329,7 @@ void gossip_close_mesh(struct gossip *g)
 	g->claim = 0;
 	g->round.active = false;
 	g->wanted_count = 0;
+	g->holds_next = MTIME_NEVER;
 }
 
 int gossip_new(struct gossip_config *config, struct gossip_time time, struct gossip **ret)
@@ -348,7 +351,7 @@ int gossip_new(struct gossip_config *config, struct gossip_time time, struct gos
 	g->sync_check = MTIME_NEVER;
 	g->leave_until = g->leave_next = MTIME_NEVER;
 	g->descriptor_dirty = true;
-	err = keys_wireguard_public(&config->wireguard->id, g->wireguard_public);
+	err = gossip_rotate_init(g);
 	if (err == 0 && config->mesh)
 		err = gossip_open_mesh(g, config->mesh);
 	if (err != 0) {
@@ -486,6 +489,7 @@ mtime_t gossip_deadline(const struct gossip *g)
 	next = mtime_min(next, gossip_contact_deadline(g));
 	next = mtime_min(next, gossip_sync_deadline(g));
 	next = mtime_min(next, gossip_fetch_deadline(g));
+	next = mtime_min(next, gossip_rotate_deadline(g));
 	next = mtime_min(next, spread_deadline(g->spread));
 	if (g->view_dirty)
 		next = mtime_min(next, g->view_next);
@@ -516,6 +520,7 @@ void gossip_tick(struct gossip *g, struct gossip_time time)
 		gossip_sync_tick(g);
 		gossip_fetch_tick(g);
 		gossip_contact_tick(g);
+		gossip_rotate_tick(g);
 		leave_tick(g);
 	}
 	gossip_turn(g);

@@ -46,12 +46,12 @@ struct gossip_time {
 };
 
 struct gossip_config {
-	const struct keys *identity; /* these three are borrowed for the core's life */
-	const struct keys *wireguard;
-	const struct keys *root; /* NULL unless this node holds the root */
-	const struct id *mesh;	 /* copied; NULL: belongs to none yet */
-	uint8_t seed[32];	 /* of all its randomness; wiped by gossip_new */
-	uint64_t generation;	 /* of this start; on disk, larger than any before */
+	const struct keys *identity; /* it and the root are borrowed for the core's life */
+	const struct keys *wireguard, *wireguard_next; /* NULL: no next key is announced */
+	const struct keys *root;		       /* NULL unless this node holds the root */
+	const struct id *mesh;			       /* copied; NULL: belongs to none yet */
+	uint8_t seed[32];    /* of all its randomness; wiped by gossip_new */
+	uint64_t generation; /* of this start; on disk, larger than any before */
 	char version[DESCRIPTOR_VERSION_MAX + 1]; /* of the software, told to members */
 	uint16_t wireguard_port;		  /* 0: no data plane here */
 	uint16_t mtu;				  /* of the overlay */
@@ -161,6 +161,18 @@ void gossip_set_endpoints(struct gossip *gossip, struct gossip_time time,
 void gossip_evidence(struct gossip *gossip, struct gossip_time time, const struct id *node);
 void gossip_set_mtu(struct gossip *gossip, struct gossip_time time, uint16_t mtu);
 
+/* Another WireGuard key, without losing traffic: gossip_rotate.c. */
+/* Tells the mesh which key this node will have next. ERR_STATE: it is no member. */
+int gossip_announce_key(
+	struct gossip *gossip, struct gossip_time time, const struct keys *next) MUST_CHECK;
+/* The announced key is the current one from now on. ERR_STATE: none is announced. Once that is on
+ * disk EFFECT_KEY says so, and what is sent after it tells everybody. */
+int gossip_switch_key(struct gossip *gossip, struct gossip_time time) MUST_CHECK;
+/* This node's WireGuard has the key that the member announces: it is told so until it has answered.
+ * Saying so again costs nothing. */
+void gossip_key_installed(struct gossip *gossip, struct gossip_time time, const struct id *node,
+	const uint8_t key[32]);
+
 /* What the last failed command wants a person to know: what, to what, what to do. */
 const char *gossip_error(const struct gossip *gossip);
 
@@ -208,8 +220,8 @@ int gossip_value_check(struct gossip *gossip, uint64_t cursor) MUST_CHECK;
 	X(MEMBER_STATE, "member_state") /* from, to, cause */                                  \
 	X(JOINED, "joined")                                                                    \
 	X(LEFT, "left")                                                                        \
-	X(REVOKED, "revoked") /* by, cause: the reason */                                      \
-	X(KEY_ROTATED, "key_rotated")                                                          \
+	X(REVOKED, "revoked")			/* by, cause: the reason */                    \
+	X(KEY_ROTATED, "key_rotated")		/* from, to: the public keys */                \
 	X(RECORD_REFUSED, "record_refused")	/* cause */                                    \
 	X(ADDRESS_MOVED, "address_moved")	/* from, to */                                 \
 	X(ENDPOINT_CHANGED, "endpoint_changed") /* from, to */                                 \
@@ -251,6 +263,7 @@ enum gossip_effect_kind {
 	EFFECT_LEFT,	/* the mesh knows: forget the identity */
 	EFFECT_PERSIST_NUMBER, /* ticket, name, number: keep it under that name */
 	EFFECT_VALUES,	       /* what keys show has changed: readers go on from their cursors */
+	EFFECT_KEY,	/* WireGuard is to have the announced key, before what follows is sent */
 };
 
 struct gossip_effect {
@@ -318,6 +331,9 @@ struct gossip_member {
 	struct descriptor descriptor;
 	bool has_wireguard; /* a peer to configure: keys below are set, self excluded */
 	uint8_t wireguard_public[32], preshared[32];
+	bool has_next; /* it announces another key, to be installed beside that one */
+	uint8_t next_public[32], next_preshared[32];
+	bool confirmed;		 /* it has installed the key that this node announces */
 	struct endpoint reached; /* where gossip reaches it now; family 0: nowhere */
 	/* where its WireGuard may listen, likeliest first: the reached address, then its
 	 * descriptor's */
@@ -326,9 +342,10 @@ struct gossip_member {
 };
 
 /* Members now, and those that left or were revoked in the last 24 h, sorted by id, self included.
- * false at the end; start with *index = 0. Wipe ret->preshared after use. */
+ * false at the end; start with *index = 0. gossip_member_wipe() after use. */
 bool gossip_member_next(const struct gossip *gossip, size_t *index, struct gossip_member *ret);
 bool gossip_member(const struct gossip *gossip, const struct id *node, struct gossip_member *ret);
+void gossip_member_wipe(struct gossip_member *member); /* its preshared keys */
 /* Name, id or unambiguous id prefix, of a member, or of a past one whose name no member has now.
  * ERR_UNKNOWN; ERR_INVALID when it fits two. */
 int gossip_resolve(const struct gossip *gossip, const char *text, struct id *ret) MUST_CHECK;

@@ -18,6 +18,7 @@
  *   gossip_command.c  what an operator says
  *   gossip_revoke.c   what takes membership away
  *   gossip_own.c      whether another machine bears this node's identity
+ *   gossip_rotate.c   another WireGuard key
  *   gossip_status.c   what an operator sees
  *
  * Inputs set bits and change state; gossip_turn(), at the end of each input, does the work they ask
@@ -99,6 +100,13 @@
 #define LEAVE_TELL_MS	  1500
 #define LEAVE_TELL_GAP_MS 250
 
+/* Of a key that was installed its owner is told again, until it answers, after HOLDS_GAP, doubling
+ * to HOLDS_GAP_MAX. Members that are told directly of a key that took another's place; the rest
+ * hear of it as of other news. */
+#define HOLDS_GAP_MS	 250
+#define HOLDS_GAP_MAX_MS 30000
+#define KEY_TOLD_MAX	 512
+
 /* Descriptors. Members whose word on our own address is remembered; between two of ours because of
  * changed addresses; of one member, so many are taken at once and so often in the long run, for
  * each is written on every node's disk. */
@@ -168,9 +176,26 @@ struct peer {
 	uint32_t claim;
 	mtime_t described; /* of the rate at which new ones are taken */
 	uint8_t wireguard_public[32];
-	struct ip address4; /* family 0: none, or lost in a clash */
+	struct peer_key *next; /* NULL: it announces none */
+	bool confirmed;	       /* it has installed the key that we announce */
+	struct ip address4;    /* family 0: none, or lost in a clash */
 	enum gossip_member_state state;
 	wtime_t since;
+};
+
+/* The key that a member announces. */
+struct peer_key {
+	uint8_t public[32];
+	bool installed; /* here, beside the current one */
+	bool told;	/* and it knows */
+	mtime_t tell_next;
+	int64_t gap_ms;
+};
+
+/* One of our own WireGuard keys, with the proof that it is ours. */
+struct own_key {
+	struct id id; /* Ed25519 form */
+	struct sig proof;
 };
 
 /* A record of our own that is not on disk yet: not in the store, not sent. */
@@ -289,7 +314,6 @@ struct gossip {
 	struct rng rng;
 	uint64_t session;
 	uint8_t challenge_key[16];
-	uint8_t wireguard_public[32];
 	/* now: set at the start of every input */
 	struct gossip_time time;
 	enum gossip_state state;
@@ -342,6 +366,13 @@ struct gossip {
 	mtime_t descriptor_next;
 	uint32_t claim;
 	struct ip address4;
+	/* its WireGuard key: as described; what WireGuard has, which follows once that is on disk
+	 */
+	struct own_key key, next_key;
+	bool has_next_key;
+	bool key_untold; /* the last descriptor on its way to the disk has another key */
+	uint8_t wireguard_public[32];
+	mtime_t holds_next; /* somebody is to be told that its key is installed here */
 	/* streams */
 	struct stream *streams;
 	size_t stream_count;
@@ -531,6 +562,19 @@ void gossip_contact_dialled(struct gossip *g, const struct stream *s);
 void gossip_contact_lost(struct gossip *g);
 /* A stream reached a member that answers no datagrams. */
 void gossip_contact_by_stream(struct gossip *g, struct peer *peer);
+
+/* gossip_rotate.c */
+int gossip_rotate_init(struct gossip *g) MUST_CHECK;
+void gossip_rotate_tick(struct gossip *g);
+mtime_t gossip_rotate_deadline(const struct gossip *g);
+/* What a member's descriptor says of its keys. */
+void gossip_rotate_described(struct gossip *g, struct peer *peer, const struct descriptor *said);
+/* A new session: what it was told may be forgotten there. */
+void gossip_rotate_greet(struct gossip *g, struct peer *peer);
+void gossip_rotate_received(struct gossip *g, struct peer *peer, const struct msg *msg);
+/* Our own descriptor is on its way to the disk, in place of `held`; is there. */
+void gossip_rotate_publishing(struct gossip *g, const struct record *held);
+void gossip_rotate_published(struct gossip *g, const struct record *record);
 
 /* gossip_command.c */
 /* ERR_STATE, ERR_NOT_ADMIN with a text, where this node may not do what `what` says. */

@@ -433,6 +433,7 @@ static bool session_accepted(struct gossip *g, struct peer *peer, const struct m
 		answer_unproven(g, peer);
 		return false;
 	}
+	gossip_rotate_greet(g, peer);
 	peer->has_session = true;
 	peer->session = msg->session;
 	peer->epoch++;
@@ -539,6 +540,7 @@ static void act_on(struct gossip *g, struct peer *peer, const struct msg *msg)
 		gossip_round_ranges_received(g, peer, msg);
 	if (msg_has(msg, MSG_SEEN))
 		seen_received(g, peer, &msg->seen);
+	gossip_rotate_received(g, peer, msg);
 	if (msg_has(msg, MSG_ACK)) {
 		if (msg->ack == peer->ping_sequence)
 			peer->ping_pending = false;

@@ -1,4 +1,4 @@
-#include <stdlib.h>
+#include <sodium.h>
 
 #include "gossip/gossip_internal.h"
 
@@ -116,6 +116,13 @@ static void fill_wireguard(
 	memcpy(ret->wireguard_public, peer->wireguard_public, sizeof(ret->wireguard_public));
 	keys_preshared(peer->shared, g->wireguard_public, ret->wireguard_public, ret->preshared);
 	ret->has_wireguard = true;
+	ret->confirmed = peer->confirmed;
+	if (peer->next) {
+		ret->has_next = true;
+		memcpy(ret->next_public, peer->next->public, sizeof(ret->next_public));
+		keys_preshared(
+			peer->shared, g->wireguard_public, ret->next_public, ret->next_preshared);
+	}
 	count = gossip_peer_candidates(g, peer, reachable);
 	for (size_t i = 0; i < count; i++) {
 		struct endpoint at = reachable[i];
@@ -179,6 +186,12 @@ bool gossip_member(const struct gossip *g, const struct id *node, struct gossip_
 		g->authority ? authority_member(g->authority, node) : NULL;
 
 	return standing && fill(g, standing, ret);
+}
+
+void gossip_member_wipe(struct gossip_member *member)
+{
+	sodium_memzero(member->preshared, sizeof(member->preshared));
+	sodium_memzero(member->next_preshared, sizeof(member->next_preshared));
 }
 
 /* Four or more hexadecimal digits are an id prefix: names cannot look like that. */

@@ -338,25 +338,6 @@ static void refused(struct gossip *g, const struct record *record)
 	gossip_effect_event(g, &event);
 }
 
-static void take_key(struct gossip *g, struct peer *peer, const struct descriptor *descriptor)
-{
-	struct gossip_event event;
-	uint8_t key[32];
-
-	peer->wireguard_port = descriptor->wireguard_port;
-	if (keys_wireguard_public(&descriptor->wireguard, key) != 0) {
-		/* its proof was checked with that key: not to be reached */
-		peer->wireguard_port = 0;
-		return;
-	}
-	if (g->started && peer->descriptor &&
-		memcmp(peer->wireguard_public, key, sizeof(key)) != 0) {
-		event = gossip_view_event(g, GOSSIP_EVENT_KEY_ROTATED, &peer->id);
-		gossip_effect_event(g, &event);
-	}
-	memcpy(peer->wireguard_public, key, sizeof(key));
-}
-
 void gossip_view_descriptor(struct gossip *g, struct record *record)
 {
 	struct peer *peer = gossip_peer(g, &record->author);
@@ -378,7 +359,7 @@ void gossip_view_descriptor(struct gossip *g, struct record *record)
 	free(peer->endpoints);
 	peer->endpoints = endpoints;
 	peer->endpoint_count = (uint8_t)descriptor.endpoint_count;
-	take_key(g, peer, &descriptor);
+	gossip_rotate_described(g, peer, &descriptor);
 	if (!peer->descriptor || peer->claim != descriptor.claim)
 		g->claims_dirty = true;
 	peer->claim = descriptor.claim;
@@ -431,11 +412,14 @@ static void add_seen(const struct gossip *g, struct descriptor *descriptor)
 void gossip_view_own_descriptor(const struct gossip *g, struct descriptor *ret)
 {
 	*ret = (struct descriptor){.wireguard_port = g->config.wireguard_port,
-		.wireguard = g->config.wireguard->id,
+		.wireguard = g->key.id,
+		.wireguard_proof = g->key.proof,
+		.has_next = g->has_next_key,
+		.next = g->next_key.id,
+		.next_proof = g->next_key.proof,
 		.claim = g->claim,
 		.mtu = g->config.mtu};
 	strcpy(ret->version, g->config.version);
-	descriptor_prove(g->config.wireguard, &g->config.identity->id, &ret->wireguard_proof);
 	for (size_t i = 0; i < g->endpoint_count; i++) {
 		if (gossip_peer_usable(g, &g->endpoints[i]))
 			add_endpoint(ret, &g->endpoints[i]);
@@ -463,6 +447,7 @@ void gossip_view_publish_descriptor(struct gossip *g)
 	if (held && held->value_size == pack.size && memcmp(held->value, value, pack.size) == 0)
 		return;
 	g->descriptor_next = mtime_add_ms(g->time.now, REPUBLISH_GAP_MS);
+	gossip_rotate_publishing(g, held);
 	if (gossip_publish(g, g->config.identity, &draft) != 0)
 		g->descriptor_dirty = true;
 }

@@ -72,6 +72,8 @@ int net_link_read(const struct nlmsghdr *msg, struct net_link *ret)
 		err = nl_attr_string(&table[IFLA_IFNAME], link.name, sizeof(link.name));
 	if (!err && table[IFLA_MTU].data)
 		err = nl_attr_u32(&table[IFLA_MTU], &link.mtu);
+	if (!err && table[IFLA_IFALIAS].data && table[IFLA_IFALIAS].size < sizeof(link.alias))
+		err = nl_attr_string(&table[IFLA_IFALIAS], link.alias, sizeof(link.alias));
 	if (!err && table[IFLA_LINKINFO].data)
 		err = read_kind(&table[IFLA_LINKINFO], &link);
 	if (!err && table[IFLA_AF_SPEC].data)
@@ -164,6 +166,15 @@ int net_link_delete(struct nl *nl, uint32_t ifindex)
 	union nl_msg msg;
 
 	return nl_request(nl, NL_ROUTE, begin(&msg, RTM_DELLINK, ifindex));
+}
+
+int net_link_set_alias(struct nl *nl, uint32_t ifindex, const char *alias)
+{
+	union nl_msg msg;
+	struct nlmsghdr *nlh = begin(&msg, RTM_NEWLINK, ifindex);
+
+	mnl_attr_put_strz(nlh, IFLA_IFALIAS, alias);
+	return nl_request(nl, NL_ROUTE, nlh);
 }
 
 unsigned int net_link_diff(const struct net_link_want *want, const struct net_link *have)

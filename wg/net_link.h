@@ -5,13 +5,16 @@
 #include "gossip/base/types.h"
 #include "wg/nl.h"
 
-#define NET_NAME_SIZE 16   /* IFNAMSIZ */
-#define NET_LINKS_MAX 4096 /* a host with more is not read to its end */
+#define NET_NAME_SIZE 16       /* IFNAMSIZ */
+#define NET_MARK_SIZE 64       /* of an alias so much is kept */
+#define NET_LINK_MARK "meshd " /* how the alias of an interface that meshd made begins */
+#define NET_LINKS_MAX 4096     /* a host with more is not read to its end */
 
 struct net_link {
 	uint32_t ifindex;
 	char name[NET_NAME_SIZE];
-	char kind[NET_NAME_SIZE]; /* "wireguard", "tun", ...; empty for hardware and lo */
+	char kind[NET_NAME_SIZE];  /* "wireguard", "tun", ...; empty for hardware and lo */
+	char alias[NET_MARK_SIZE]; /* empty: has none, or a longer one */
 	uint32_t mtu;
 	uint32_t flags;	    /* IFF_* */
 	bool ipv6;	    /* exists on it and is not disabled */
@@ -43,6 +46,7 @@ void net_links_done(struct net_links *links);
 /* ERR_UNSUPPORTED: the kernel has no such kind. ERR_STATE: the name is taken. */
 int net_link_create(struct nl *nl, const char *name, const char *kind) MUST_CHECK;
 int net_link_delete(struct nl *nl, uint32_t ifindex) MUST_CHECK;
+int net_link_set_alias(struct nl *nl, uint32_t ifindex, const char *alias) MUST_CHECK;
 
 /* What turns one into the other, as enum net_link_change; 0 for nothing. Automatic link-local
  * addresses are always to be off: whatever the interface has, we have given it. */

@@ -78,6 +78,7 @@ enum ipc_right { IPC_READ, IPC_CHANGE };
 	X(STATUS, "status", READ, 0, 0)                                                    \
 	X(SHOW, "show", READ, 0, IPC_BIT(NODE))                                            \
 	X(REVOKE, "revoke", CHANGE, IPC_BIT(REASON), IPC_BIT(NODE))                        \
+	X(ROTATE, "rotate", CHANGE, IPC_BIT(FORCE), 0)                                     \
 	X(EVENTS, "events", READ, IPC_BIT(FOLLOW), 0)                                      \
 	X(DOCTOR, "doctor", READ, 0, 0)
 

@@ -122,6 +122,10 @@ static int get_section(struct pack_reader *r, enum msg_section section, struct m
 			r, "reconcile", 1, SIZE_MAX, &msg->reconcile.bytes, &msg->reconcile.size);
 	case MSG_ANNOUNCE:
 		return get_items(r, "announce", &places, msg->places, &msg->place_count);
+	case MSG_HOLDS:
+		return pack_get_fixed(r, "holds", msg->holds, sizeof(msg->holds));
+	case MSG_HELD:
+		return pack_get_fixed(r, "held", msg->held, sizeof(msg->held));
 	}
 	return pack_refuse(r, "section");
 }
@@ -235,6 +239,12 @@ static void put_section(struct pack *out, enum msg_section section, const struct
 		assert(msg->place_count <= MSG_PLACES_MAX);
 		put_items(out, msg->places, msg->place_count);
 		break;
+	case MSG_HOLDS:
+		pack_put_bin(out, msg->holds, sizeof(msg->holds));
+		break;
+	case MSG_HELD:
+		pack_put_bin(out, msg->held, sizeof(msg->held));
+		break;
 	}
 }
 
@@ -328,13 +338,18 @@ static size_t section_size(enum msg_section section, const struct msg *msg)
 		return bin_size(msg->reconcile.size);
 	case MSG_ANNOUNCE:
 		return items_size(msg->places, msg->place_count);
+	case MSG_HOLDS:
+		return bin_size(sizeof(msg->holds));
+	case MSG_HELD:
+		return bin_size(sizeof(msg->held));
 	}
 	return 0;
 }
 
 size_t msg_size(const struct msg *msg)
 {
-	size_t size = 1 + uint_size(msg->session) + uint_size(msg->counter) + 1;
+	size_t size = 1 + uint_size(msg->session) + uint_size(msg->counter) +
+		      (section_count(msg) < 16 ? 1 : 3);
 
 	for (unsigned section = 1; section <= MSG_SECTION_LAST; section++) {
 		if (msg_has(msg, section))

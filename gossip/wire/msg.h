@@ -30,15 +30,18 @@
 	X(12, VOID)	  /* bytes: the record that ended the receiver's membership */ \
 	X(13, PAD)	  /* zero bytes: room for an answer that may not be longer */  \
 	X(14, RECONCILE)  /* bytes of replica/reconcile.h */                           \
-	X(15, ANNOUNCE)	  /* [place...] of records too large for a datagram */
+	X(15, ANNOUNCE)	  /* [place...] of records too large for a datagram */         \
+	X(16, HOLDS)	  /* 8 bytes of the receiver's WireGuard key that is held */   \
+	X(17, HELD)	  /* the same, in answer to HOLDS: noted */
 
 enum msg_section {
 #define X(number, name) MSG_##name = number,
 	MSG_SECTION_LIST(X)
 #undef X
 };
-#define MSG_SECTION_LAST 15   /* below 16, so that a map's head is one byte */
+#define MSG_SECTION_LAST 17
 #define MSG_PAD_MAX	 1200 /* bytes: a datagram */
+#define MSG_HELD_SIZE	 8    /* of a key: enough to tell it from the one before */
 
 struct msg_item {
 	const uint8_t *bytes; /* into the packet, or the caller's memory when encoding */
@@ -70,6 +73,9 @@ struct msg {
 	struct msg_item reconcile;
 	size_t place_count;
 	struct msg_item places[MSG_PLACES_MAX]; /* of MSG_PLACE_SIZE each */
+	/* The first bytes of a WireGuard key (X25519), of the receiver's in holds, of the sender's
+	 * in held. */
+	uint8_t holds[MSG_HELD_SIZE], held[MSG_HELD_SIZE];
 };
 
 static inline bool msg_has(const struct msg *msg, enum msg_section section)

@@ -21,6 +21,7 @@
 #include "daemon/ipc/ipc.h"
 #include "daemon/log.h"
 #include "daemon/recon.h"
+#include "daemon/rotate.h"
 
 static struct daemon daemon_;
 static daemon_done_cb join_done;
@@ -96,6 +97,30 @@ bool recon_reaches(const struct recon *recon, const struct id *node)
 {
 	(void)recon, (void)node;
 	return false;
+}
+
+int rotate_begin(struct daemon *daemon, bool force)
+{
+	(void)daemon, (void)force;
+	return ERR_STATE;
+}
+
+bool rotate_under_way(const struct daemon *daemon)
+{
+	(void)daemon;
+	return false;
+}
+
+bool rotate_next_waiting(const struct daemon *daemon, size_t *index, struct gossip_member *ret)
+{
+	(void)daemon, (void)index, (void)ret;
+	return false;
+}
+
+const struct keys *rotate_wireguard_keys(const struct daemon *daemon)
+{
+	(void)daemon;
+	abort();
 }
 
 /* ---- the stage ---- */

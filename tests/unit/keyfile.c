@@ -82,11 +82,16 @@ static void everything_in_it_reads_back(void **state)
 	first->root = first->wireguard;
 	first->next = first->identity;
 	first->mesh = first->wireguard.id;
+	assert_in_range(first->wireguard_made.ms, 1000, INT64_MAX);
+	first->wireguard_made.ms = 1700000000000;
+	first->next_made.ms = 1800000000999;
 	assert_int_equal(keyfile_write(first, dir, error), 0);
 	second = open_keys();
 	assert_true(second->has_root && second->root_exported && second->has_next);
 	assert_memory_equal(&second->root, &first->root, sizeof(first->root));
 	assert_memory_equal(&second->next, &first->next, sizeof(first->next));
+	assert_int_equal(second->wireguard_made.ms, 1700000000000);
+	assert_int_equal(second->next_made.ms, 1800000000000);
 	assert_true(second->has_mesh && id_equal(&second->mesh, &first->mesh));
 	keyfile_fresh(second);
 	assert_false(id_equal(&second->identity.id, &first->identity.id));
@@ -105,6 +110,9 @@ static void what_does_not_belong_there_is_refused_with_its_line(void **state)
 		{"identity = " SEED "\n", "wireguard is missing"},
 		{"identity = " SEED "\nidentity = " SEED "\n", "line 2"},
 		{"identity = " SEED "\nwireguard = AAAA\n", "line 2"},
+		{"identity = " SEED "\nwireguard = " SEED "\nwireguard-made = -1\n", "line 3"},
+		{"identity = " SEED "\nwireguard = " SEED "\nwireguard-made = 1234567890123\n",
+			"line 3"},
 		{"identity =" SEED "\n", "line 1"},
 		{"identity = " SEED "\nwireguard = " SEED "\nroot-exported = true\n",
 			"root-exported without root"},

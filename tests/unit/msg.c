@@ -66,6 +66,8 @@ static struct msg everything(void)
 		.pad_size = 2,
 		.reconcile = {(const uint8_t *)"rec", 3},
 		.place_count = 1,
+		.holds = "holdsit",
+		.held = "helditt",
 	};
 	static uint8_t place[MSG_PLACE_SIZE];
 
@@ -81,7 +83,7 @@ static struct msg everything(void)
 }
 
 static const char minimal_hex[] = "93 01 02 80";
-static const char everything_hex[] = "93 cf1122334455667788 cd012c 8f"
+static const char everything_hex[] = "93 cf1122334455667788 cd012c de0011"
 				     "01 cfffffffffffffffff"			   /* CHALLENGE */
 				     "02 00"					   /* ECHO */
 				     "03 7f"					   /* PING */
@@ -97,7 +99,9 @@ static const char everything_hex[] = "93 cf1122334455667788 cd012c 8f"
 				     "0c c404 766f6964"				   /* VOID */
 				     "0d c402 0000"				   /* PAD */
 				     "0e c403 726563"				   /* RECONCILE */
-				     "0f 91 c449" PLACE_HEX /* ANNOUNCE */;
+				     "0f 91 c449" PLACE_HEX			   /* ANNOUNCE */
+				     "10 c408 686f6c6473697400"			   /* HOLDS */
+				     "11 c408 68656c6469747400" /* HELD */;
 
 static void assert_items_equal(const struct msg_item *a, const struct msg_item *b, size_t count)
 {
@@ -129,6 +133,8 @@ static void assert_msg_equal(const struct msg *a, const struct msg *b)
 	assert_items_equal(&a->reconcile, &b->reconcile, a->reconcile.size ? 1 : 0);
 	assert_int_equal(a->place_count, b->place_count);
 	assert_items_equal(a->places, b->places, a->place_count);
+	assert_memory_equal(a->holds, b->holds, sizeof(a->holds));
+	assert_memory_equal(a->held, b->held, sizeof(a->held));
 }
 
 static void check_golden(const struct msg *msg, const char *hex)
@@ -231,7 +237,7 @@ static void what_is_wrong_is_named(void **state)
 		{"93 01 ff 80", "counter"},
 		{"93 01 02 90", "sections"},
 		{"93 01 02 81 00 00", "section"},
-		{"93 01 02 81 10 00", "section"},
+		{"93 01 02 81 12 00", "section"},
 		{"93 01 02 81 0d c4 01 01", "pad"},
 		{"93 01 02 82 03 01 03 01", "section"},
 		{"93 01 02 82 04 01 03 01", "section"},
@@ -250,6 +256,8 @@ static void what_is_wrong_is_named(void **state)
 		{"93 01 02 81 0e c400", "reconcile"},
 		{"93 01 02 81 0f 90", "announce"},
 		{"93 01 02 81 0f 91 c4 01 01", "announce"},
+		{"93 01 02 81 10 c407 01020304050607", "holds"},
+		{"93 01 02 81 11 c409 010203040506070809", "held"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {

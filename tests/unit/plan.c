@@ -334,6 +334,107 @@ static void a_tunnel_never_runs_inside_itself(void **state)
 	scene_end(&scene);
 }
 
+/* Node 2 announces key 9; WireGuard has both. */
+static void scene_rotate(struct scene *scene, struct wg_device *have)
+{
+	const uint8_t keys[][WG_KEY_SIZE] = {{2}, {3}, {9}};
+	struct wg_peer *added;
+
+	scene_start(scene);
+	scene->members[1].has_next = true;
+	scene->members[1].next_public[0] = 9;
+	scene->members[1].next_preshared[0] = 99;
+	*have = (struct wg_device){.name = "mesh0"};
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		assert_int_equal(wg_device_add_peer(have, keys[i], &added), 0);
+		added->endpoint = underlay(50 + i);
+	}
+	assert_int_equal(wg_device_seal(have), 0);
+	scene->input.have = have;
+}
+
+static void an_announced_key_stands_beside_the_one_in_use_without_addresses(void **state)
+{
+	struct endpoint endpoint = underlay(50);
+	struct wg_device have;
+	struct scene scene;
+
+	(void)state;
+	scene_rotate(&scene, &have);
+	make(&scene);
+	assert_int_equal(scene.plan.device.peer_count, 3);
+	assert_int_equal(peer(&scene, 2)->allowed_count, 2);
+	assert_int_equal(peer(&scene, 9)->allowed_count, 0);
+	assert_int_equal(peer(&scene, 9)->preshared_key[0], 99);
+	/* as WireGuard reaches the member now */
+	assert_true(endpoint_equal(&peer(&scene, 9)->endpoint, &endpoint));
+	assert_int_equal(scene.plan.next_count, 1);
+	assert_int_equal(scene.plan.nexts[0].key[0], 9);
+	assert_int_equal(scene.plan.nexts[0].node.b[0], 2);
+	assert_false(scene.plan.nexts[0].used);
+	wg_device_done(&have);
+	scene_end(&scene);
+}
+
+static void a_handshake_by_the_announced_key_moves_the_addresses(void **state)
+{
+	struct wg_device have;
+	struct scene scene;
+
+	(void)state;
+	scene_rotate(&scene, &have);
+	wg_device_peer(&have, (uint8_t[WG_KEY_SIZE]){9})->last_handshake.ms = 1000;
+	make(&scene);
+	assert_int_equal(peer(&scene, 9)->allowed_count, 2);
+	assert_int_equal(peer(&scene, 9)->preshared_key[0], 99);
+	assert_int_equal(peer(&scene, 2)->allowed_count, 0);
+	assert_int_equal(peer(&scene, 2)->preshared_key[0], 2);
+	assert_true(scene.plan.nexts[0].used);
+	assert_int_equal(scene.plan.nexts[0].key[0], 9);
+	wg_device_done(&have);
+	scene_end(&scene);
+}
+
+static void the_key_before_goes_when_nobody_speaks_of_it_any_more(void **state)
+{
+	struct wg_device have;
+	struct scene scene;
+
+	(void)state;
+	scene_rotate(&scene, &have);
+	scene.members[1].has_next = false;
+	scene.members[1].wireguard_public[0] = 9;
+	make(&scene);
+	assert_int_equal(scene.plan.device.peer_count, 2);
+	assert_int_equal(peer(&scene, 9)->allowed_count, 2);
+	assert_null(peer(&scene, 2));
+	assert_int_equal(scene.plan.next_count, 0);
+	wg_device_done(&have);
+	scene_end(&scene);
+}
+
+static void nobody_announces_away_the_key_of_another(void **state)
+{
+	struct wg_device have;
+	struct scene scene;
+
+	(void)state;
+	scene_rotate(&scene, &have);
+	scene.standings[1].stamp = 1; /* though it was here first */
+	scene.members[1].next_public[0] = 3;
+	make(&scene);
+	assert_int_equal(scene.plan.device.peer_count, 2);
+	assert_int_equal(peer(&scene, 3)->allowed_count, 2);
+	assert_int_equal(peer(&scene, 3)->preshared_key[0], 3);
+	assert_int_equal(scene.plan.next_count, 0);
+	assert_int_equal(scene.plan.clashes, 1);
+	scene.members[1].next_public[0] = 1; /* this node's */
+	make(&scene);
+	assert_int_equal(scene.plan.device.peer_count, 2);
+	wg_device_done(&have);
+	scene_end(&scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -351,6 +452,10 @@ int main(void)
 		cmocka_unit_test(of_two_with_one_address_the_older_has_it),
 		cmocka_unit_test(keepalives_keep_the_way_through_nat_open),
 		cmocka_unit_test(a_tunnel_never_runs_inside_itself),
+		cmocka_unit_test(an_announced_key_stands_beside_the_one_in_use_without_addresses),
+		cmocka_unit_test(a_handshake_by_the_announced_key_moves_the_addresses),
+		cmocka_unit_test(the_key_before_goes_when_nobody_speaks_of_it_any_more),
+		cmocka_unit_test(nobody_announces_away_the_key_of_another),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
