@@ -30,16 +30,20 @@ int gossip_join_commit(struct gossip *g, struct stream *s)
 	return gossip_stream_send(g, s, &frame);
 }
 
+static void remove_from_disk(struct gossip *g, const struct record *record)
+{
+	struct gossip_effect *effect = gossip_effect_add(g, EFFECT_PERSIST_REMOVE, NULL, 0);
+
+	effect->hash = record->hash;
+	effect->ticket = ++g->ticket;
+}
+
 /* It came to nothing: from this node's disk, too. */
 static void admission_drop(struct gossip *g)
 {
-	struct gossip_effect *effect;
-
 	if (!g->join.admission)
 		return;
-	effect = gossip_effect_add(g, EFFECT_PERSIST_REMOVE, NULL, 0);
-	effect->hash = g->join.admission->hash;
-	effect->ticket = ++g->ticket;
+	remove_from_disk(g, g->join.admission);
 	record_unref(g->join.admission);
 	g->join.admission = NULL;
 }
@@ -157,8 +161,13 @@ static void join_end(struct gossip *g, int err, const char *text)
 			gossip_stream_doom(g, s);
 	}
 	token_done(&g->join.token);
-	if (err != 0)
+	if (err != 0) {
 		admission_drop(g);
+		/* the next join may be to another mesh, or know less of this one */
+		for (const struct record *r = store_after(g->store, NULL); r;
+			r = store_after(g->store, r))
+			remove_from_disk(g, r);
+	}
 	record_unref(g->join.admission);
 	g->join = (struct join){.active = false};
 	if (err != 0) {
@@ -259,7 +268,10 @@ void gossip_join_tick(struct gossip *g)
 	if (!join->active)
 		return;
 	if (mtime_reached(g->time.now, join->deadline)) {
-		join_fail(g);
+		if (join->synced) /* a member, only that its disk has not taken all of it yet */
+			join_end(g, 0, "joined");
+		else
+			join_fail(g);
 		return;
 	}
 	if (join_attempts(g))

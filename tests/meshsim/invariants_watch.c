@@ -373,6 +373,8 @@ static void took_effect(void *arg, int node, const struct gossip_effect *effect)
 		datagram_sent(watch, node, effect);
 	else if (effect->kind == EFFECT_PERSIST_RECORD)
 		record_kept(watch, node, effect);
+	else if (effect->kind == EFFECT_PERSIST_REMOVE && !g->store)
+		watch_disk_lost(watch, node); /* a join failed, and all that it brought goes */
 	else if (effect->kind == EFFECT_PERSIST_REMOVE)
 		invariants_removed(watch->checker, node, &effect->hash);
 	else if (effect->kind == EFFECT_EVENT && effect->event->kind == GOSSIP_EVENT_MEMBER_STATE)
