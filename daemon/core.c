@@ -90,17 +90,28 @@ static int restore(struct daemon *daemon)
 	return 0;
 }
 
-/* What is lost with a database: also which mesh this is, but the key file has that, too. */
-static void mend(struct daemon *daemon, struct state_info *info)
+static void tell_of_damage(struct daemon *daemon, const struct state_info *info)
 {
 	daemon_warn(daemon, DAEMON_WARNING_DAMAGED,
 		"the database was damaged or another node's and is now %s; %zu of its records were "
 		"taken over, the rest comes from other members; remove it when it is not wanted",
 		info->set_aside, info->salvaged);
-	if (!info->has_mesh && daemon->keys->has_mesh) {
-		info->has_mesh = true;
-		info->mesh = daemon->keys->mesh;
-	}
+}
+
+/* The key file says it, too, so that a node whose database is lost still knows where it belongs. It
+ * is written after the database when a mesh is joined, and before it when one is left. */
+static int settle_mesh(struct daemon *daemon, struct state_info *info)
+{
+	const struct keyfile *keys = daemon->keys;
+
+	if (!keys->has_mesh || (info->has_mesh && id_equal(&info->mesh, &keys->mesh)))
+		return 0;
+	if (!info->set_aside[0])
+		daemon_warn(daemon, DAEMON_WARNING_DAMAGED,
+			"the database was lost: what was in it comes from other members");
+	info->has_mesh = true;
+	info->mesh = keys->mesh;
+	return state_put_mesh(daemon->state, 0, &info->mesh);
 }
 
 int core_open(struct daemon *daemon)
@@ -116,7 +127,9 @@ int core_open(struct daemon *daemon)
 		return ERR_SYSTEM;
 	}
 	if (info.set_aside[0])
-		mend(daemon, &info);
+		tell_of_damage(daemon, &info);
+	if (settle_mesh(daemon, &info))
+		return ERR_SYSTEM;
 	generation = next_generation(daemon, info.generation);
 	if (make(daemon, info.has_mesh ? &info.mesh : NULL, generation) ||
 		(info.has_mesh && restore(daemon)))

@@ -1,6 +1,8 @@
 #include "daemon/state_db.h"
 
+#include <endian.h>
 #include <errno.h>
+#include <sodium.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -30,7 +32,7 @@ struct state_db {
 static const char schema[] = "BEGIN;"
 			     "CREATE TABLE meta(key TEXT PRIMARY KEY, value NOT NULL);"
 			     "CREATE TABLE records(hash BLOB PRIMARY KEY, bytes BLOB NOT NULL, "
-			     "number INTEGER NOT NULL DEFAULT 0);"
+			     "number INTEGER NOT NULL DEFAULT 0, sum INTEGER NOT NULL DEFAULT 0);"
 			     "CREATE TABLE endpoints(id BLOB PRIMARY KEY, endpoint TEXT NOT NULL);"
 			     "PRAGMA user_version = 2;"
 			     "COMMIT";
@@ -38,6 +40,8 @@ static const char schema[] = "BEGIN;"
 static const char from_version_1[] =
 	"BEGIN;"
 	"ALTER TABLE records ADD COLUMN number INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE records ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE records SET sum = row_sum(hash, bytes, number);"
 	"PRAGMA user_version = 2;"
 	"COMMIT";
 
@@ -84,6 +88,30 @@ static int run(struct state_db *db, const char *sql)
 
 /* ---- opening ---- */
 
+/* row_sum(hash, bytes, number): 64 bits over a row, which SQLite has no sums of its own for. They
+ * are to find damage, and no secret. */
+static void row_sum(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	uint64_t number = htole64((uint64_t)sqlite3_value_int64(values[2]));
+	uint8_t sum[crypto_generichash_BYTES_MIN];
+	crypto_generichash_state state;
+	uint64_t ret;
+
+	(void)count;
+	crypto_generichash_init(&state, NULL, 0, sizeof(sum));
+	for (int i = 0; i < 2; i++) {
+		const void *bytes = sqlite3_value_blob(values[i]);
+		int size = sqlite3_value_bytes(values[i]);
+
+		if (bytes)
+			crypto_generichash_update(&state, bytes, (unsigned long long)size);
+	}
+	crypto_generichash_update(&state, (const void *)&number, sizeof(number));
+	crypto_generichash_final(&state, sum, sizeof(sum));
+	memcpy(&ret, sum, sizeof(ret));
+	sqlite3_result_int64(context, (sqlite3_int64)le64toh(ret));
+}
+
 static int get_number(struct state_db *db, const char *sql, int64_t *ret)
 {
 	sqlite3_stmt *statement = NULL;
@@ -113,6 +141,18 @@ static int check_pages(struct state_db *db)
 	return classify(db, result);
 }
 
+/* Nothing but these sums finds a row whose bytes are others: the pages are as they should be. */
+static int check_rows(struct state_db *db)
+{
+	int64_t wrong = 0;
+	int err = get_number(db,
+		"SELECT EXISTS (SELECT 1 FROM records "
+		"WHERE sum IS NOT row_sum(hash, bytes, number))",
+		&wrong);
+
+	return !err && wrong ? ERR_DAMAGED : err;
+}
+
 /* Makes the schema in an empty database, or this version's of an older one's; ERR_VERSION where a
  * newer meshd made it. */
 static int check_schema(struct state_db *db)
@@ -129,14 +169,17 @@ static int check_schema(struct state_db *db)
 	if (version == 0)
 		return tables ? ERR_DAMAGED : run(db, schema);
 	err = check_pages(db);
-	return !err && version == 1 ? run(db, from_version_1) : err;
+	if (!err)
+		err = version == 1 ? run(db, from_version_1) : check_rows(db);
+	return err;
 }
 
 static int prepare(struct state_db *db)
 {
 	static const char *const texts[STATEMENTS] = {
 		[PUT_META] = "INSERT OR REPLACE INTO meta VALUES(?1, ?2)",
-		[PUT_RECORD] = "INSERT OR REPLACE INTO records VALUES(?1, ?2, ?3)",
+		[PUT_RECORD] = "INSERT OR REPLACE INTO records "
+			       "VALUES(?1, ?2, ?3, row_sum(?1, ?2, ?3))",
 		[REMOVE_RECORD] = "DELETE FROM records WHERE hash = ?1",
 		[PUT_ENDPOINT] = "INSERT OR REPLACE INTO endpoints VALUES(?1, ?2)",
 	};
@@ -171,6 +214,8 @@ static int connect_to(struct state_db *db, const char *path)
 
 	if (err)
 		return err;
+	sqlite3_create_function(db->sqlite, "row_sum", 3, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
+		row_sum, NULL, NULL);
 	sqlite3_db_config(
 		db->sqlite, SQLITE_DBCONFIG_LOOKASIDE, NULL, LOOKASIDE_SIZE, LOOKASIDE_COUNT);
 	sqlite3_busy_timeout(db->sqlite, STATE_DB_BUSY_MS);
@@ -447,17 +492,20 @@ static void salvage_endpoint(void *arg, const struct id *node, const struct endp
 		put_endpoint(salvage->to, node->b, endpoint);
 }
 
-/* From both ends up to what is damaged. */
+/* From both ends up to what is damaged, and of that what is whole. */
 static void salvage_records(struct state_db *old, int64_t version, struct salvage *salvage)
 {
-	const char *number = version == 1 ? "0" : "number";
-	char sql[96];
+	static const char *const sql[][2] = {
+		{"SELECT hash, bytes, 0 FROM records ORDER BY rowid",
+			"SELECT hash, bytes, 0 FROM records ORDER BY rowid DESC"},
+		{"SELECT hash, bytes, number FROM records "
+		 "WHERE sum IS row_sum(hash, bytes, number) ORDER BY rowid",
+			"SELECT hash, bytes, number FROM records "
+			"WHERE sum IS row_sum(hash, bytes, number) ORDER BY rowid DESC"},
+	};
 
-	snprintf(sql, sizeof(sql), "SELECT hash, bytes, %s FROM records ORDER BY rowid", number);
-	if (read_records(old, sql, salvage_record, salvage) == 0)
-		return;
-	strcat(sql, " DESC");
-	(void)!read_records(old, sql, salvage_record, salvage);
+	if (read_records(old, sql[version != 1][0], salvage_record, salvage))
+		(void)!read_records(old, sql[version != 1][1], salvage_record, salvage);
 }
 
 /* Takes over what can be read of a damaged database. Every record is signed, so that a part of them

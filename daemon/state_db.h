@@ -3,11 +3,13 @@
  * writing of one batch in one transaction. One thread at a time.
  *
  *   meta(key, value)         node, mesh: hexadecimal; generation: a number
- *   records(hash, bytes, number)  whole records, body and signature; the core's order of
- *                            application
+ *   records(hash, bytes, number, sum)  whole records, body and signature; the core's order of
+ *                            application; 64 bits of BLAKE2b over these three, which every start
+ *                            looks at: so what is read is what was written, or the database is
+ *                            damaged
  *   endpoints(id, endpoint)  where a member was last reached, as text
  *
- * Version 2 has records.number, which version 1 had not.
+ * Version 2 has records.number and sum, which version 1 had not.
  */
 #ifndef MESHD_DAEMON_STATE_DB_H
 #define MESHD_DAEMON_STATE_DB_H

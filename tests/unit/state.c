@@ -361,6 +361,7 @@ static void run_sql(struct node *node, const char *sql)
 }
 
 static const char as_version_1[] = "ALTER TABLE records DROP COLUMN number;"
+				   "ALTER TABLE records DROP COLUMN sum;"
 				   "PRAGMA user_version = 1";
 
 static void what_an_older_version_wrote_is_taken_over(void **state)
