@@ -11,7 +11,8 @@
 
 #include "cli/memory.h"
 
-#define SEND_TIMEOUT_MS 10000	    /* a daemon that works takes a request at once */
+#define SEND_TIMEOUT_MS 10000 /* a daemon that works takes a request at once */
+#define OUT_FIRST	4096
 #define STEP_SIZE	(64 * 1024) /* what a frame's length says is believed in steps of it */
 
 void client_init(struct client *client)
@@ -105,6 +106,9 @@ int client_send(struct client *client, const struct ipc_request *request)
 	int err;
 
 	pack_init_growing(&out, IPC_HEAD_SIZE + IPC_REQUEST_MAX);
+	/* Room for what has a secret in it, so that none is moved and leaves a copy behind. */
+	out.data = memory_check(malloc(OUT_FIRST));
+	out.capacity = OUT_FIRST;
 	ipc_request_encode(request, &out);
 	err = pack_status(&out);
 	if (err == 0)

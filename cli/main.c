@@ -2,6 +2,8 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "cli/memory.h"
 #include "cli/table.h"
@@ -178,6 +180,15 @@ static int run(struct cli *cli, int argc, char **argv)
 	return verb ? verb_run(cli, verb, argc - words + 1, argv + words - 1) : explain(argc, argv);
 }
 
+/* Tokens and passphrases are in memory: no core file, and nobody else's debugger. */
+static void protect(void)
+{
+	const struct rlimit none = {0, 0};
+
+	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_DUMPABLE, 0);
+}
+
 int main(int argc, char **argv)
 {
 	const char *from_environment = getenv("MESHD_SOCKET");
@@ -186,6 +197,7 @@ int main(int argc, char **argv)
 	struct cli cli = {0};
 	int status;
 
+	protect();
 	screen_init(&cli.screen, stdout);
 	cli_look_at_clock(&cli);
 	status = take_options(&cli, argc, argv, &path);

@@ -149,6 +149,9 @@ static int set_option(struct verb_call *call, const struct verb_option *option, 
 	case VERB_WATCH:
 		call->watch = true;
 		return CLI_DONE;
+	case VERB_PASSPHRASE:
+		call->passphrase_file = value;
+		return CLI_DONE;
 	case VERB_DURATION:
 		if (text_parse_duration(value, &ms) != 0 || ms == 0)
 			return refuse_value(

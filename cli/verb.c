@@ -17,6 +17,9 @@ static const struct verb *const verbs[] = {
 	&verb_rotate,
 	&verb_events,
 	&verb_doctor,
+	&verb_root_export,
+	&verb_root_forget,
+	&verb_root_import,
 };
 
 const struct verb *verb_at(size_t index)

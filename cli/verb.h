@@ -18,15 +18,16 @@ enum verb_option_kind {
 	VERB_COUNT,    /* a whole number above 0 */
 	VERB_PREFIX4,
 	VERB_PREFIX6,
-	VERB_ADDRESS,  /* a list of IP addresses */
-	VERB_ENDPOINT, /* a list of HOST:PORT; names are resolved here */
-	VERB_WATCH,    /* meshctl's own flag: the daemon does not learn of it */
+	VERB_ADDRESS,	 /* a list of IP addresses */
+	VERB_ENDPOINT,	 /* a list of HOST:PORT; names are resolved here */
+	VERB_WATCH,	 /* meshctl's own flag: the daemon does not learn of it */
+	VERB_PASSPHRASE, /* meshctl's own as well: a file's name */
 };
 
 struct verb_option {
 	const char *name;
 	enum verb_option_kind kind;
-	enum ipc_arg arg; /* not for VERB_WATCH */
+	enum ipc_arg arg; /* not for meshctl's own */
 };
 
 enum verb_operand_kind {
@@ -47,7 +48,8 @@ struct verb_call {
 	struct ipc_request request;
 	const char *operands[VERB_OPERANDS_MAX]; /* NULL: was left out */
 	bool watch;
-	char *owned[IPC_LIST_MAX]; /* texts of the request that are not in argv */
+	const char *passphrase_file; /* NULL: asked for */
+	char *owned[IPC_LIST_MAX];   /* texts of the request that are not in argv */
 	size_t owned_count;
 };
 
@@ -67,7 +69,8 @@ struct verb {
 };
 
 extern const struct verb verb_init, verb_invite, verb_invites, verb_uninvite, verb_join, verb_leave,
-	verb_status, verb_show, verb_revoke, verb_rotate, verb_events, verb_doctor;
+	verb_status, verb_show, verb_revoke, verb_rotate, verb_events, verb_doctor,
+	verb_root_export, verb_root_forget, verb_root_import;
 
 /* The verb that these words begin with, and how many of them are its name; NULL: there is none. */
 const struct verb *verb_find(int argc, char **argv, int *ret_words);

@@ -24,6 +24,7 @@ static int make(struct daemon *daemon, const struct id *mesh, uint64_t generatio
 		.wireguard = &daemon->keys->wireguard,
 		.wireguard_next = daemon->keys->has_next ? &daemon->keys->next : NULL,
 		.root = daemon->keys->has_root ? &daemon->keys->root : NULL,
+		.root_exported = daemon->keys->root_exported,
 		.mesh = mesh,
 		.generation = generation,
 		.version = MESHD_VERSION,

@@ -37,9 +37,8 @@ void ctl_status_each_warning(struct daemon *daemon, ctl_status_warning_cb each, 
 	if (status.has_root && !daemon->keys->root_exported) {
 		snprintf(text, sizeof(text),
 			"the mesh's root key is on this host alone: should it be lost, no admin "
-			"can "
-			"ever be revoked; keep a copy of %.300s/%s in a safe place",
-			daemon->options.state_dir, KEYFILE_NAME);
+			"can ever be revoked; `meshctl root export FILE` makes a copy for a safe "
+			"place");
 		each(arg, text);
 	}
 }

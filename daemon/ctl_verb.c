@@ -8,6 +8,7 @@
 #include "daemon/ctl_invite.h"
 #include "daemon/ctl_put.h"
 #include "daemon/ctl_rotate.h"
+#include "daemon/ctl_root.h"
 #include "daemon/ctl_status.h"
 
 void ctl_verb_refuse(struct ctl_client *client, int err)
@@ -158,6 +159,9 @@ void ctl_verb_run(struct ctl_client *client, const struct ipc_request *request)
 		[IPC_VERB_ROTATE] = ctl_rotate_run,
 		[IPC_VERB_EVENTS] = ctl_events_run,
 		[IPC_VERB_DOCTOR] = run_doctor,
+		[IPC_VERB_ROOT_EXPORT] = ctl_root_export,
+		[IPC_VERB_ROOT_FORGET] = ctl_root_forget,
+		[IPC_VERB_ROOT_IMPORT] = ctl_root_import,
 	};
 
 	handlers[request->verb](client, request);

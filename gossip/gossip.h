@@ -49,6 +49,7 @@ struct gossip_config {
 	const struct keys *identity; /* it and the root are borrowed for the core's life */
 	const struct keys *wireguard, *wireguard_next; /* NULL: no next key is announced */
 	const struct keys *root;		       /* NULL unless this node holds the root */
+	bool root_exported;			       /* a copy of it is elsewhere */
 	const struct id *mesh;			       /* copied; NULL: belongs to none yet */
 	uint8_t seed[32];    /* of all its randomness; wiped by gossip_new */
 	uint64_t generation; /* of this start; on disk, larger than any before */
@@ -153,6 +154,8 @@ int gossip_revoke(struct gossip *gossip, struct gossip_time time, const struct i
  * without force: the last admin, the holder of a root that was never exported. */
 int gossip_leave(struct gossip *gossip, struct gossip_time time, bool force,
 	uint64_t *ret_ticket) MUST_CHECK;
+/* The root came to this node, or left it (NULL); exported: a copy of it is elsewhere. Borrowed. */
+void gossip_set_root(struct gossip *gossip, const struct keys *root, bool exported);
 /* Where others may reach this node, best first: local addresses and advertised ones. Those inside
  * the mesh's own prefixes, multicast, unspecified and link-local ones are left out here. */
 void gossip_set_endpoints(struct gossip *gossip, struct gossip_time time,
@@ -263,7 +266,7 @@ enum gossip_effect_kind {
 	EFFECT_LEFT,	/* the mesh knows: forget the identity */
 	EFFECT_PERSIST_NUMBER, /* ticket, name, number: keep it under that name */
 	EFFECT_VALUES,	       /* what keys show has changed: readers go on from their cursors */
-	EFFECT_KEY,	/* WireGuard is to have the announced key, before what follows is sent */
+	EFFECT_KEY, /* WireGuard is to have the announced key, before what follows is sent */
 };
 
 struct gossip_effect {

@@ -133,6 +133,7 @@ int gossip_found(struct gossip *g, struct gossip_time time, const struct gossip_
 	if (err != 0)
 		return gossip_fail(g, err, "cannot found a mesh: %s", err_text(err));
 	g->config.root = found->root;
+	g->config.root_exported = false;
 	effect = gossip_effect_add(g, EFFECT_PERSIST_MESH, NULL, 0);
 	effect->ticket = ++g->ticket;
 	effect->id = g->mesh;
@@ -310,11 +311,11 @@ int gossip_leave(struct gossip *g, struct gossip_time time, bool force, uint64_t
 			"this node is the mesh's last admin: nobody could invite or revoke any "
 			"more; `meshctl leave "
 			"--force` leaves all the same");
-	if (!force && others && g->config.root)
+	if (!force && others && g->config.root && !g->config.root_exported)
 		return gossip_fail(g, ERR_STATE,
-			"this node holds the mesh's root key, and it would be lost: `meshctl leave "
-			"--force` leaves all the "
-			"same");
+			"this node holds the mesh's root key, which was never exported and would "
+			"be lost: `meshctl root export FILE` first, or `meshctl leave --force` all "
+			"the same");
 	err = gossip_publish(g, g->config.identity, &draft);
 	if (err != 0)
 		return gossip_fail(g, err, "cannot leave: %s", err_text(err));
@@ -323,6 +324,12 @@ int gossip_leave(struct gossip *g, struct gossip_time time, bool force, uint64_t
 	*ret_ticket = g->ticket;
 	gossip_turn(g);
 	return 0;
+}
+
+void gossip_set_root(struct gossip *g, const struct keys *root, bool exported)
+{
+	g->config.root = root;
+	g->config.root_exported = exported;
 }
 
 /* ---- what the host says ---- */

@@ -48,7 +48,10 @@
 	X(KEY, "key", TEXT)                 \
 	X(VALUE, "value", BYTES)            \
 	X(PREFIX, "prefix", TEXT)           \
-	X(SINCE, "since", TEXT)
+	X(SINCE, "since", TEXT)             \
+	X(SECRET, "secret", BYTES)          \
+	X(HEAD, "head", BYTES)              \
+	X(SEALED, "sealed", BYTES)
 
 enum ipc_arg {
 #define X(name, label, kind) IPC_ARG_##name,
@@ -80,7 +83,10 @@ enum ipc_right { IPC_READ, IPC_CHANGE };
 	X(REVOKE, "revoke", CHANGE, IPC_BIT(REASON), IPC_BIT(NODE))                        \
 	X(ROTATE, "rotate", CHANGE, IPC_BIT(FORCE), 0)                                     \
 	X(EVENTS, "events", READ, IPC_BIT(FOLLOW), 0)                                      \
-	X(DOCTOR, "doctor", READ, 0, 0)
+	X(DOCTOR, "doctor", READ, 0, 0)                                                    \
+	X(ROOT_EXPORT, "root-export", CHANGE, 0, IPC_BIT(SECRET) | IPC_BIT(HEAD))          \
+	X(ROOT_FORGET, "root-forget", CHANGE, 0, 0)                                        \
+	X(ROOT_IMPORT, "root-import", CHANGE, 0, IPC_BIT(SECRET) | IPC_BIT(HEAD) | IPC_BIT(SEALED))
 
 enum ipc_verb {
 #define X(name, label, right, may, must) IPC_VERB_##name,
