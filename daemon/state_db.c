@@ -492,20 +492,23 @@ static void salvage_endpoint(void *arg, const struct id *node, const struct endp
 		put_endpoint(salvage->to, node->b, endpoint);
 }
 
-/* From both ends up to what is damaged, and of that what is whole. */
+/* From both ends up to what is damaged, and of that what is whole. Only what version 1 wrote has no
+ * sums, and only if it says so and looks so: the version may be what is damaged. */
 static void salvage_records(struct state_db *old, int64_t version, struct salvage *salvage)
 {
 	static const char *const sql[][2] = {
-		{"SELECT hash, bytes, 0 FROM records ORDER BY rowid",
-			"SELECT hash, bytes, 0 FROM records ORDER BY rowid DESC"},
 		{"SELECT hash, bytes, number FROM records "
 		 "WHERE sum IS row_sum(hash, bytes, number) ORDER BY rowid",
 			"SELECT hash, bytes, number FROM records "
 			"WHERE sum IS row_sum(hash, bytes, number) ORDER BY rowid DESC"},
+		{"SELECT hash, bytes, 0 FROM records ORDER BY rowid",
+			"SELECT hash, bytes, 0 FROM records ORDER BY rowid DESC"},
 	};
 
-	if (read_records(old, sql[version != 1][0], salvage_record, salvage))
-		(void)!read_records(old, sql[version != 1][1], salvage_record, salvage);
+	for (int64_t i = 0; i <= (version == 1) && !salvage->count; i++) {
+		if (read_records(old, sql[i][0], salvage_record, salvage))
+			(void)!read_records(old, sql[i][1], salvage_record, salvage);
+	}
 }
 
 /* Takes over what can be read of a damaged database. Every record is signed, so that a part of them
