@@ -23,6 +23,7 @@ struct cli {
 	bool json;
 	struct screen screen; /* of standard output */
 	int64_t now_ms;	      /* wall clock, for times relative to it */
+	json_t *items;	      /* of a stream that is shown as a whole */
 };
 
 void cli_look_at_clock(struct cli *cli);

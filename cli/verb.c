@@ -20,6 +20,11 @@ static const struct verb *const verbs[] = {
 	&verb_root_export,
 	&verb_root_forget,
 	&verb_root_import,
+	&verb_kv_put,
+	&verb_kv_get,
+	&verb_kv_del,
+	&verb_kv_list,
+	&verb_kv_watch,
 };
 
 const struct verb *verb_at(size_t index)

@@ -80,6 +80,13 @@ static int restore(struct daemon *daemon)
 
 	if (!err)
 		err = state_each_endpoint(daemon->state, restore_endpoint, &restore);
+	for (unsigned name = 0; name < GOSSIP_NUMBERS && !err; name++) {
+		uint64_t number;
+
+		err = state_get_number(daemon->state, gossip_number_label(name), &number);
+		if (!err)
+			gossip_restore_number(daemon->gossip, name, number);
+	}
 	if (err) {
 		log_error("%s/%s: cannot be read: %s", daemon->options.state_dir, STATE_NAME,
 			err_text(err));

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "daemon/ctl_client.h"
+#include "daemon/ctl_kv.h"
 #include "daemon/log.h"
 
 #define BACKLOG 16
@@ -133,6 +134,11 @@ static void changed(struct daemon *daemon)
 		take_connection(daemon->ctl);
 }
 
+static void values(struct daemon *daemon)
+{
+	ctl_kv_changed(&daemon->ctl->clients);
+}
+
 static int listen_on(struct ctl *ctl, int fd)
 {
 	int err;
@@ -202,6 +208,7 @@ const struct daemon_part ctl_part = {
 	.name = "control socket",
 	.start = start,
 	.changed = changed,
+	.values = values,
 	.stop = stop,
 	.free = ctl_free,
 };

@@ -56,6 +56,7 @@ struct ctl_client {
 	struct events_follower follower;
 	uint64_t event, event_end; /* the next to send; where a stream that does not follow ends */
 	bool follows;
+	bool watches; /* keys, ctl_kv_watch.c */
 };
 
 /* Takes over what uv_accept has put into the pipe of a client from ctl_client_new; frees it by

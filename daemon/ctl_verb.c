@@ -6,6 +6,7 @@
 #include "daemon/ctl_doctor.h"
 #include "daemon/ctl_events.h"
 #include "daemon/ctl_invite.h"
+#include "daemon/ctl_kv.h"
 #include "daemon/ctl_put.h"
 #include "daemon/ctl_rotate.h"
 #include "daemon/ctl_root.h"
@@ -25,6 +26,11 @@ void ctl_verb_await_disk(struct ctl_client *client, uint64_t ticket, daemon_tick
 	daemon_wake(client->daemon);
 	if (err != 0)
 		ctl_client_refuse(client, err, 1, "%s", err_text(err));
+}
+
+int ctl_verb_disk_status(const struct ctl_client *client)
+{
+	return client->daemon->warnings[DAEMON_WARNING_STATE] ? ERR_SYSTEM : 0;
 }
 
 bool ctl_verb_refused_by_disk(struct ctl_client *client, int err)
@@ -162,6 +168,11 @@ void ctl_verb_run(struct ctl_client *client, const struct ipc_request *request)
 		[IPC_VERB_ROOT_EXPORT] = ctl_root_export,
 		[IPC_VERB_ROOT_FORGET] = ctl_root_forget,
 		[IPC_VERB_ROOT_IMPORT] = ctl_root_import,
+		[IPC_VERB_KV_PUT] = ctl_kv_put,
+		[IPC_VERB_KV_GET] = ctl_kv_get,
+		[IPC_VERB_KV_DEL] = ctl_kv_del,
+		[IPC_VERB_KV_LIST] = ctl_kv_list,
+		[IPC_VERB_KV_WATCH] = ctl_kv_watch,
 	};
 
 	handlers[request->verb](client, request);

@@ -12,6 +12,8 @@ void ctl_verb_run(struct ctl_client *client, const struct ipc_request *request);
 void ctl_verb_refuse(struct ctl_client *client, int err);
 /* done answers, once everything up to the ticket is on disk. Its arg is the client. */
 void ctl_verb_await_disk(struct ctl_client *client, uint64_t ticket, daemon_ticket_cb done);
+/* ERR_SYSTEM while the disk takes nothing: what would have to be written can be refused at once. */
+int ctl_verb_disk_status(const struct ctl_client *client);
 /* Whether err says that it is not on disk: answered then. */
 bool ctl_verb_refused_by_disk(struct ctl_client *client, int err);
 

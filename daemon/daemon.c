@@ -100,8 +100,17 @@ static void parts_changed(struct daemon *daemon)
 	}
 }
 
+static void parts_values(struct daemon *daemon)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		if (parts[i]->values)
+			parts[i]->values(daemon);
+	}
+}
+
 static const struct loop_hooks loop_hooks = {
 	.changed = parts_changed,
+	.values = parts_values,
 	.joined = daemon_mesh_joined,
 	.left = daemon_mesh_left,
 	.key = rotate_switched,

@@ -54,6 +54,8 @@ struct daemon_part {
 	int (*start)(struct daemon *daemon);
 	/* Members, records, addresses or the state are (or may be) other ones. */
 	void (*changed)(struct daemon *daemon);
+	/* Keys show other values than before; at every turn in which they do. */
+	void (*values)(struct daemon *daemon);
 	/* daemon->config is the new one. */
 	void (*reload)(struct daemon *daemon, const struct config *before);
 	/* Closes its handles; the overlay stays up. Also called when start failed or never ran. */

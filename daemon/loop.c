@@ -26,7 +26,8 @@ struct loop {
 	mtime_t planned;  /* when changed() was called last */
 	bool plan_wanted; /* call it again */
 	bool draining;
-	bool left; /* EFFECT_LEFT came: the core is replaced once it is drained */
+	bool values; /* keys show others: who watches is to be told */
+	bool left;   /* EFFECT_LEFT came: the core is replaced once it is drained */
 	uint64_t last_ticket, stored_ticket;
 	uint64_t hurried_ticket; /* of what the core waits for: the disk has been told */
 	bool disk_failing;
@@ -158,6 +159,9 @@ static void persist(struct daemon *daemon, const struct gossip_effect *effect)
 		err = state_put_mesh(daemon->state, effect->ticket, &effect->id);
 	else if (effect->kind == EFFECT_PERSIST_GENERATION)
 		err = state_put_generation(daemon->state, effect->ticket, (uint64_t)effect->number);
+	else if (effect->kind == EFFECT_PERSIST_NUMBER)
+		err = state_put_number(daemon->state, effect->ticket,
+			gossip_number_label(effect->name), (uint64_t)effect->number);
 	else
 		err = state_put_endpoint(
 			daemon->state, effect->ticket, &effect->id, &effect->endpoint);
@@ -230,6 +234,7 @@ static void take_effect(struct daemon *daemon, const struct gossip_effect *effec
 	case EFFECT_PERSIST_MESH:
 	case EFFECT_PERSIST_ENDPOINT:
 	case EFFECT_PERSIST_GENERATION:
+	case EFFECT_PERSIST_NUMBER:
 		persist(daemon, effect);
 		break;
 	case EFFECT_CHANGED:
@@ -244,14 +249,14 @@ static void take_effect(struct daemon *daemon, const struct gossip_effect *effec
 	case EFFECT_JOINED:
 		daemon->turn->hooks->joined(daemon, (int)effect->number, effect->text);
 		break;
+	case EFFECT_VALUES:
+		daemon->turn->values = true;
+		break;
 	case EFFECT_LEFT:
 		daemon->turn->left = true;
 		break;
 	case EFFECT_KEY:
 		daemon->turn->hooks->key(daemon);
-		break;
-	case EFFECT_PERSIST_NUMBER:
-	case EFFECT_VALUES:
 		break;
 	}
 }
@@ -409,6 +414,10 @@ static void on_prepare(uv_prepare_t *prepare)
 	}
 	call_waiters(daemon);
 	loop_drain(daemon);
+	if (loop->values) {
+		loop->values = false;
+		loop->hooks->values(daemon);
+	}
 	plan(daemon);
 	arm(daemon);
 }

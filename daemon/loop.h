@@ -14,6 +14,7 @@ extern const struct transport_events loop_transport_events; /* their arg is the 
 
 struct loop_hooks {
 	void (*changed)(struct daemon *daemon);
+	void (*values)(struct daemon *daemon);
 	/* EFFECT_JOINED and EFFECT_LEFT; text is good during the call. */
 	void (*joined)(struct daemon *daemon, int err, const char *text);
 	void (*left)(struct daemon *daemon);

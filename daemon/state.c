@@ -247,6 +247,12 @@ int state_each_endpoint(struct state *state, state_endpoint_cb each, void *arg)
 	return state_db_each_endpoint(state->db, each, arg);
 }
 
+int state_get_number(struct state *state, const char *name, uint64_t *ret)
+{
+	assert(!state->started);
+	return state_db_get_number(state->db, name, ret);
+}
+
 int state_flush(struct state *state, char ret_error[STATE_ERROR_SIZE])
 {
 	int err;
@@ -384,10 +390,19 @@ int state_put_mesh(struct state *state, uint64_t ticket, const struct id *mesh)
 
 int state_put_generation(struct state *state, uint64_t ticket, uint64_t generation)
 {
-	struct state_op *op = op_new(STATE_OP_PUT_GENERATION, 'g', NULL, NULL, 0);
+	return state_put_number(state, ticket, STATE_DB_GENERATION, generation);
+}
 
+int state_put_number(struct state *state, uint64_t ticket, const char *name, uint64_t number)
+{
+	uint8_t about[STATE_NUMBER_NAME_SIZE] = {0};
+	struct state_op *op;
+
+	assert(strlen(name) < sizeof(about));
+	memcpy(about, name, strlen(name));
+	op = op_new(STATE_OP_PUT_NUMBER, 'n', about, NULL, 0);
 	if (op)
-		op->number = generation;
+		op->number = number;
 	return put(state, ticket, op);
 }
 

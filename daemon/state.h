@@ -17,10 +17,11 @@
 #include "gossip/base/mtime.h"
 #include "gossip/base/types.h"
 
-#define STATE_NAME	 "state.db"
-#define STATE_PATH_SIZE	 4096
-#define STATE_ERROR_SIZE 512
-#define STATE_RETRY_MS	 250 /* the first pause after a write that failed */
+#define STATE_NAME	       "state.db"
+#define STATE_PATH_SIZE	       4096
+#define STATE_ERROR_SIZE       512
+#define STATE_NUMBER_NAME_SIZE 32
+#define STATE_RETRY_MS	       250 /* the first pause after a write that failed */
 #define STATE_RETRY_MAX_MS \
 	2000 /* a pause doubles up to it: a disk with room again is soon in use */
 
@@ -61,6 +62,8 @@ int state_open(const char *dir, const struct id *node, wtime_t wall, struct stat
 /* Before state_start: what is kept. The bytes are good during the call. */
 int state_each_record(struct state *state, state_record_cb each, void *arg) MUST_CHECK;
 int state_each_endpoint(struct state *state, state_endpoint_cb each, void *arg) MUST_CHECK;
+/* 0 where nothing is kept under that name. */
+int state_get_number(struct state *state, const char *name, uint64_t *ret) MUST_CHECK;
 
 /* Before state_start: writes what is queued, now. Where that fails (ERR_SYSTEM, with a text) it
  * stays queued. */
@@ -83,6 +86,9 @@ int state_put_endpoint(struct state *state, uint64_t ticket, const struct id *no
 	const struct endpoint *endpoint) MUST_CHECK;
 int state_put_mesh(struct state *state, uint64_t ticket, const struct id *mesh) MUST_CHECK;
 int state_put_generation(struct state *state, uint64_t ticket, uint64_t generation) MUST_CHECK;
+/* Kept under a name of fewer than STATE_NUMBER_NAME_SIZE bytes. */
+int state_put_number(
+	struct state *state, uint64_t ticket, const char *name, uint64_t number) MUST_CHECK;
 /* Somebody waits for what was queued with this ticket, and before: now. */
 void state_hurry(struct state *state, uint64_t ticket);
 /* Forgets everything, this and what was queued before it included: the database is that of another

@@ -270,7 +270,7 @@ static int get_meta(struct state_db *db, struct state_info *info, struct id *nod
 			*has_node = !text_parse_hex(value, node, sizeof(*node));
 		else if (!strcmp(key, "mesh"))
 			info->has_mesh = !text_parse_hex(value, &info->mesh, sizeof(info->mesh));
-		else if (!strcmp(key, "generation"))
+		else if (!strcmp(key, STATE_DB_GENERATION))
 			info->generation = (uint64_t)sqlite3_column_int64(statement, 1);
 	}
 	sqlite3_finalize(statement);
@@ -332,6 +332,22 @@ int state_db_each_endpoint(struct state_db *db, state_endpoint_cb each, void *ar
 	return classify(db, result);
 }
 
+int state_db_get_number(struct state_db *db, const char *name, uint64_t *ret)
+{
+	sqlite3_stmt *statement = NULL;
+	int result = sqlite3_prepare_v2(
+		db->sqlite, "SELECT value FROM meta WHERE key = ?1", -1, &statement, NULL);
+
+	if (result == SQLITE_OK) {
+		sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+		result = sqlite3_step(statement);
+	}
+	if (classify(db, result) == 0)
+		*ret = result == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(statement, 0) : 0;
+	sqlite3_finalize(statement);
+	return classify(db, result);
+}
+
 /* ---- writing ---- */
 
 static void step(struct state_db *db, sqlite3_stmt *statement)
@@ -353,12 +369,12 @@ static void put_meta_text(struct state_db *db, const char *key, const char *valu
 	step(db, statement);
 }
 
-static void put_generation(struct state_db *db, uint64_t generation)
+static void put_meta_number(struct state_db *db, const char *key, uint64_t number)
 {
 	sqlite3_stmt *statement = db->statements[PUT_META];
 
-	sqlite3_bind_text(statement, 1, "generation", -1, SQLITE_STATIC);
-	sqlite3_bind_int64(statement, 2, (sqlite3_int64)generation);
+	sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(statement, 2, (sqlite3_int64)number);
 	step(db, statement);
 }
 
@@ -421,8 +437,8 @@ void state_db_apply(struct state_db *db, const struct state_op *op)
 	case STATE_OP_PUT_MESH:
 		put_meta_text(db, "mesh", text_hex(op->bytes, sizeof(struct id), hex));
 		break;
-	case STATE_OP_PUT_GENERATION:
-		put_generation(db, op->number);
+	case STATE_OP_PUT_NUMBER:
+		put_meta_number(db, (const char *)op->key + 1, op->number);
 		break;
 	}
 }

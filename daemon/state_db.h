@@ -2,7 +2,7 @@
  * The database under state.h: its schema, what it takes to open one that may be damaged, and the
  * writing of one batch in one transaction. One thread at a time.
  *
- *   meta(key, value)         node, mesh: hexadecimal; generation: a number
+ *   meta(key, value)         node, mesh: hexadecimal; generation and others: numbers
  *   records(hash, bytes, number, sum)  whole records, body and signature; the core's order of
  *                            application; 64 bits of BLAKE2b over these three, which every start
  *                            looks at: so what is read is what was written, or the database is
@@ -21,6 +21,7 @@
 #define STATE_DB_CHECKPOINT 256	 /* pages in the log, 1 MiB: then they go into the database */
 #define STATE_DB_BUSY_MS    5000 /* an operator's own transaction is waited for */
 #define STATE_DB_KEY_SIZE   33
+#define STATE_DB_GENERATION "generation" /* the name of that number */
 #define STATE_DB_RECORD_MAX (128 * 1024) /* bytes; larger ones are not ours */
 
 enum state_op_kind {
@@ -28,13 +29,13 @@ enum state_op_kind {
 	STATE_OP_REMOVE_RECORD,
 	STATE_OP_PUT_ENDPOINT,
 	STATE_OP_PUT_MESH,
-	STATE_OP_PUT_GENERATION,
+	STATE_OP_PUT_NUMBER,
 };
 
 /* One thing to write. What has the same key replaces it. */
 struct state_op {
-	uint8_t key[STATE_DB_KEY_SIZE]; /* what it is about: 'r', 'e' or the name's first letter,
-					   and 32 bytes */
+	uint8_t key[STATE_DB_KEY_SIZE]; /* what it is about: 'r', 'e', 'm' or 'n', and 32 bytes: a
+					   hash, an id, nothing, or a name with NULs */
 	enum state_op_kind kind;
 	uint64_t number;
 	struct endpoint endpoint;
@@ -50,6 +51,8 @@ void state_db_close(struct state_db *db);
 
 int state_db_each_record(struct state_db *db, state_record_cb each, void *arg) MUST_CHECK;
 int state_db_each_endpoint(struct state_db *db, state_endpoint_cb each, void *arg) MUST_CHECK;
+
+int state_db_get_number(struct state_db *db, const char *name, uint64_t *ret) MUST_CHECK;
 
 /* One transaction: begin, any of the others, commit. The first failure is kept, makes the others do
  * nothing, and is what commit returns (ERR_SYSTEM, with a text) after it has rolled back. */

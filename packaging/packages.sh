@@ -8,7 +8,7 @@ packages_test=(libcmocka-dev python3 python3-pytest python3-pytest-xdist iputils
 # clang's own packages only recommend the sanitizer runtimes; llvm has the symbolizer.
 packages_full=(clang clang-format clang-tidy libclang-rt-14-dev llvm qemu-system-x86 busybox-static cpio kmod xz-utils)
 
-packages_bench=(libcmocka-dev python3 python3-msgpack bsdextrautils procps iputils-ping util-linux serf)
+packages_bench=(libcmocka-dev python3 python3-msgpack bsdextrautils procps iputils-ping util-linux serf etcd-server etcd-client)
 
 # packages_install NAME...: installs those that are missing, and says so; does nothing when all are there.
 packages_install()

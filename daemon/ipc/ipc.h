@@ -86,7 +86,13 @@ enum ipc_right { IPC_READ, IPC_CHANGE };
 	X(DOCTOR, "doctor", READ, 0, 0)                                                    \
 	X(ROOT_EXPORT, "root-export", CHANGE, 0, IPC_BIT(SECRET) | IPC_BIT(HEAD))          \
 	X(ROOT_FORGET, "root-forget", CHANGE, 0, 0)                                        \
-	X(ROOT_IMPORT, "root-import", CHANGE, 0, IPC_BIT(SECRET) | IPC_BIT(HEAD) | IPC_BIT(SEALED))
+	X(ROOT_IMPORT, "root-import", CHANGE, 0,                                           \
+		IPC_BIT(SECRET) | IPC_BIT(HEAD) | IPC_BIT(SEALED))                         \
+	X(KV_PUT, "kv-put", CHANGE, 0, IPC_BIT(KEY) | IPC_BIT(VALUE))                      \
+	X(KV_GET, "kv-get", READ, 0, IPC_BIT(KEY))                                         \
+	X(KV_DEL, "kv-del", CHANGE, 0, IPC_BIT(KEY))                                       \
+	X(KV_LIST, "kv-list", READ, IPC_BIT(PREFIX), 0)                                    \
+	X(KV_WATCH, "kv-watch", READ, IPC_BIT(PREFIX) | IPC_BIT(SINCE), 0)
 
 enum ipc_verb {
 #define X(name, label, right, may, must) IPC_VERB_##name,

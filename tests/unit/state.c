@@ -150,6 +150,7 @@ static void what_was_put_is_there_after_a_restart(void **state)
 	const struct endpoint endpoint = {{4, {192, 0, 2, 1}}, 8946, 0};
 	struct hash one = record_hash(1);
 	struct seen seen;
+	uint64_t number;
 
 	node_start(node);
 	assert_false(node->info.has_mesh);
@@ -159,9 +160,16 @@ static void what_was_put_is_there_after_a_restart(void **state)
 	assert_int_equal(state_put_mesh(node->state, 4, &other), 0);
 	assert_int_equal(state_put_generation(node->state, 5, 77), 0);
 	assert_int_equal(state_put_endpoint(node->state, 6, &other, &endpoint), 0);
-	wait_for_ticket(node, 6);
+	assert_int_equal(state_put_number(node->state, 7, "floor", ORDER(5)), 0);
+	wait_for_ticket(node, 7);
 	node_stop(node);
 
+	node_open_as(node, &self);
+	assert_int_equal(state_get_number(node->state, "floor", &number), 0);
+	assert_true(number == ORDER(5));
+	assert_int_equal(state_get_number(node->state, "roof", &number), 0);
+	assert_true(number == 0);
+	state_free(node->state);
 	look(node, &seen);
 	assert_int_equal(seen.count, 1);
 	assert_int_equal(seen.unnumbered, 0);
