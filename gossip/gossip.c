@@ -327,6 +327,8 @@ void gossip_close_mesh(struct gossip *g)
 	g->descriptor_dirty = true;
 	g->address4 = (struct ip){0};
 	g->claim = 0;
+	g->keep_next = g->close_next = g->lease_next = MTIME_NEVER;
+	g->found_count = 0;
 	g->round.active = false;
 	g->wanted_count = 0;
 	g->holds_next = MTIME_NEVER;
@@ -350,6 +352,7 @@ int gossip_new(struct gossip_config *config, struct gossip_time time, struct gos
 	g->own_last = &g->own_first;
 	g->sync_check = MTIME_NEVER;
 	g->leave_until = g->leave_next = MTIME_NEVER;
+	g->keep_next = g->close_next = g->lease_next = MTIME_NEVER;
 	g->descriptor_dirty = true;
 	err = gossip_rotate_init(g);
 	if (err == 0 && config->mesh)
@@ -490,6 +493,8 @@ mtime_t gossip_deadline(const struct gossip *g)
 	next = mtime_min(next, gossip_sync_deadline(g));
 	next = mtime_min(next, gossip_fetch_deadline(g));
 	next = mtime_min(next, gossip_rotate_deadline(g));
+	next = mtime_min(next, mtime_min(gossip_keep_deadline(g), gossip_lease_deadline(g)));
+	next = mtime_min(next, gossip_proof_deadline(g));
 	next = mtime_min(next, spread_deadline(g->spread));
 	if (g->view_dirty)
 		next = mtime_min(next, g->view_next);
@@ -521,6 +526,9 @@ void gossip_tick(struct gossip *g, struct gossip_time time)
 		gossip_fetch_tick(g);
 		gossip_contact_tick(g);
 		gossip_rotate_tick(g);
+		gossip_keep_tick(g);
+		gossip_lease_tick(g);
+		gossip_proof_tick(g);
 		leave_tick(g);
 	}
 	gossip_turn(g);

@@ -150,6 +150,20 @@ int gossip_uninvite(struct gossip *gossip, struct gossip_time time, const struct
 	uint64_t *ret_ticket) MUST_CHECK;
 int gossip_revoke(struct gossip *gossip, struct gossip_time time, const struct id *node,
 	const char *reason, uint64_t *ret_ticket) MUST_CHECK;
+/* Offices. Admins are made and unmade by the root; of what an admin signed all that is known stands
+ * but what `except` is about: ids of invites and nodes, or beginnings of them, names of nodes, keys
+ * under `mesh/`. Writers are made and unmade by admins. */
+enum gossip_office { GOSSIP_ADMIN, GOSSIP_WRITER };
+#define GOSSIP_EXCEPTIONS_MAX 64
+const char *gossip_office_label(enum gossip_office office);
+int gossip_grant(struct gossip *gossip, struct gossip_time time, const struct id *node,
+	enum gossip_office office, uint64_t *ret_ticket) MUST_CHECK;
+int gossip_ungrant(struct gossip *gossip, struct gossip_time time, const struct id *node,
+	enum gossip_office office, const char *const *except, size_t except_count,
+	uint64_t *ret_ticket) MUST_CHECK;
+/* An admin's word that the node's admission stands, though its invite was overspent or closed. */
+int gossip_keep(struct gossip *gossip, struct gossip_time time, const struct id *node,
+	uint64_t *ret_ticket) MUST_CHECK;
 /* State LEAVING once on disk; EFFECT_LEFT when the mesh has been told or 2 s have passed. ERR_STATE
  * without force: the last admin, the holder of a root that was never exported. */
 int gossip_leave(struct gossip *gossip, struct gossip_time time, bool force,
@@ -230,7 +244,9 @@ int gossip_value_check(struct gossip *gossip, uint64_t cursor) MUST_CHECK;
 	X(ENDPOINT_CHANGED, "endpoint_changed") /* from, to */                                 \
 	X(OVERSPENT, "overspent")		/* cause: the invite */                        \
 	X(EQUIVOCATION, "equivocation")		/* cause; of this node: its key lives twice */ \
-	X(RESTORED, "restored") /* cause; this node, from before its disk was set back */
+	X(RESTORED, "restored")	  /* cause; this node, from before its disk was set back */    \
+	X(GRANTED, "granted")	  /* to: admin or writer; by */                                \
+	X(UNGRANTED, "ungranted") /* from: admin or writer; by */
 
 enum gossip_event_kind {
 #define X(name, label) GOSSIP_EVENT_##name,

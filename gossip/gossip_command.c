@@ -154,7 +154,7 @@ int gossip_found(struct gossip *g, struct gossip_time time, const struct gossip_
 
 /* ---- what admins do ---- */
 
-int gossip_command_need_admin(struct gossip *g, const char *what)
+int gossip_command_need_running(struct gossip *g)
 {
 	int err = gossip_own_may_write(g);
 
@@ -168,6 +168,15 @@ int gossip_command_need_admin(struct gossip *g, const char *what)
 			"`meshctl join` first)",
 			gossip_state_label(g->state),
 			g->state == GOSSIP_REVOKED ? "`meshctl leave`, then " : "");
+	return 0;
+}
+
+int gossip_command_need_admin(struct gossip *g, const char *what)
+{
+	int err = gossip_command_need_running(g);
+
+	if (err != 0)
+		return err;
 	if (!authority_is_admin(g->authority, &g->config.identity->id))
 		return gossip_fail(g, ERR_NOT_ADMIN,
 			"only an admin %s: run this on an admin's node (`meshctl status` shows "

@@ -19,6 +19,10 @@
  *   gossip_revoke.c   what takes membership away
  *   gossip_own.c      whether another machine bears this node's identity
  *   gossip_rotate.c   another WireGuard key
+ *   gossip_grant.c    offices: admins and writers
+ *   gossip_keep.c     what admins' nodes do by themselves: keeps and closings
+ *   gossip_lease.c    memberships that end by themselves
+ *   gossip_proof.c    two bodies with one stamp: found out, and told
  *   gossip_status.c   what an operator sees
  *
  * Inputs set bits and change state; gossip_turn(), at the end of each input, does the work they ask
@@ -40,6 +44,7 @@
 #include "gossip/replica/sync.h"
 #include "gossip/swim/spread.h"
 #include "gossip/trust/address.h"
+#include "gossip/trust/equivocation.h"
 #include "gossip/wire/frame.h"
 
 /* Pair keys computed at a time: about 1 ms, so that probes are not held up. */
@@ -124,6 +129,9 @@
 /* Moves of one member that are told and written at once, and in the long run. */
 #define MOVE_BURST  4
 #define MOVE_GAP_MS 10000
+
+/* Authors of two bodies with one stamp that this node has found out and that wait to be told. */
+#define PROOFS_FOUND_MAX 16
 
 /* Between two events that this node's key lives twice; how long members that ended are listed. */
 #define TWICE_GAP_MS  60000
@@ -308,6 +316,12 @@ struct reply {
 	size_t most;
 };
 
+/* Two bodies with one stamp, and when it is looked whether somebody else has told it. */
+struct suspicion_of_two {
+	struct equivocation proof;
+	mtime_t due;
+};
+
 struct gossip {
 	/* fixed */
 	struct gossip_config config;
@@ -384,6 +398,14 @@ struct gossip {
 	mtime_t wanted_next;
 	struct join join;
 	mtime_t leave_until, leave_next;
+	/* what this node does as an admin's: when it looks whom to keep (NEVER: nobody is waiting),
+	 * and for invites to close; the rate of its keeps */
+	mtime_t keep_next, close_next, keep_rate;
+	/* leases: the hour of mesh time as of which the views are, -1: as of none; the next look */
+	int64_t lease_hour;
+	mtime_t lease_next;
+	struct suspicion_of_two found[PROOFS_FOUND_MAX]; /* and not proven to all yet */
+	size_t found_count;
 	struct reply reply;
 	/* out */
 	struct effect_node *effect_first, **effect_last;
@@ -577,7 +599,9 @@ void gossip_rotate_publishing(struct gossip *g, const struct record *held);
 void gossip_rotate_published(struct gossip *g, const struct record *record);
 
 /* gossip_command.c */
-/* ERR_STATE, ERR_NOT_ADMIN with a text, where this node may not do what `what` says. */
+/* ERR_STATE with a text, where this node cannot speak in a mesh; ERR_NOT_ADMIN as well, where it
+ * may not do what `what` says. */
+int gossip_command_need_running(struct gossip *g) MUST_CHECK;
 int gossip_command_need_admin(struct gossip *g, const char *what) MUST_CHECK;
 
 /* gossip_own.c */
@@ -591,6 +615,48 @@ void gossip_own_record_met(struct gossip *g, const struct record *record);
 void gossip_own_statement_met(struct gossip *g, const struct msg_item *item);
 void gossip_own_persisted(struct gossip *g);
 void gossip_own_turn(struct gossip *g);
+/* gossip_revoke.c */
+/* A long list of what is kept goes in several records, which count when all of them are there. */
+int gossip_revoke_publish(struct gossip *g, const struct keys *author, enum record_type type,
+	const struct revocation *revocation) MUST_CHECK;
+/* The nodes that an invite admitted and that are to stay, but one (NULL: all): sorted, 32 bytes
+ * each, to be freed. NULL: no memory. */
+uint8_t *gossip_revoke_admitted(
+	const struct gossip *g, const struct id *invite, const struct id *but, size_t *ret_count);
+
+/* gossip_grant.c */
+/* Whether it is what only an admin may say. */
+bool gossip_grant_is_act(const struct record *record);
+/* Only the root takes an admin's office, and names what of its acts stands: all that are known. */
+int gossip_grant_take_office(struct gossip *g, const struct revocation *revocation) MUST_CHECK;
+/* Events about offices that somebody has now, or has not any more. */
+void gossip_grant_tell(
+	struct gossip *g, const struct authority *before, const struct authority *now);
+
+/* gossip_keep.c: what an admin's node does by itself. */
+void gossip_keep_view_changed(struct gossip *g);
+void gossip_keep_tick(struct gossip *g);
+mtime_t gossip_keep_deadline(const struct gossip *g);
+
+/* gossip_lease.c: memberships that end by themselves. */
+/* Whether what the views say of leases is as of another hour. */
+bool gossip_lease_changed(const struct gossip *g);
+void gossip_lease_computed(struct gossip *g);
+/* A descriptor of somebody whose lease may have been over. */
+void gossip_lease_renewed(struct gossip *g, const struct peer *peer);
+/* Until when this node asks to be a member; 0: it needs not. */
+int64_t gossip_lease_expiry(const struct gossip *g);
+/* Whether it is time to say so again; held is what it said last, or NULL. */
+bool gossip_lease_is_due(const struct gossip *g, const struct record *held);
+void gossip_lease_tick(struct gossip *g);
+mtime_t gossip_lease_deadline(const struct gossip *g);
+
+/* gossip_proof.c: whoever signs two bodies with one stamp is found out. */
+void gossip_proof_found(struct gossip *g, const struct record *record, const struct record *other);
+void gossip_proof_tell(
+	struct gossip *g, const struct authority *before, const struct authority *now);
+void gossip_proof_tick(struct gossip *g);
+mtime_t gossip_proof_deadline(const struct gossip *g);
 
 /* gossip_view.c */
 /* The root's grant to the admin who invited this node, or NULL: what proves its admission to

@@ -2,8 +2,7 @@
 
 #include "gossip/gossip_internal.h"
 
-/* The nodes that an invite admitted and that are to stay: sorted, 32 bytes each. */
-static uint8_t *admitted_by(
+uint8_t *gossip_revoke_admitted(
 	const struct gossip *g, const struct id *invite, const struct id *but, size_t *ret_count)
 {
 	const struct authority_member *member;
@@ -45,7 +44,7 @@ static int publish_chunk(struct gossip *g, const struct keys *author, enum recor
 }
 
 /* A long list of what is kept goes in several records, which count when all of them are there. */
-static int publish_revocation(struct gossip *g, const struct keys *author, enum record_type type,
+int gossip_revoke_publish(struct gossip *g, const struct keys *author, enum record_type type,
 	const struct revocation *revocation)
 {
 	size_t chunks = (revocation->keep_count + REVOCATION_KEEP_MAX - 1) / REVOCATION_KEEP_MAX;
@@ -80,9 +79,9 @@ int gossip_uninvite(
 		return err;
 	if (!authority_invite(g->authority, invite))
 		return gossip_fail(g, ERR_UNKNOWN, "no such invite: `meshctl invites` lists them");
-	keep = admitted_by(g, invite, NULL, &closing.keep_count);
+	keep = gossip_revoke_admitted(g, invite, NULL, &closing.keep_count);
 	closing.keep = keep;
-	err = keep ? publish_revocation(g, g->config.identity, RECORD_CLOSING, &closing)
+	err = keep ? gossip_revoke_publish(g, g->config.identity, RECORD_CLOSING, &closing)
 		   : ERR_NOMEM;
 	free(keep);
 	if (err != 0)
@@ -92,60 +91,12 @@ int gossip_uninvite(
 	return 0;
 }
 
-/* What an admin signed stands when the admin goes, unless it is said otherwise: all that is known.
- */
-static uint8_t *signed_by(const struct gossip *g, const struct id *admin, size_t *ret_count)
-{
-	size_t count = 0;
-	uint8_t *keep;
-
-	for (const struct record *r = store_after(g->store, NULL); r; r = store_after(g->store, r))
-		count += id_equal(&r->author, admin) && authority_chain(r->type) == CHAIN_ADMIN;
-	keep = malloc(count ? count * sizeof(struct hash) : 1);
-	count = 0;
-	for (const struct record *r = store_after(g->store, NULL); keep && r;
-		r = store_after(g->store, r)) {
-		if (id_equal(&r->author, admin) && authority_chain(r->type) == CHAIN_ADMIN)
-			memcpy(keep + sizeof(struct hash) * count++, &r->hash, sizeof(struct hash));
-	}
-	*ret_count = count;
-	return keep;
-}
-
-static int compare_ids(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(struct id));
-}
-
-/* Only the root expels an admin: first it takes the office, naming what of the admin's acts stands.
- */
-static int revoke_office(struct gossip *g, const struct revocation *revocation)
-{
-	struct revocation office = *revocation;
-	uint8_t *keep;
-	int err;
-
-	if (!g->config.root)
-		return gossip_fail(g, ERR_NOT_ADMIN,
-			"%s is an admin: only the mesh's root key revokes admins, and it is not on "
-			"this node: run "
-			"this on the node that holds it",
-			revocation->name);
-	keep = signed_by(g, &revocation->subject, &office.keep_count);
-	if (!keep)
-		return ERR_NOMEM;
-	qsort(keep, office.keep_count, sizeof(struct hash), compare_ids);
-	office.keep = keep;
-	err = publish_revocation(g, g->config.root, RECORD_ADMIN_REVOCATION, &office);
-	free(keep);
-	return err;
-}
-
 /* The node is expelled and its invite closed, keeping the others that it admitted. */
 static int revoke_node(struct gossip *g, const struct keys *author,
 	const struct authority_member *member, struct revocation *revocation)
 {
-	uint8_t *keep = admitted_by(g, &member->invite, &member->id, &revocation->keep_count);
+	uint8_t *keep =
+		gossip_revoke_admitted(g, &member->invite, &member->id, &revocation->keep_count);
 	int err;
 
 	if (!keep)
@@ -153,7 +104,7 @@ static int revoke_node(struct gossip *g, const struct keys *author,
 	revocation->has_invite = true;
 	revocation->invite = member->invite;
 	revocation->keep = keep;
-	err = publish_revocation(g, author, RECORD_REVOCATION, revocation);
+	err = gossip_revoke_publish(g, author, RECORD_REVOCATION, revocation);
 	free(keep);
 	return err;
 }
@@ -197,7 +148,8 @@ int gossip_revoke(struct gossip *g, struct gossip_time time, const struct id *no
 			AUTHORITY_REVOCATIONS_MAX);
 	strcpy(revocation.name, member->name);
 	strcpy(revocation.reason, reason);
-	err = member->admin ? revoke_office(g, &revocation) : 0;
+	/* only the root expels an admin: first it takes the office */
+	err = member->admin ? gossip_grant_take_office(g, &revocation) : 0;
 	if (err == 0)
 		err = revoke_node(g, member->admin ? g->config.root : g->config.identity, member,
 			&revocation);

@@ -156,15 +156,22 @@ static void tell_ended(struct gossip *g, const struct authority_member *member)
 	} else if (member->standing == AUTHORITY_VOID) {
 		event.kind =
 			member->why == ERR_USED_UP ? GOSSIP_EVENT_OVERSPENT : GOSSIP_EVENT_REVOKED;
-		strcpy(event.cause, err_text(member->why));
+		event.has_by = member->ended_by && member->ended_by->type != RECORD_ADMISSION;
+		if (event.has_by)
+			event.by = member->ended_by->author;
+		snprintf(event.cause, sizeof(event.cause), "its invite %s", err_text(member->why));
+	} else if (member->why == ERR_EXPIRED) {
+		strcpy(event.cause, "its lease is over");
 	}
 	gossip_effect_event(g, &event);
 }
 
 /* Its last session hears by what it ended, before nothing is answered any more. */
-static void peer_ended(struct gossip *g, struct peer *peer, const struct authority_member *member)
+static void peer_ended(
+	struct gossip *g, struct peer *peer, const struct authority_member *member, bool was_known)
 {
 	bool was_member = peer->member;
+	bool overspent = member->standing == AUTHORITY_VOID && member->why == ERR_USED_UP;
 
 	if (was_member && peer->has_session && member->ended_by &&
 		member->standing != AUTHORITY_LEFT)
@@ -175,12 +182,14 @@ static void peer_ended(struct gossip *g, struct peer *peer, const struct authori
 	peer->since = (wtime_t){hlc_stamp_ms(member->stamp)};
 	peer->address4 = (struct ip){0};
 	swim_remove(g->swim, g->time.now, &member->id);
-	if (was_member && g->started)
+	/* that an invite is overspent is worth knowing, whoever was admitted beyond its uses */
+	if (g->started && (was_member || (overspent && !was_known)))
 		tell_ended(g, member);
 }
 
 static void apply_member(struct gossip *g, const struct authority_member *member)
 {
+	bool was_known = gossip_peer(g, &member->id) != NULL;
 	struct peer *peer;
 
 	if (member->standing == AUTHORITY_REVOKED)
@@ -193,7 +202,7 @@ static void apply_member(struct gossip *g, const struct authority_member *member
 	if (!peer)
 		return; /* no memory: the next change of authority tries again */
 	if (member->standing != AUTHORITY_MEMBER)
-		peer_ended(g, peer, member);
+		peer_ended(g, peer, member, was_known);
 	else if (!peer->member)
 		peer_joined(g, peer, member);
 }
@@ -212,6 +221,37 @@ static void end_unlisted(struct gossip *g)
 	}
 }
 
+/* What has ended this node's membership, and what to do, for people. */
+static void tell_self(struct gossip *g, const struct authority_member *self)
+{
+	static const char anew[] = "`meshctl leave`, then join by a new token";
+	char *why = g->revoked_why;
+	size_t size = sizeof(g->revoked_why);
+
+	if (!self || (self->standing == AUTHORITY_VOID && self->why == ERR_USED_UP))
+		snprintf(why, size,
+			"its invite has been used up: others have its uses; %s, or ask an admin to "
+			"`meshctl keep` this node",
+			anew);
+	else if (self->standing == AUTHORITY_VOID && self->why == ERR_WITHDRAWN)
+		snprintf(why, size,
+			"its invite was withdrawn, and nobody knew of this node; %s, or ask an "
+			"admin "
+			"to `meshctl keep` this node",
+			anew);
+	else if (self->standing == AUTHORITY_VOID)
+		snprintf(why, size, "its invite %s; %s", err_text(self->why), anew);
+	else if (self->standing == AUTHORITY_REVOKED)
+		snprintf(why, size, "revoked%s%s", self->reason[0] ? ": " : "", self->reason);
+	else if (self->why == ERR_EXPIRED)
+		snprintf(why, size,
+			"it is an ephemeral member, and its lease is over: it was away for too "
+			"long; %s",
+			anew);
+	else
+		snprintf(why, size, "this identity left the mesh");
+}
+
 static void apply_self(struct gossip *g)
 {
 	const struct authority_member *self =
@@ -221,8 +261,7 @@ static void apply_self(struct gossip *g)
 		return;
 	if (!self) {
 		if (g->state == GOSSIP_RUNNING) { /* not even listed: see end_unlisted */
-			snprintf(g->revoked_why, sizeof(g->revoked_why), "its invite %s",
-				err_text(ERR_USED_UP));
+			tell_self(g, NULL);
 			gossip_set_state(g, GOSSIP_REVOKED);
 		}
 		return;
@@ -237,14 +276,7 @@ static void apply_self(struct gossip *g)
 		}
 		return;
 	}
-	if (self->standing == AUTHORITY_REVOKED)
-		snprintf(g->revoked_why, sizeof(g->revoked_why), "revoked%s%s",
-			self->reason[0] ? ": " : "", self->reason);
-	else if (self->standing == AUTHORITY_LEFT)
-		snprintf(g->revoked_why, sizeof(g->revoked_why), "this identity left the mesh");
-	else
-		snprintf(g->revoked_why, sizeof(g->revoked_why), "its invite %s",
-			err_text(self->why));
+	tell_self(g, self);
 	if (g->state == GOSSIP_RUNNING || (g->state == GOSSIP_JOINING && !g->join.active) ||
 		!g->started)
 		gossip_set_state(g, GOSSIP_REVOKED);
@@ -294,10 +326,15 @@ int gossip_view_compute(struct gossip *g)
 		free(records);
 		return err;
 	}
+	if (g->started && g->authority) {
+		gossip_grant_tell(g, g->authority, authority);
+		gossip_proof_tell(g, g->authority, authority);
+	}
 	gossip_view_drop(g);
 	g->authority = authority;
 	g->authority_records = records;
 	g->authority_count = count;
+	gossip_lease_computed(g);
 	return 0;
 }
 
@@ -309,7 +346,7 @@ void gossip_view_refresh(struct gossip *g)
 
 	g->view_dirty = false;
 	g->view_next = mtime_add_ms(g->time.now, VIEW_GAP_MS);
-	if (!g->authority || version != g->authority_version) {
+	if (!g->authority || version != g->authority_version || gossip_lease_changed(g)) {
 		if (gossip_view_compute(g) != 0) {
 			g->view_dirty = true; /* no memory: try again */
 			return;
@@ -326,6 +363,7 @@ void gossip_view_refresh(struct gossip *g)
 	}
 	apply_self(g);
 	apply_addresses(g);
+	gossip_keep_view_changed(g);
 	gossip_effect_add(g, EFFECT_CHANGED, NULL, 0);
 }
 
@@ -366,6 +404,7 @@ void gossip_view_descriptor(struct gossip *g, struct record *record)
 	record_unref(peer->descriptor);
 	peer->descriptor = record_ref(record);
 	g->view_dirty = true;
+	gossip_lease_renewed(g, peer);
 }
 
 struct record *gossip_view_grant_behind(const struct gossip *g, const struct id *node)
@@ -444,8 +483,10 @@ void gossip_view_publish_descriptor(struct gossip *g)
 	draft.value_size = pack.size;
 	if (pack_status(&pack) != 0)
 		return;
-	if (held && held->value_size == pack.size && memcmp(held->value, value, pack.size) == 0)
+	if (held && held->value_size == pack.size && memcmp(held->value, value, pack.size) == 0 &&
+		!gossip_lease_is_due(g, held))
 		return;
+	draft.expiry_ms = gossip_lease_expiry(g);
 	g->descriptor_next = mtime_add_ms(g->time.now, REPUBLISH_GAP_MS);
 	gossip_rotate_publishing(g, held);
 	if (gossip_publish(g, g->config.identity, &draft) != 0)

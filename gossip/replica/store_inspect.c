@@ -46,7 +46,7 @@ int store_inspect(const struct store *store, const struct record *record, struct
 	struct equivocation equivocation;
 	struct charter charter;
 	struct invite invite;
-	bool granted;
+	bool said;
 	struct value value;
 
 	*ret = (struct facts){0};
@@ -60,10 +60,11 @@ int store_inspect(const struct store *store, const struct record *record, struct
 	case RECORD_INVITE:
 		return invite_decode(record, &invite);
 	case RECORD_GRANT:
-	case RECORD_KEEP:
 		return check_empty(record, sizeof(struct id));
+	case RECORD_KEEP:
+		return keep_decode(record, &said);
 	case RECORD_WRITER:
-		return writer_decode(record, &granted);
+		return writer_decode(record, &said);
 	case RECORD_EQUIVOCATION:
 		return equivocation_decode(record, &equivocation);
 	case RECORD_ADMISSION:

@@ -76,11 +76,12 @@ static int alloc_strata(struct strata *s)
 	s->closings = strata_alloc(s->notice_count, sizeof(*s->closings));
 	s->revocations = strata_alloc(s->notice_count, sizeof(struct strata_notice *));
 	s->kept = strata_alloc(keeps, sizeof(*s->kept));
+	s->pardoned = strata_alloc(keeps, sizeof(*s->pardoned));
 	s->replacements = strata_alloc(s->candidate_count, sizeof(*s->replacements));
 	s->writers = strata_alloc(writers, sizeof(struct record *));
 	s->voids = strata_alloc(proofs, sizeof(*s->voids));
 	return s->expulsions && s->admins && s->closings && s->revocations && s->kept &&
-			       s->replacements && s->writers && s->voids
+			       s->pardoned && s->replacements && s->writers && s->voids
 		       ? 0
 		       : ERR_NOMEM;
 }
@@ -105,6 +106,7 @@ static void strata_done(struct strata *s)
 	free(s->closings);
 	free(s->revocations);
 	free(s->kept);
+	free(s->pardoned);
 	free(s->replacements);
 	free(s->writers);
 	free(s->voids);

@@ -9,6 +9,7 @@
  *   admissions    by a valid invite, within its uses: kept before others, then the earlier stamp,
  *                 then the smaller id; a use is spent for ever, also by those who left or were
  *                 revoked; of a closed invite only those that a closing lists or a keep names;
+ *                 whom an admin kept by hand stands beyond the uses as well;
  *                 root-signed admin invites rank without keeps, which are a later stratum, and
  *                 only the root closes them
  *   members       less the revoked, the replaced, the left, and the ephemeral whose lease is over;
@@ -81,6 +82,13 @@ void revocation_encode(const struct revocation *revocation, struct pack *out);
 int revocation_decode(const struct record *record, struct revocation *ret) MUST_CHECK;
 /* Whether its list names this id or hash. */
 bool revocation_keeps(const struct revocation *revocation, const void *item);
+
+/* The value of a KEEP record: none where an admin's node signed it by itself, when it saw a valid
+ * admission: that one ranks before those that nobody kept. `true`: an admin said it, and the
+ * admission stands whatever the invite's uses. Either stands where the invite is closed.
+ * ERR_MALFORMED. */
+int keep_decode(const struct record *record, bool *ret_by_hand) MUST_CHECK;
+void keep_encode(bool by_hand, struct pack *out);
 
 /* The value of a WRITER record: none where it grants the office, else `false`: it is taken back.
  * ERR_MALFORMED. */

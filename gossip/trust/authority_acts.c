@@ -42,18 +42,43 @@ static bool counts(const struct strata *s, const struct record *record, bool roo
 	return root_alone ? id_equal(&record->author, s->mesh) : authority_root_stands(s, record);
 }
 
+int keep_decode(const struct record *record, bool *ret_by_hand)
+{
+	struct pack_reader reader = pack_reader(record->value, record->value_size);
+	bool by_hand = false;
+
+	if (record->type != RECORD_KEEP || record->key_size != sizeof(struct id) ||
+		record->expiry_ms != 0)
+		return ERR_MALFORMED;
+	if (record->value_size && (pack_get_bool(&reader, "by hand", &by_hand) != 0 ||
+					  pack_get_end(&reader, "keep") != 0 || !by_hand))
+		return ERR_MALFORMED;
+	*ret_by_hand = by_hand;
+	return 0;
+}
+
+void keep_encode(bool by_hand, struct pack *out)
+{
+	if (by_hand)
+		pack_put_bool(out, true);
+}
+
 static void find_kept(struct strata *s, bool root_alone)
 {
 	size_t count;
 	const struct record *const *keeps = authority_input_of(s, RECORD_KEEP, &count);
 
 	for (size_t i = 0; i < count; i++) {
-		if (keeps[i]->key_size != sizeof(struct id) || keeps[i]->expiry_ms != 0 ||
-			!counts(s, keeps[i], root_alone))
+		bool by_hand;
+
+		if (keep_decode(keeps[i], &by_hand) != 0 || !counts(s, keeps[i], root_alone))
 			continue;
 		memcpy(&s->kept[s->kept_count++], keeps[i]->key, sizeof(struct id));
+		if (by_hand)
+			memcpy(&s->pardoned[s->pardoned_count++], keeps[i]->key, sizeof(struct id));
 	}
 	qsort(s->kept, s->kept_count, sizeof(*s->kept), strata_compare_ids);
+	qsort(s->pardoned, s->pardoned_count, sizeof(*s->pardoned), strata_compare_ids);
 }
 
 static void mark_kept(struct strata *s)
@@ -63,12 +88,13 @@ static void mark_kept(struct strata *s)
 
 		s->candidates[i].kept = strata_has_id(s->kept, s->kept_count, node) ||
 					strata_has_id(s->admins, s->admin_count, node);
+		s->candidates[i].pardoned = strata_has_id(s->pardoned, s->pardoned_count, node);
 	}
 }
 
 void authority_acts(struct strata *s, bool root_alone)
 {
-	s->closing_count = s->revocation_count = s->kept_count = 0;
+	s->closing_count = s->revocation_count = s->kept_count = s->pardoned_count = 0;
 	for (size_t i = 0; i < s->notice_count; i++) {
 		const struct strata_notice *notice = &s->notices[i];
 

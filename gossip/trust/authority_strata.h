@@ -41,10 +41,11 @@ struct strata_candidate {
 	const struct record *record;
 	struct hash invite; /* of the embedded record */
 	char name[ADMISSION_NAME_MAX + 1];
-	bool listed;  /* by a closing of its invite */
-	bool kept;    /* by an admin's keep, or as an admin by the root's word */
-	bool dropped; /* a loser beyond AUTHORITY_OVERSPENT_MAX */
-	int why;      /* 0: it stands */
+	bool listed;   /* by a closing of its invite */
+	bool kept;     /* by an admin's keep, or as an admin by the root's word */
+	bool pardoned; /* by an admin's own hand: whatever the uses */
+	bool dropped;  /* a loser beyond AUTHORITY_OVERSPENT_MAX */
+	int why;       /* 0: it stands */
 	const struct record *ended_by;
 };
 
@@ -97,6 +98,8 @@ struct strata {
 	size_t revocation_count;
 	struct id *kept; /* ordered */
 	size_t kept_count;
+	struct id *pardoned; /* of them by hand; ordered */
+	size_t pardoned_count;
 
 	/* the admissions */
 	struct strata_replacement *replacements; /* ordered by subject, one each */

@@ -97,6 +97,8 @@ static void spend_uses(struct strata_invite *invite, struct strata_candidate *ca
 	while (standing < invite->count && candidates[standing].why == 0)
 		standing++;
 	for (size_t i = uses; i < standing; i++) {
+		if (candidates[i].pardoned)
+			continue;
 		withdraw(&candidates[i], ERR_USED_UP, candidates[uses - 1].record);
 		candidates[i].dropped = i - uses >= AUTHORITY_OVERSPENT_MAX;
 	}
