@@ -14,12 +14,16 @@ static const char help[] =
 	"  --expires D           how long it can be used: 90s, 15m, 1h, 7d (default: 1h)\n"
 	"  --uses N              how many nodes may join with it (default: 1)\n"
 	"  --tag T               marks whoever joins with it; may be repeated\n"
-	"  --ephemeral           marks whoever joins with it as one that comes and goes\n"
+	"  --ephemeral           whoever joins with it comes and goes: a day after it was last\n"
+	"                        there it is a member no more\n"
 	"  --admin               whoever joins with it is an admin; on the root key's node, one "
 	"use\n"
 	"  --node-name NAME      whoever joins with it has this name\n"
 	"  --address ADDR        whoever joins with it has this overlay address; one IPv4, one "
 	"IPv6\n"
+	"  --replace NODE        whoever joins with it takes the name and the addresses of that\n"
+	"                        node, which is revoked by the same act: for a machine that was\n"
+	"                        set up anew\n"
 	"  --endpoint HOST:PORT  where to knock first (default: this node's own addresses); may "
 	"be\n"
 	"                        repeated; a name is resolved now\n"
@@ -50,7 +54,8 @@ const struct verb verb_invite = {
 	.name = "invite",
 	.arguments = "[--expires D] [--uses N] [--tag T]... [--ephemeral] [--admin]\n"
 		     "                      [--node-name NAME] [--address ADDR]... [--endpoint "
-		     "HOST:PORT]...",
+		     "HOST:PORT]...\n"
+		     "                      [--replace NODE]",
 	.summary = "mint a join token (admins only)",
 	.help = help,
 	.ipc = IPC_VERB_INVITE,
@@ -64,6 +69,7 @@ const struct verb verb_invite = {
 			{"node-name", VERB_TEXT, IPC_ARG_NODE_NAME},
 			{"address", VERB_ADDRESS, IPC_ARG_ADDRESSES},
 			{"endpoint", VERB_ENDPOINT, IPC_ARG_ENDPOINTS},
+			{"replace", VERB_TEXT, IPC_ARG_REPLACE},
 		},
 	.render = render,
 };

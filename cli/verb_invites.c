@@ -40,7 +40,9 @@ static char *terms(const json_t *invite)
 	char *tags = model_join(invite, "tags", " ", "");
 	char *addresses = model_join(invite, "addresses", " ", "");
 	const char *name = model_text(invite, "node_name", "");
-	char *text = memory_format("%s%s%s%s%s%s%s%s", model_true(invite, "admin") ? "admin " : "",
+	const char *replaced = model_text(json_object_get(invite, "replace"), "id", "");
+	char *text = memory_format("%s%.8s%s%s%s%s%s%s%s%s%s", *replaced ? "replaces " : "",
+		replaced, *replaced ? " " : "", model_true(invite, "admin") ? "admin " : "",
 		model_true(invite, "ephemeral") ? "ephemeral " : "", *name ? "as " : "", name,
 		*name ? " " : "", addresses, *addresses ? " " : "", tags);
 	size_t size = strlen(text);

@@ -68,8 +68,8 @@ static void put_roles(struct table *table, const json_t *member)
 {
 	static const struct {
 		const char *key, *text;
-	} roles[] = {{"self", "this node"}, {"admin", "admin"}, {"ephemeral", "ephemeral"},
-		{"kept", "kept by an admin"}};
+	} roles[] = {{"self", "this node"}, {"admin", "admin"}, {"writer", "writer"},
+		{"ephemeral", "ephemeral"}, {"kept", "kept by an admin"}};
 	char *text = memory_copy("");
 
 	for (size_t i = 0; i < ARRAY_SIZE(roles); i++) {
@@ -130,6 +130,7 @@ static void put_standing(struct cli *cli, struct table *table, const json_t *mem
 	free(text);
 	put_ago(cli, table, "admitted", member, "admitted");
 	put_text(table, "invite", member, "invite");
+	put_ago(cli, table, "lease until", member, "lease");
 }
 
 static void render(struct cli *cli, const json_t *member)

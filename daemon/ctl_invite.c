@@ -74,6 +74,19 @@ static const char *take_places(const struct ipc_request *request, struct invite 
 	return NULL;
 }
 
+/* Whether there is nothing to resolve, or it is done; else it has been answered. */
+static bool take_replaced(
+	struct ctl_client *client, const struct ipc_request *request, struct invite *invite)
+{
+	const char *text = ipc_request_text(request, IPC_ARG_REPLACE);
+	int err = text ? gossip_resolve(client->daemon->gossip, text, &invite->replaced) : 0;
+
+	invite->has_replaced = text != NULL;
+	if (err != 0)
+		ctl_verb_refuse_node(client, text, err);
+	return err == 0;
+}
+
 static const char *take_invite(const struct ipc_request *request, struct invite *invite)
 {
 	const char *name = ipc_request_text(request, IPC_ARG_NODE_NAME), *wrong;
@@ -115,6 +128,8 @@ void ctl_invite_mint(struct ctl_client *client, const struct ipc_request *reques
 		ctl_client_refuse(client, ERR_INVALID, 2, "%s", wrong);
 		return;
 	}
+	if (!take_replaced(client, request, &task->invite))
+		return;
 	err = gossip_invite(daemon->gossip, daemon_time(daemon), (int64_t)lifetime_ms,
 		&task->invite, task->token, &ticket);
 	if (err != 0)
@@ -146,7 +161,7 @@ static void put_invite(struct pack *out, const struct gossip *gossip, wtime_t no
 	const struct invite *invite = &known->invite;
 	char text[TEXT_IP_SIZE];
 
-	pack_put_map(out, 12);
+	pack_put_map(out, 13);
 	ctl_put_id(out, "id", &invite->id);
 	ctl_put_text(out, "state", invite_state(known, now));
 	ctl_put_number(out, "uses", invite->uses);
@@ -157,6 +172,10 @@ static void put_invite(struct pack *out, const struct gossip *gossip, wtime_t no
 	ctl_put_flag(out, "admin", invite->admin);
 	ctl_put_flag(out, "ephemeral", invite->ephemeral);
 	ctl_put_text(out, "node_name", *invite->node_name ? invite->node_name : NULL);
+	if (invite->has_replaced)
+		ctl_status_put_person(out, "replace", gossip, &invite->replaced);
+	else
+		ctl_put_nil(out, "replace");
 	pack_put_str(out, "tags");
 	pack_put_array(out, (uint32_t)invite->tag_count);
 	for (size_t i = 0; i < invite->tag_count; i++)

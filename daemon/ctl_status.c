@@ -229,10 +229,12 @@ void ctl_status_put_member(struct pack *out, struct daemon *daemon, const struct
 		return;
 	}
 	standing = member.standing;
-	pack_put_map(out, MEMBER_FIELDS + 9);
+	pack_put_map(out, MEMBER_FIELDS + 11);
 	put_member_fields(out, daemon, &member);
 	ctl_put_flag(out, "ephemeral", standing->ephemeral);
 	ctl_put_flag(out, "kept", standing->kept);
+	ctl_put_flag(out, "writer", standing->writer || standing->admin);
+	ctl_put_time(out, "lease", (wtime_t){standing->lease_ms});
 	ctl_put_time(out, "admitted", admitted(standing));
 	ctl_put_id(out, "invite", &standing->invite);
 	ctl_status_put_person(out, "by", daemon->gossip, standing->by);

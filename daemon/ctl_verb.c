@@ -5,6 +5,7 @@
 #include "daemon/ctl_belong.h"
 #include "daemon/ctl_doctor.h"
 #include "daemon/ctl_events.h"
+#include "daemon/ctl_grant.h"
 #include "daemon/ctl_invite.h"
 #include "daemon/ctl_kv.h"
 #include "daemon/ctl_put.h"
@@ -62,20 +63,23 @@ void ctl_verb_subject_done(void *arg, int err)
 	ctl_client_send(client);
 }
 
-/* Who is meant, or why nobody is: told already. */
-static int resolve_node(
+void ctl_verb_refuse_node(struct ctl_client *client, const char *text, int err)
+{
+	ctl_client_refuse(client, err, 1,
+		err == ERR_INVALID ? "`%s` fits more than one node: give its id, or more of it "
+				     "(`meshctl --json status` has them)"
+				   : "no node `%s` is known here: `meshctl status` lists them",
+		text);
+}
+
+int ctl_verb_resolve_node(
 	struct ctl_client *client, const struct ipc_request *request, struct id *ret)
 {
 	const char *text = ipc_request_text(request, IPC_ARG_NODE);
 	int err = gossip_resolve(client->daemon->gossip, text, ret);
 
 	if (err != 0)
-		ctl_client_refuse(client, err, 1,
-			err == ERR_INVALID
-				? "`%s` fits more than one node: give its id, or more of it "
-				  "(`meshctl --json status` has them)"
-				: "no node `%s` is known here: `meshctl status` lists them",
-			text);
+		ctl_verb_refuse_node(client, text, err);
 	return err;
 }
 
@@ -88,7 +92,7 @@ static void run_revoke(struct ctl_client *client, const struct ipc_request *requ
 	uint64_t ticket;
 	int err;
 
-	if (!task || resolve_node(client, request, &task->id) != 0)
+	if (!task || ctl_verb_resolve_node(client, request, &task->id) != 0)
 		return;
 	if (gossip_member(daemon->gossip, &task->id, &member)) {
 		strcpy(task->name, member.standing->name);
@@ -122,7 +126,7 @@ static void run_show(struct ctl_client *client, const struct ipc_request *reques
 	struct id node;
 	size_t frame;
 
-	if (resolve_node(client, request, &node) != 0)
+	if (ctl_verb_resolve_node(client, request, &node) != 0)
 		return;
 	if (!gossip_member(client->daemon->gossip, &node, &member)) {
 		ctl_client_refuse(client, ERR_UNKNOWN, 1,
@@ -163,6 +167,9 @@ void ctl_verb_run(struct ctl_client *client, const struct ipc_request *request)
 		[IPC_VERB_SHOW] = run_show,
 		[IPC_VERB_REVOKE] = run_revoke,
 		[IPC_VERB_ROTATE] = ctl_rotate_run,
+		[IPC_VERB_KEEP] = ctl_grant_keep,
+		[IPC_VERB_GRANT] = ctl_grant_give,
+		[IPC_VERB_UNGRANT] = ctl_grant_take,
 		[IPC_VERB_EVENTS] = ctl_events_run,
 		[IPC_VERB_DOCTOR] = run_doctor,
 		[IPC_VERB_ROOT_EXPORT] = ctl_root_export,

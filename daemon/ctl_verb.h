@@ -17,6 +17,12 @@ int ctl_verb_disk_status(const struct ctl_client *client);
 /* Whether err says that it is not on disk: answered then. */
 bool ctl_verb_refused_by_disk(struct ctl_client *client, int err);
 
+/* What gossip_resolve could not tell of the text. */
+void ctl_verb_refuse_node(struct ctl_client *client, const char *text, int err);
+/* Whom the argument `node` means; an error: answered already. */
+int ctl_verb_resolve_node(
+	struct ctl_client *client, const struct ipc_request *request, struct id *ret) MUST_CHECK;
+
 /* The task of a verb that is done to somebody or something; a daemon_ticket_cb that answers with
  * {"id", "name"}. */
 struct ctl_verb_subject {

@@ -154,7 +154,7 @@ int gossip_revoke(struct gossip *gossip, struct gossip_time time, const struct i
  * but what `except` is about: ids of invites and nodes, or beginnings of them, names of nodes, keys
  * under `mesh/`. Writers are made and unmade by admins. */
 enum gossip_office { GOSSIP_ADMIN, GOSSIP_WRITER };
-#define GOSSIP_EXCEPTIONS_MAX 64
+#define GOSSIP_EXCEPTIONS_MAX 16
 const char *gossip_office_label(enum gossip_office office);
 int gossip_grant(struct gossip *gossip, struct gossip_time time, const struct id *node,
 	enum gossip_office office, uint64_t *ret_ticket) MUST_CHECK;

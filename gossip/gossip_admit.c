@@ -36,7 +36,16 @@ static int check_invite(const struct gossip *g, const struct id *id, const struc
 	return ERR_NOT_ADMIN;
 }
 
-static int check_joiner(const struct gossip *g, const struct id *node, const char *name)
+/* Whether it goes as the other comes: the root alone ends what admins are. */
+static bool is_replaced(
+	const struct gossip *g, const struct invite *invite, const struct authority_member *member)
+{
+	return invite->has_replaced && id_equal(&invite->replaced, &member->id) &&
+	       !authority_is_admin(g->authority, &member->id);
+}
+
+static int check_joiner(const struct gossip *g, const struct invite *invite, const struct id *node,
+	const char *name)
 {
 	const struct authority_member *member;
 
@@ -49,7 +58,7 @@ static int check_joiner(const struct gossip *g, const struct id *node, const cha
 		return member->standing == AUTHORITY_LEFT ? ERR_STATE : ERR_REVOKED;
 	for (size_t i = 0; (member = authority_at(g->authority, i)); i++) {
 		if (member->standing == AUTHORITY_MEMBER && strcmp(member->given_name, name) == 0 &&
-			!id_equal(&member->id, node))
+			!id_equal(&member->id, node) && !is_replaced(g, invite, member))
 			return ERR_NAME_TAKEN;
 	}
 	return 0;
@@ -80,7 +89,7 @@ static int check_request(struct gossip *g, const struct frame *frame, struct adm
 	if (err == 0 && admission->invite.node_name[0] &&
 		strcmp(admission->invite.node_name, frame->name) != 0)
 		err = ERR_INVALID;
-	return err ? err : check_joiner(g, &frame->node, frame->name);
+	return err ? err : check_joiner(g, &admission->invite, &frame->node, frame->name);
 }
 
 /* A clock that was ahead, here or where the invite was made, makes stamps that no admission by it
@@ -139,7 +148,7 @@ int gossip_admit_commit(struct gossip *g, struct stream *s, const struct frame *
 	}
 	/* what was open when the offer was made may be taken by now */
 	if (err == 0)
-		err = check_joiner(g, &s->offer.node, s->offer.name);
+		err = check_joiner(g, &s->offer.invite, &s->offer.node, s->offer.name);
 	if (err == 0)
 		err = check_invite(g, &s->offer.invite.id, &s->offer.node);
 	if (err == 0)

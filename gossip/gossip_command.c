@@ -212,6 +212,35 @@ static void default_endpoints(const struct gossip *g, struct invite *invite)
 	}
 }
 
+/* The name and the addresses of the node that is replaced, where no others are asked for. */
+static int take_place(struct gossip *g, struct invite *invite)
+{
+	const struct authority_member *standing;
+	struct gossip_member member;
+
+	if (!gossip_member(g, &invite->replaced, &member))
+		return gossip_fail(g, ERR_UNKNOWN, "no such node: `meshctl status` lists them");
+	sodium_memzero(member.preshared, sizeof(member.preshared));
+	standing = member.standing;
+	if (member.self)
+		return gossip_fail(g, ERR_INVALID,
+			"this is the node itself: mint the token on another admin's node");
+	if (authority_is_admin(g->authority, &standing->id))
+		return gossip_fail(g, ERR_STATE,
+			"%s is an admin, and only the root's word ends that: `meshctl ungrant %s "
+			"admin` first, on the node that holds the root",
+			standing->name, standing->name);
+	if (!invite->node_name[0])
+		strcpy(invite->node_name, standing->given_name);
+	if (invite->address_count)
+		return 0;
+	if (member.address4.family)
+		invite->addresses[invite->address_count++] = member.address4;
+	if (member.address6.family)
+		invite->addresses[invite->address_count++] = member.address6;
+	return 0;
+}
+
 static int check_invite(struct gossip *g, const struct invite *invite, int64_t lifetime_ms)
 {
 	struct charter charter;
@@ -222,9 +251,14 @@ static int check_invite(struct gossip *g, const struct invite *invite, int64_t l
 	if (invite->node_name[0] && admission_check_name(invite->node_name) != 0)
 		return gossip_fail(g, ERR_INVALID, "`%s` is no node name: 1 to 63 of a-z 0-9 -",
 			invite->node_name);
-	if ((invite->node_name[0] || invite->address_count) && invite->uses != 1)
-		return gossip_fail(
-			g, ERR_INVALID, "an invite that fixes a name or an address is for one use");
+	if ((invite->node_name[0] || invite->address_count || invite->has_replaced) &&
+		invite->uses != 1)
+		return gossip_fail(g, ERR_INVALID,
+			"an invite that fixes a name or an address, or replaces a node, is for one "
+			"use");
+	if (invite->admin && invite->ephemeral)
+		return gossip_fail(g, ERR_INVALID,
+			"an admin is no ephemeral member: with its lease an admin would go");
 	if (invite->admin && (!g->config.root || invite->uses != 1))
 		return gossip_fail(g, ERR_NOT_ADMIN,
 			"--admin needs the mesh's root key, which is not on this node, and is for "
@@ -255,6 +289,8 @@ int gossip_invite(struct gossip *g, struct gossip_time time, int64_t lifetime_ms
 
 	g->time = time;
 	err = gossip_command_need_admin(g, "invites");
+	if (err == 0 && invite->has_replaced)
+		err = take_place(g, invite);
 	if (err == 0)
 		err = check_invite(g, invite, lifetime_ms);
 	if (err != 0)

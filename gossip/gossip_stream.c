@@ -160,12 +160,25 @@ static int tell_void(struct gossip *g, struct stream *s, const struct record *re
 	return record ? gossip_stream_send(g, s, &answer) : 0;
 }
 
+/* An admission ends another's by what the admin said who minted its invite. */
+static const struct id *whose_word(const struct gossip *g, const struct record *ended_by)
+{
+	const struct authority_member *admitted =
+		ended_by->type == RECORD_ADMISSION
+			? authority_member(g->authority, &ended_by->author)
+			: NULL;
+	const struct authority_invite *invite =
+		admitted ? authority_invite(g->authority, &admitted->invite) : NULL;
+
+	return invite ? &invite->author : &ended_by->author;
+}
+
 /* What ended its membership, and what makes its author's word count: the client, of whom nobody
  * takes a sync any more, may have missed that this one became an admin, or what the root let stand
  * of one that is none any more. */
 static int tell_ended(struct gossip *g, struct stream *s, const struct record *ended_by)
 {
-	const struct id *author = &ended_by->author;
+	const struct id *author = whose_word(g, ended_by);
 	int err = tell_void(
 		g, s, store_slot(g->store, &g->mesh, RECORD_GRANT, author, sizeof(*author)));
 

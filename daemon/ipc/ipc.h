@@ -51,7 +51,10 @@
 	X(SINCE, "since", TEXT)             \
 	X(SECRET, "secret", BYTES)          \
 	X(HEAD, "head", BYTES)              \
-	X(SEALED, "sealed", BYTES)
+	X(SEALED, "sealed", BYTES)          \
+	X(OFFICE, "office", TEXT)           \
+	X(EXCEPT, "except", LIST)           \
+	X(REPLACE, "replace", TEXT)
 
 enum ipc_arg {
 #define X(name, label, kind) IPC_ARG_##name,
@@ -72,7 +75,7 @@ enum ipc_right { IPC_READ, IPC_CHANGE };
 	X(INVITE, "invite", CHANGE,                                                        \
 		IPC_BIT(EXPIRES_MS) | IPC_BIT(USES) | IPC_BIT(TAGS) | IPC_BIT(EPHEMERAL) | \
 			IPC_BIT(ADMIN) | IPC_BIT(NODE_NAME) | IPC_BIT(ADDRESSES) |         \
-			IPC_BIT(ENDPOINTS),                                                \
+			IPC_BIT(ENDPOINTS) | IPC_BIT(REPLACE),                             \
 		0)                                                                         \
 	X(INVITES, "invites", READ, 0, 0)                                                  \
 	X(UNINVITE, "uninvite", CHANGE, 0, IPC_BIT(INVITE))                                \
@@ -82,6 +85,9 @@ enum ipc_right { IPC_READ, IPC_CHANGE };
 	X(SHOW, "show", READ, 0, IPC_BIT(NODE))                                            \
 	X(REVOKE, "revoke", CHANGE, IPC_BIT(REASON), IPC_BIT(NODE))                        \
 	X(ROTATE, "rotate", CHANGE, IPC_BIT(FORCE), 0)                                     \
+	X(KEEP, "keep", CHANGE, 0, IPC_BIT(NODE))                                          \
+	X(GRANT, "grant", CHANGE, 0, IPC_BIT(NODE) | IPC_BIT(OFFICE))                      \
+	X(UNGRANT, "ungrant", CHANGE, IPC_BIT(EXCEPT), IPC_BIT(NODE) | IPC_BIT(OFFICE))    \
 	X(EVENTS, "events", READ, IPC_BIT(FOLLOW), 0)                                      \
 	X(DOCTOR, "doctor", READ, 0, 0)                                                    \
 	X(ROOT_EXPORT, "root-export", CHANGE, 0, IPC_BIT(SECRET) | IPC_BIT(HEAD))          \

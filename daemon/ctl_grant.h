@@ -1,0 +1,11 @@
+/* What admins say of members: their offices, and that an admission stands. */
+#ifndef MESHD_DAEMON_CTL_GRANT_H
+#define MESHD_DAEMON_CTL_GRANT_H
+
+#include "daemon/ctl_client.h"
+
+void ctl_grant_give(struct ctl_client *client, const struct ipc_request *request);
+void ctl_grant_take(struct ctl_client *client, const struct ipc_request *request);
+void ctl_grant_keep(struct ctl_client *client, const struct ipc_request *request);
+
+#endif
