@@ -241,11 +241,9 @@ static void tell_again(struct swim *swim, mtime_t now, struct member *accuser)
 static void refute(struct swim *swim, mtime_t now, struct member *accuser)
 {
 	(void)mtime_allows(&swim->refute, now, SWIM_RENEW_MS, SWIM_RENEW_BURST);
-	swim->self.incarnation.version++;
-	statement_sign_alive(&swim->self, swim->config.mesh, swim->config.self);
+	state_renew(swim);
 	health_refuted(swim, now);
 	probe_greet(swim, accuser);
-	state_tell(swim, &swim->self);
 }
 
 int accusation_of_self(

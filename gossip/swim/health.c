@@ -36,10 +36,17 @@ void health_refuted(struct swim *swim, mtime_t now)
 
 bool health_heard(struct swim *swim, mtime_t now)
 {
+	struct health *health = &swim->health;
 	bool alone = health_is_alone(swim, now);
 
-	swim->health.heard = now;
-	swim->health.asked = MTIME_NEVER;
+	/* at its start a node is alone for once */
+	if (alone && health->calls) {
+		if (mtime_diff_ms(now, health->lonely) < HEALTH_LONELY_MS)
+			health->rough = mtime_add_ms(now, HEALTH_ROUGH_MS);
+		health->lonely = now;
+	}
+	health->heard = now;
+	health->asked = MTIME_NEVER;
 	return alone;
 }
 
@@ -48,17 +55,32 @@ void health_asked(struct swim *swim, mtime_t now)
 	swim->health.asked = mtime_min(swim->health.asked, now);
 }
 
-bool health_is_quiet(const struct swim *swim, mtime_t now)
+bool health_has_company(const struct swim *swim)
 {
 	const size_t *in_state = swim->members.in_state;
 
 	return swim->config.mechanisms->guarded &&
-	       in_state[SWIM_ALIVE] + in_state[SWIM_SUSPECT] >= 2 &&
+	       in_state[SWIM_ALIVE] + in_state[SWIM_SUSPECT] >= 2;
+}
+
+bool health_is_quiet(const struct swim *swim, mtime_t now)
+{
+	return health_has_company(swim) &&
 	       mtime_diff_ms(now, swim->health.heard) >= HEALTH_ALONE_MS;
+}
+
+int64_t health_asked_ms(const struct swim *swim)
+{
+	return HEALTH_ASKED_MS + 2 * swim->trip_us / 1000;
 }
 
 bool health_is_alone(const struct swim *swim, mtime_t now)
 {
 	return health_is_quiet(swim, now) && mtime_before(swim->health.asked, now) &&
-	       mtime_diff_ms(now, swim->health.asked) >= HEALTH_ASKED_MS;
+	       mtime_diff_ms(now, swim->health.asked) >= health_asked_ms(swim);
+}
+
+bool health_is_rough(const struct swim *swim, mtime_t now)
+{
+	return mtime_before(now, swim->health.rough);
 }

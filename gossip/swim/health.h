@@ -5,12 +5,14 @@
  *
  * And beyond it: a node that has heard nobody for two periods, and has asked others in vain, while
  * at least two should live, is alone. It accuses nobody then, and no suspicion runs out, but for a
- * long time.
+ * long time. When that happens again and again it is the network that loses nearly everything:
+ * times are rough, and that somebody was not heard for some time says nothing then (suspicion.h).
  */
 #ifndef MESHD_GOSSIP_SWIM_HEALTH_H
 #define MESHD_GOSSIP_SWIM_HEALTH_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "gossip/base/mtime.h"
 
@@ -19,13 +21,20 @@
  * more, as each answered probe takes one off again. */
 #define HEALTH_REFUTED_MS 5000
 #define HEALTH_ALONE_MS	  2000 /* two periods */
-#define HEALTH_ASKED_MS	  400  /* members that live answer within: PROBE_NACKS_MS */
+#define HEALTH_ASKED_MS	  400  /* members that live answer within, and two median round trips */
+/* Alone twice within that time: times are rough from then on, and for so long. That is so at 60 %
+ * loss and more; a machine that slept, or lost its network, is alone once. */
+#define HEALTH_LONELY_MS  30000
+#define HEALTH_ROUGH_MS	  60000
 
 struct health {
 	unsigned score;
+	uint32_t calls;	 /* pings, requests and answers that came: chance chose from whom */
 	mtime_t refuted; /* of the rate at which refutations count */
 	mtime_t heard;	 /* anybody, the last time */
 	mtime_t asked;	 /* others, for the first time since then; NEVER: not yet */
+	mtime_t lonely;	 /* until then alone, the last time */
+	mtime_t rough;	 /* until then */
 };
 
 struct swim;
@@ -41,8 +50,13 @@ void health_refuted(struct swim *swim, mtime_t now);
 bool health_heard(struct swim *swim, mtime_t now);
 /* Others were sent what they answer. */
 void health_asked(struct swim *swim, mtime_t now);
+/* Enough others should live to tell our silence from theirs. */
+bool health_has_company(const struct swim *swim);
+/* How long those that were asked may take. */
+int64_t health_asked_ms(const struct swim *swim);
 /* Nobody was heard for so long that we may be alone. */
 bool health_is_quiet(const struct swim *swim, mtime_t now);
 bool health_is_alone(const struct swim *swim, mtime_t now);
+bool health_is_rough(const struct swim *swim, mtime_t now);
 
 #endif

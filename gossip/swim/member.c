@@ -122,8 +122,12 @@ int member_add(struct swim *swim, mtime_t now, const struct id *id, struct membe
 	member = malloc(sizeof(*member));
 	if (!member)
 		return ERR_NOMEM;
-	*member = (struct member){
-		.id = *id, .state = SWIM_ALIVE, .since = now, .greet = true, .rtt_us = -1};
+	*member = (struct member){.id = *id,
+		.state = SWIM_ALIVE,
+		.since = now,
+		.greet = true,
+		.rtt_us = -1,
+		.calls = swim->health.calls};
 	if (reserve(members, count + 1) != 0 ||
 		map_put(&members->by_id, &member->id, member) != 0) {
 		free(member);

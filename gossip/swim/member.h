@@ -54,6 +54,7 @@ struct member {
 	mtime_t renew;			/* of the rate at which its incarnations are news */
 	mtime_t accuses;		/* and of that at which it accuses others */
 	mtime_t silent;			/* with is_silent: since when its host alone answers */
+	uint32_t calls;			/* health.calls when it was last known to live */
 	int32_t rtt_us, rtt_var_us;	/* RFC 6298's SRTT and RTTVAR; rtt_us -1: not measured */
 	struct member_accusation *accusations; /* NULL, or room for MEMBER_ACCUSERS_MAX */
 	union {

@@ -67,6 +67,7 @@ bool probe_answers(const struct probe_ping *ping, const struct member *member, u
 
 void probe_start(struct swim *swim, mtime_t now)
 {
+	swim->prober.ask_at = MTIME_NEVER;
 	/* nodes that start together do not tick together */
 	swim->prober.period_at =
 		mtime_add_us(now, (int64_t)rng_below(swim->config.rng, SWIM_PERIOD_MS * 1000));
@@ -174,13 +175,27 @@ static void go_indirect(struct swim *swim, mtime_t now)
 		health_asked(swim, now);
 }
 
-void probe_ask_around(struct swim *swim, mtime_t now)
+void probe_ask_if_due(struct swim *swim, mtime_t now)
 {
 	struct member *member = member_random(swim);
+	int64_t gap_us = SWIM_PERIOD_MS * 1000;
 
+	if (!mtime_reached(now, swim->prober.ask_at))
+		return;
 	for (size_t i = 0; i < SWIM_INDIRECT; i++, member = member_after(swim, member))
 		(void)probe_send(swim, now, member);
 	health_asked(swim, now);
+	if (!health_is_rough(swim, now))
+		gap_us = mtime_diff_us(now, swim->health.heard) / 2;
+	swim->prober.ask_at = mtime_add_us(now, gap_us);
+}
+
+void probe_heard(struct swim *swim, mtime_t now)
+{
+	if (!health_has_company(swim))
+		swim->prober.ask_at = MTIME_NEVER;
+	else if (!health_is_rough(swim, now))
+		swim->prober.ask_at = mtime_add_ms(now, HEALTH_ALONE_MS);
 }
 
 /* When the target may be asked over a stream. */
@@ -210,6 +225,8 @@ static bool is_worth_a_check(const struct swim *swim, mtime_t now)
 
 	if (is_heard_since(swim))
 		return false;
+	if (suspicion_is_missed(swim, probe->target))
+		return true;
 	if (health_is_alone(swim, now))
 		return probe->target->heard;
 	return probe->nack_count || !probe->helper_count;
@@ -248,13 +265,16 @@ static void conclude(struct swim *swim, mtime_t now)
 	if (heard)
 		return;
 	swim->prober.late = probe->first;
-	if (health_is_alone(swim, now)) {
+	bool alone = health_is_alone(swim, now), missed = suspicion_is_missed(swim, target);
+
+	if (alone && (!missed || probe->check == PROBE_UNCHECKED)) {
 		suspicion_probe_failed(swim, now, target, probe->first.sent, false);
 		return;
 	}
-	health_probe_failed(swim, probe->helper_count, probe->nack_count);
+	if (!alone)
+		health_probe_failed(swim, probe->helper_count, probe->nack_count);
 	/* none of the helpers is there: it is rather us */
-	if (mechanisms->guarded && probe->helper_count && !probe->nack_count)
+	if (mechanisms->guarded && probe->helper_count && !probe->nack_count && !missed)
 		return;
 	if (mechanisms->checked && probe->check == PROBE_UNCHECKED)
 		return;
@@ -301,7 +321,7 @@ static void redial_some(struct swim *swim, mtime_t now)
 mtime_t probe_deadline(const struct swim *swim)
 {
 	const struct prober *prober = &swim->prober;
-	mtime_t deadline = prober->period_at;
+	mtime_t deadline = mtime_min(prober->period_at, prober->ask_at);
 
 	if (prober->probe.target)
 		deadline =
@@ -331,6 +351,8 @@ void probe_paused(struct swim *swim, mtime_t now, mtime_t resume)
 
 	prober->probe.target = NULL;
 	prober->period_at = resume;
+	if (mtime_before(prober->ask_at, resume))
+		prober->ask_at = resume;
 	relay_paused(swim, now, resume);
 }
 
@@ -400,6 +422,7 @@ void probe_relayed(struct swim *swim, mtime_t now, const struct member *helper, 
 	}
 	answered(swim);
 	target->failures = 0;
+	target->calls = swim->health.calls;
 	member_event(swim, now, target, MEMBER_HEARD);
 }
 

@@ -68,6 +68,7 @@ struct probe {
 struct prober {
 	struct probe probe;
 	struct probe_ping late; /* of the last probe that failed: its answer still tells how far */
+	mtime_t ask_at;		/* when others are asked whether they hear us */
 	mtime_t period_at;	/* the next period's start, and this one's verdict */
 	mtime_t hastened;	/* of the rate at which periods start early */
 	bool was_urgent;	/* the last probe was out of turn */
@@ -89,8 +90,10 @@ void probe_forget(struct swim *swim, const struct member *member);
 void probe_hasten(struct swim *swim, mtime_t now);
 /* What is in flight proves nothing, and suspects are due: the next period starts now. */
 void probe_restart(struct swim *swim, mtime_t now);
-/* Pings a few, to find out whether anybody hears us. */
-void probe_ask_around(struct swim *swim, mtime_t now);
+/* Pings a few, to find out whether anybody hears us: whenever nobody was heard for two periods, and
+ * at growing gaps from then on; in rough times each period, for it is what others hear of us. */
+void probe_ask_if_due(struct swim *swim, mtime_t now);
+void probe_heard(struct swim *swim, mtime_t now); /* anybody */
 /* It is DEAD: dialled after a while, which doubles each time. redial_ms 0: the first time. */
 void probe_redial_later(struct swim *swim, mtime_t now, struct member *member);
 /* The member may have lost what our ping in flight told it. */

@@ -24,6 +24,7 @@ struct swim {
 	mtime_t next_expiry; /* of suspicions: not after the first */
 	mtime_t refute;	     /* of the rate at which we refute */
 	mtime_t remind;	     /* and of that at which we tell again that we did */
+	mtime_t back;	     /* and that we are back */
 	int64_t trip_us;     /* the median round trip to all; 0: none measured */
 	struct queue_actions actions;
 	struct queue_changes changes;
@@ -38,5 +39,7 @@ static inline int state_compare(const struct swim_incarnation *a, const struct s
 
 /* To be told to everybody, once. Where memory is short it travels by greetings alone. */
 void state_tell(struct swim *swim, const struct statement *statement);
+/* Our next incarnation, told to all. */
+void state_renew(struct swim *swim);
 
 #endif

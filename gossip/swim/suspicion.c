@@ -54,6 +54,15 @@ void suspicion_schedule(struct swim *swim, struct member *member)
 	swim->next_expiry = mtime_min(swim->next_expiry, member->expires);
 }
 
+bool suspicion_is_missed(const struct swim *swim, const struct member *member)
+{
+	const size_t *in_state = swim->members.in_state;
+	uint64_t others = in_state[SWIM_ALIVE] + in_state[SWIM_SUSPECT];
+
+	return swim->config.mechanisms->guarded &&
+	       swim->health.calls - member->calls > SUSPICION_MISSED_TIMES * others;
+}
+
 /* Whether it is only its daemon that does not answer, and not for long enough. */
 static bool is_only_slow(mtime_t now, struct member *member, bool silent)
 {
@@ -79,7 +88,7 @@ void suspicion_probe_failed(
 	member_event(swim, now, member, MEMBER_FAILED);
 	if (member->state == SWIM_SUSPECT && member->again.us == MTIME_NEVER.us)
 		member->again = mtime_add_ms(now, SUSPICION_AGAIN_MS);
-	if (!slow && !health_is_alone(swim, now))
+	if (!slow && (!health_is_alone(swim, now) || suspicion_is_missed(swim, member)))
 		accusation_make(swim, now, member);
 }
 
@@ -88,14 +97,14 @@ static bool runs_out(struct swim *swim, mtime_t now, struct member *member)
 {
 	if (!mtime_reached(now, member->expires))
 		return false;
-	if (!swim->config.mechanisms->guarded)
+	if (!swim->config.mechanisms->guarded || suspicion_is_missed(swim, member))
 		return true;
 	if (health_is_alone(swim, now)) {
 		member->expires = mtime_add_ms(swim->health.heard, SUSPICION_ALONE_MS);
+	} else if (health_is_rough(swim, now)) {
+		member->expires = mtime_add_ms(now, SUSPICION_ROUGH_MS);
 	} else if (health_is_quiet(swim, now)) {
-		if (swim->health.asked.us == MTIME_NEVER.us)
-			probe_ask_around(swim, now);
-		member->expires = mtime_add_ms(swim->health.asked, HEALTH_ASKED_MS);
+		member->expires = mtime_add_ms(swim->health.asked, health_asked_ms(swim));
 	} else if (member->heard && mtime_before(member->suspected, member->last_heard)) {
 		member->expires = mtime_add_ms(member->last_heard, timeout_ms(swim, member, 0));
 	}
@@ -145,6 +154,8 @@ void suspicion_resume(struct swim *swim, mtime_t now)
 		probe_restart(swim, now);
 	for (; member; member = next) {
 		next = member->next; /* it may leave the list */
+		if (suspicion_is_missed(swim, member))
+			continue;
 		member->suspected = member->again = member->silent = now;
 		if (member->accusation_count)
 			suspicion_schedule(swim, member);

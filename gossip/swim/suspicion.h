@@ -16,6 +16,11 @@
  * then on, whatever others say. Where we are alone (health.h) no suspicion runs out before
  * SUSPICION_ALONE_MS; when we hear somebody again, what our own probes said does not count, and
  * those whom others accuse have the minimum from then on, and are probed first.
+ *
+ * Who is missed. Where nearly all is lost (health.h: rough times) no time of silence says anything.
+ * But members choose by chance whom they ping and ask: who lives, and was not heard while the
+ * others were k times each, is that unlucky with a chance of e^-k. Only whoever is missed like that
+ * is held dead in such times; it is accused, and held dead, even by who is alone then.
  */
 #ifndef MESHD_GOSSIP_SWIM_SUSPICION_H
 #define MESHD_GOSSIP_SWIM_SUSPICION_H
@@ -31,9 +36,13 @@
 /* Longer than a host swaps, its disk hangs or its hypervisor moves it (and than the longest anomaly
  * of Lifeguard's experiment, 32.8 s). */
 #define SUSPICION_SILENT_MS    45000
-/* From when nobody was heard any more. An isolated node, too, comes to say that the others are
- * gone; it harms nobody by that. */
+/* From when nobody was heard any more: an isolated node, too, comes to say that the others are gone
+ * (it harms nobody by that). And for a member of whom we only know that its host is there. */
 #define SUSPICION_ALONE_MS     60000
+/* The others were heard so often each, while a member was not: e^-12 is 1 in 160,000. */
+#define SUSPICION_MISSED_TIMES 12
+/* In rough times, between two looks whether a suspect is missed by now. */
+#define SUSPICION_ROUGH_MS     1000
 /* Between two probes of a suspect out of turn: every other one, so that the round goes on. */
 #define SUSPICION_AGAIN_MS     2000
 
@@ -41,6 +50,9 @@
  * confirmations those that did, beyond the first accuser. Without what measured round trips add. */
 int64_t suspicion_timeout_ms(const struct swim_mechanisms *mechanisms, size_t cluster,
 	size_t confirmers, size_t confirmations);
+
+/* Whether the others were heard so often since it was, that it would have been, if it lived. */
+bool suspicion_is_missed(const struct swim *swim, const struct member *member);
 
 /* Our probe of the member, sent then, failed. silent: its host accepted a stream. */
 void suspicion_probe_failed(

@@ -11,6 +11,8 @@
 #define PAUSE_MS       200
 /* After such a pause, time to read what has arrived meanwhile. */
 #define PAUSE_DRAIN_MS 500
+/* Who heard nobody, or slept, for so long has been away: by then others may have accused it. */
+#define AWAY_MS	       20000
 
 const struct swim_mechanisms swim_classic = {
 	.alpha = 5,
@@ -76,6 +78,13 @@ void state_tell(struct swim *swim, const struct statement *statement)
 		return;
 }
 
+void state_renew(struct swim *swim)
+{
+	swim->self.incarnation.version++;
+	statement_sign_alive(&swim->self, swim->config.mesh, swim->config.self);
+	state_tell(swim, &swim->self);
+}
+
 int swim_new(const struct swim_config *config, mtime_t now, struct swim **ret)
 {
 	struct swim *swim;
@@ -94,8 +103,10 @@ int swim_new(const struct swim_config *config, mtime_t now, struct swim **ret)
 	statement_sign_alive(&swim->self, config->mesh, config->self);
 	members_init(swim);
 	swim->prober.sequence = rng_u64(config->rng);
+	swim->prober.ask_at = MTIME_NEVER;
 	swim->next_expiry = MTIME_NEVER;
 	swim->health.heard = swim->health.asked = mtime_add_ms(now, -HEALTH_ALONE_MS);
+	swim->health.lonely = mtime_add_ms(now, -HEALTH_LONELY_MS);
 	if (put_news(swim, &swim->self) != 0) {
 		swim_free(swim);
 		return ERR_NOMEM;
@@ -162,6 +173,15 @@ mtime_t swim_deadline(const struct swim *swim)
 	return mtime_min(swim->next_expiry, probe_deadline(swim));
 }
 
+/* Whoever was away for long may be suspected by many who would not hear of it otherwise, and says
+ * to all that it lives. */
+static void back_after(struct swim *swim, mtime_t now, int64_t silence_ms)
+{
+	if (swim->config.mechanisms->guarded && swim->health.calls && silence_ms >= AWAY_MS &&
+		mtime_allows(&swim->back, now, AWAY_MS, 1))
+		state_renew(swim);
+}
+
 void swim_tick(struct swim *swim, mtime_t now)
 {
 	mtime_t deadline = swim_deadline(swim);
@@ -173,8 +193,10 @@ void swim_tick(struct swim *swim, mtime_t now)
 	if (swim->config.mechanisms->guarded && late_us > PAUSE_MS * 1000) {
 		suspicion_paused(swim, late_us, mtime_add_ms(now, PAUSE_DRAIN_MS));
 		probe_paused(swim, now, mtime_add_ms(now, PAUSE_DRAIN_MS));
+		back_after(swim, now, late_us / 1000);
 		return;
 	}
+	probe_ask_if_due(swim, now);
 	suspicion_tick(swim, now);
 	probe_tick(swim, now);
 }
@@ -185,8 +207,14 @@ static void heard(struct swim *swim, mtime_t now, struct member *member)
 	member->last_heard = now;
 	member->failures = 0;
 	member->is_silent = false;
-	if (health_heard(swim, now))
+	member->calls = swim->health.calls;
+	int64_t silence_ms = mtime_diff_ms(now, swim->health.heard);
+
+	if (health_heard(swim, now)) {
 		suspicion_resume(swim, now);
+		back_after(swim, now, silence_ms);
+	}
+	probe_heard(swim, now);
 	member_event(swim, now, member, MEMBER_HEARD);
 }
 
@@ -204,6 +232,7 @@ void swim_ping_received(struct swim *swim, mtime_t now, const struct id *from, u
 
 	if (!member)
 		return;
+	swim->health.calls++;
 	heard(swim, now, member);
 	queue_action(&swim->actions,
 		&(struct swim_action){.kind = SWIM_ACK, .to = *from, .sequence = sequence});
@@ -215,6 +244,7 @@ void swim_ack_received(struct swim *swim, mtime_t now, const struct id *from, ui
 
 	if (!member)
 		return;
+	swim->health.calls++;
 	heard(swim, now, member);
 	probe_acked(swim, now, member, sequence);
 }
@@ -227,6 +257,7 @@ void swim_ping_req_received(struct swim *swim, mtime_t now, const struct id *fro
 
 	if (!member)
 		return;
+	swim->health.calls++;
 	heard(swim, now, member);
 	if (target)
 		relay_requested(swim, now, member, sequence, target);
@@ -239,6 +270,7 @@ void swim_relay_received(
 
 	if (!member)
 		return;
+	swim->health.calls++;
 	heard(swim, now, member);
 	probe_relayed(swim, now, member, sequence, answered);
 }

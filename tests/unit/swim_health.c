@@ -65,7 +65,9 @@ static void a_pause_of_ours_accuses_nobody(void **state)
 	for (int i = 0; i < 10 && mtime_reached(w.now, swim_deadline(w.swim)); i++)
 		swim_tick(w.swim, w.now);
 	assert_false(swim_next_change(w.swim, &change));
-	assert_int_equal(solo_news_waiting(&w), 0);
+	/* only that we are back */
+	assert_int_equal(solo_news_waiting(&w), 1);
+	assert_int_equal(swim_incarnation(w.swim).version, 1);
 	/* what came meanwhile is read now, and counts */
 	solo_expect_news(&w, solo_alive(&w, &w.peers[0], SOLO_GENERATION, 1), true);
 	solo_run(&w, 20000, SOLO_EVERYBODY);
@@ -152,7 +154,7 @@ static void a_member_that_is_gone_does_not_slow_us(void **state)
 	/* where helpers are silent it is */
 	w.helpers = SOLO_NOBODY;
 	size_t slow = 0;
-	for (int i = 0; i < 30; i++) {
+	for (int i = 0; i < 100; i++) {
 		solo_run(&w, 100, SOLO_EVERYBODY & ~2U);
 		swim_heard(w.swim, w.now, &w.peers[2].id);
 		slow += health_scaled(w.swim, 1) > 1;
