@@ -309,7 +309,8 @@ struct own {
 /* The datagram that is being acted on: what goes back to its sender goes where it came from, and
  * while that address is not proven, in no more bytes than came. */
 struct reply {
-	struct peer *peer; /* NULL: none, or answered */
+	const struct peer *from; /* NULL: none */
+	struct peer *peer;	 /* the same, until it is answered */
 	struct endpoint to;
 	bool challenged;
 	uint64_t challenge;

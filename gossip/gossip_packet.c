@@ -140,7 +140,8 @@ static void add_greeting(
 	add_statements(greeting, count, msg);
 }
 
-/* To each address where the peer may be; news only to a proven one. */
+/* To each address where the peer may be; news only to a proven one. One that the peer claims to
+ * speak from just now has the answer to that, which is no longer than what came. */
 static void send_everywhere(struct gossip *g, struct peer *peer, const struct msg *content)
 {
 	struct endpoint targets[CANDIDATE_PROBES + 1];
@@ -148,14 +149,17 @@ static void send_everywhere(struct gossip *g, struct peer *peer, const struct ms
 
 	for (size_t i = 0; i < count; i++) {
 		struct msg msg = *content;
+		bool proven = gossip_packet_is_proven(peer, &targets[i]);
 
-		if (gossip_packet_is_proven(peer, &targets[i]))
+		if (!proven && g->reply.from == peer && endpoint_equal(&g->reply.to, &targets[i]))
+			continue;
+		if (proven)
 			add_items(g, peer, &msg);
 		else
 			add_challenge(g, peer, &targets[i], &msg);
 		add_echo(g, peer, &targets[i], &msg);
 		/* whoever does not know our session answers with no more than this */
-		if (!gossip_packet_is_proven(peer, &targets[i]) && msg_size(&msg) < HELLO_PLAIN)
+		if (!proven && msg_size(&msg) < HELLO_PLAIN)
 			msg_pad(&msg, HELLO_PLAIN);
 		send_to(g, peer, &targets[i], &msg);
 	}
@@ -610,12 +614,13 @@ void gossip_receive(struct gossip *g, struct gossip_time time, const struct endp
 		g->counters[GOSSIP_COUNT_MALFORMED]++;
 		return;
 	}
-	g->reply = (struct reply){.peer = peer,
+	g->reply = (struct reply){.from = peer,
+		.peer = peer,
 		.to = *from,
 		.challenged = msg_has(&msg, MSG_CHALLENGE),
 		.challenge = msg.challenge,
 		.most = size};
 	packet_opened(g, peer, &msg);
-	g->reply.peer = NULL;
 	gossip_turn(g);
+	g->reply.from = g->reply.peer = NULL;
 }

@@ -21,9 +21,6 @@
  * and each round of news, of at most 300 bytes. */
 #define INVARIANTS_UNPROVEN_BYTES 15000
 
-/* Greetings go to such addresses by the clock, and may fall together with an answer. */
-#define INVARIANTS_GREETING_BYTES 128
-
 #define INVARIANT_LIST(X)                                                                        \
 	X(INCARNATION_FORWARD, "what a node knows of another's incarnation never goes back")     \
 	X(INCARNATION_ISSUED, "nobody is known by an incarnation that it never issued")          \

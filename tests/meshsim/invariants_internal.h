@@ -44,9 +44,8 @@ struct node_facts {
 	struct map slots; /* of struct latest */
 	struct map flows; /* of struct flow */
 	struct flow all;
-	struct endpoint came; /* family 0: no datagram is worked on */
-	size_t came_left;     /* of what may be answered */
-	bool answered;
+	struct endpoint came;		  /* family 0: no datagram is worked on */
+	size_t came_left;		  /* of what may be answered */
 	const struct written *revocation; /* removed by this input; its successor is told next */
 };
 

@@ -56,7 +56,6 @@ void invariants_came(struct invariants *checker, int node, const struct endpoint
 	facts->all.in += size;
 	facts->came = *from;
 	facts->came_left = size;
-	facts->answered = false;
 }
 
 void invariants_came_nothing(struct invariants *checker, int node)
@@ -75,13 +74,12 @@ static void check_unproven(
 	text_endpoint(&sent->to, text);
 	invariants_check(checker, INVARIANT_KNOWN_ADDRESS, answer || sent->candidate, node,
 		"%zu bytes to %s", sent->size, text);
-	if (answer && !(facts->answered && sent->size <= INVARIANTS_GREETING_BYTES)) {
+	if (answer) {
 		bool fits = sent->size <= facts->came_left;
 
 		invariants_check(checker, INVARIANT_NO_AMPLIFICATION, fits, node,
 			"%zu bytes in answer to %zu from %s", sent->size, facts->came_left, text);
 		facts->came_left -= fits ? sent->size : facts->came_left;
-		facts->answered = true;
 	}
 	invariants_check(checker, INVARIANT_UNPROVEN_RATE,
 		flow->out <= flow->in + INVARIANTS_UNPROVEN_BYTES, node,
