@@ -4,7 +4,7 @@
 packages_build=(gcc libc6-dev cmake ninja-build pkg-config libsodium-dev libmsgpack-dev libmnl-dev libuv1-dev
 	libsqlite3-dev libinih-dev libjansson-dev libsystemd-dev)
 packages_run=(wireguard-go wireguard-tools iproute2)
-packages_test=(libcmocka-dev python3 python3-pytest python3-pytest-xdist iputils-ping procps util-linux)
+packages_test=(libcmocka-dev python3 python3-msgpack python3-pytest python3-pytest-xdist iputils-ping procps util-linux)
 # clang's own packages only recommend the sanitizer runtimes; llvm has the symbolizer.
 packages_full=(clang clang-format clang-tidy libclang-rt-14-dev llvm qemu-system-x86 busybox-static cpio kmod xz-utils)
 
