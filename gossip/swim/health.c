@@ -34,6 +34,18 @@ void health_refuted(struct swim *swim, mtime_t now)
 		add(swim, 1);
 }
 
+void health_called(struct swim *swim, mtime_t now, const struct id *caller)
+{
+	struct health *health = &swim->health;
+
+	if (id_equal(&health->caller, caller) &&
+		mtime_diff_ms(now, health->called) < HEALTH_ALONE_MS)
+		return;
+	health->calls++;
+	health->caller = *caller;
+	health->called = now;
+}
+
 bool health_heard(struct swim *swim, mtime_t now)
 {
 	struct health *health = &swim->health;

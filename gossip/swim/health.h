@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "gossip/base/mtime.h"
+#include "gossip/crypto/keys.h"
 
 #define HEALTH_MAX	  8
 /* A refutation of ours counts this often: an accuser who lies can keep us one notch slower, no
@@ -29,7 +30,9 @@
 
 struct health {
 	unsigned score;
-	uint32_t calls;	 /* pings, requests and answers that came: chance chose from whom */
+	uint32_t calls;	  /* pings, requests and answers that came: chance chose from whom */
+	struct id caller; /* the last that counted */
+	mtime_t called;
 	mtime_t refuted; /* of the rate at which refutations count */
 	mtime_t heard;	 /* anybody, the last time */
 	mtime_t asked;	 /* others, for the first time since then; NEVER: not yet */
@@ -46,6 +49,9 @@ void health_probe_answered(struct swim *swim);
 void health_probe_failed(struct swim *swim, size_t helpers, size_t nacks);
 void health_refuted(struct swim *swim, mtime_t now);
 
+/* A ping, a request or an answer came. One that goes on calling counts once, and once in two
+ * periods: else it could make us miss all others. */
+void health_called(struct swim *swim, mtime_t now, const struct id *caller);
 /* Somebody has been heard. Whether that ends that we were alone. */
 bool health_heard(struct swim *swim, mtime_t now);
 /* Others were sent what they answer. */

@@ -218,6 +218,13 @@ static void heard(struct swim *swim, mtime_t now, struct member *member)
 	member_event(swim, now, member, MEMBER_HEARD);
 }
 
+/* By what chance chose it to send to us. */
+static void called(struct swim *swim, mtime_t now, struct member *member)
+{
+	health_called(swim, now, &member->id);
+	heard(swim, now, member);
+}
+
 void swim_heard(struct swim *swim, mtime_t now, const struct id *from)
 {
 	struct member *member = member_find(swim, from);
@@ -232,8 +239,7 @@ void swim_ping_received(struct swim *swim, mtime_t now, const struct id *from, u
 
 	if (!member)
 		return;
-	swim->health.calls++;
-	heard(swim, now, member);
+	called(swim, now, member);
 	queue_action(&swim->actions,
 		&(struct swim_action){.kind = SWIM_ACK, .to = *from, .sequence = sequence});
 }
@@ -244,8 +250,7 @@ void swim_ack_received(struct swim *swim, mtime_t now, const struct id *from, ui
 
 	if (!member)
 		return;
-	swim->health.calls++;
-	heard(swim, now, member);
+	called(swim, now, member);
 	probe_acked(swim, now, member, sequence);
 }
 
@@ -257,8 +262,7 @@ void swim_ping_req_received(struct swim *swim, mtime_t now, const struct id *fro
 
 	if (!member)
 		return;
-	swim->health.calls++;
-	heard(swim, now, member);
+	called(swim, now, member);
 	if (target)
 		relay_requested(swim, now, member, sequence, target);
 }
@@ -270,8 +274,7 @@ void swim_relay_received(
 
 	if (!member)
 		return;
-	swim->health.calls++;
-	heard(swim, now, member);
+	called(swim, now, member);
 	probe_relayed(swim, now, member, sequence, answered);
 }
 

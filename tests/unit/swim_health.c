@@ -346,6 +346,123 @@ static void a_short_pause_is_noticed_too(void **state)
 	solo_done(&w);
 }
 
+static void who_was_away_for_long_says_that_it_is_back(void **state)
+{
+	(void)state;
+	static const struct {
+		int64_t ms;
+		bool says;
+	} silences[] = {{10000, false}, {25000, true}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(silences); i++) {
+		struct solo w;
+
+		solo_init(&w, SOLO_PEERS);
+		solo_introduce(&w, SOLO_PEERS);
+		solo_run(&w, 20000, SOLO_EVERYBODY);
+		solo_run(&w, silences[i].ms, SOLO_NOBODY);
+		solo_forget_news(&w);
+		swim_heard(w.swim, w.now, &w.peers[3].id);
+		assert_int_equal(swim_incarnation(w.swim).version, silences[i].says);
+		assert_int_equal(solo_news_waiting(&w), silences[i].says);
+		/* once: what it hears next is nothing new */
+		swim_heard(w.swim, w.now, &w.peers[4].id);
+		assert_int_equal(swim_incarnation(w.swim).version, silences[i].says);
+		solo_done(&w);
+	}
+}
+
+/* Where nearly all is lost: somebody is heard now and then, by a ping of its own. */
+static void hear_one(struct solo *w, size_t peer, int64_t silence_ms)
+{
+	solo_run(w, silence_ms, SOLO_NOBODY);
+	swim_ping_received(w->swim, w->now, &w->peers[peer].id, 1);
+	solo_answer(w, SOLO_NOBODY);
+}
+
+static void in_rough_times_only_who_is_missed_is_held_dead(void **state)
+{
+	(void)state;
+	enum { MEMBERS = 6, GONE = 0 };
+	struct solo w;
+	size_t heard = 0;
+
+	solo_init(&w, MEMBERS);
+	solo_introduce(&w, MEMBERS);
+	w.check = SWIM_CHECK_FAILED;
+	solo_run(&w, 20000, SOLO_EVERYBODY);
+	for (int i = 0; i < 3; i++)
+		hear_one(&w, 1, 4000);
+	assert_true(health_is_rough(w.swim, w.now));
+	for (size_t i = 1; i <= 4; i++)
+		solo_expect_news(&w,
+			solo_suspect(&w, &w.peers[GONE], SOLO_GENERATION, 0, &w.peers[i]), true);
+	/* four accusers; all the others are heard, six times each */
+	for (; heard < 6 * (MEMBERS - 1); heard++) {
+		hear_one(&w, 1 + heard % (MEMBERS - 1), 3000);
+		assert_true(solo_info(&w, GONE).state != SWIM_DEAD);
+	}
+	for (; heard < 2 * SUSPICION_MISSED_TIMES * MEMBERS; heard++)
+		hear_one(&w, 1 + heard % (MEMBERS - 1), 3000);
+	for (size_t i = 0; i < MEMBERS; i++)
+		assert_int_equal(solo_info(&w, i).state == SWIM_DEAD, i == GONE);
+	solo_done(&w);
+}
+
+static void who_calls_without_end_makes_us_miss_nobody(void **state)
+{
+	(void)state;
+	struct solo w;
+
+	solo_init(&w, 6);
+	solo_introduce(&w, 6);
+	solo_run(&w, 20000, SOLO_EVERYBODY);
+	for (int i = 0; i < 1000; i++) {
+		solo_run(&w, 10, SOLO_NOBODY);
+		swim_ping_received(w.swim, w.now, &w.peers[1].id, 1);
+	}
+	for (size_t i = 0; i < 6; i++)
+		assert_false(suspicion_is_missed(w.swim, member_find(w.swim, &w.peers[i].id)));
+	solo_done(&w);
+}
+
+static void who_is_alone_once_is_in_no_rough_times(void **state)
+{
+	(void)state;
+	struct solo w;
+
+	solo_init(&w, 6);
+	solo_introduce(&w, 6);
+	solo_run(&w, 20000, SOLO_EVERYBODY);
+	for (int i = 0; i < 3; i++) {
+		hear_one(&w, 1, 10000);
+		assert_false(health_is_rough(w.swim, w.now));
+		solo_run(&w, HEALTH_LONELY_MS, SOLO_EVERYBODY);
+	}
+	hear_one(&w, 1, 10000);
+	hear_one(&w, 2, 10000);
+	assert_true(health_is_rough(w.swim, w.now));
+	solo_run(&w, HEALTH_ROUGH_MS, SOLO_EVERYBODY);
+	assert_false(health_is_rough(w.swim, w.now));
+	solo_done(&w);
+}
+
+/* It is known whether others hear us before it matters. */
+static void who_hears_nobody_asks_at_growing_gaps(void **state)
+{
+	(void)state;
+	struct solo w;
+
+	solo_init(&w, 6);
+	solo_introduce(&w, 6);
+	solo_run(&w, 20000, SOLO_EVERYBODY);
+	assert_true(solo_run(&w, 3000, SOLO_NOBODY).pings >= SWIM_INDIRECT);
+	solo_run(&w, 27000, SOLO_NOBODY);
+	/* at 34 and 51 s, beside two for each of its own probes */
+	assert_in_range(solo_run(&w, 30000, SOLO_NOBODY).pings, 10, 2 * 30 + 3 * SWIM_INDIRECT);
+	solo_done(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -362,6 +479,11 @@ int main(void)
 		cmocka_unit_test(a_stream_tried_in_solitude_accuses_nobody),
 		cmocka_unit_test(a_suspicion_ends_only_where_others_are_heard),
 		cmocka_unit_test(a_short_pause_is_noticed_too),
+		cmocka_unit_test(who_was_away_for_long_says_that_it_is_back),
+		cmocka_unit_test(in_rough_times_only_who_is_missed_is_held_dead),
+		cmocka_unit_test(who_calls_without_end_makes_us_miss_nobody),
+		cmocka_unit_test(who_is_alone_once_is_in_no_rough_times),
+		cmocka_unit_test(who_hears_nobody_asks_at_growing_gaps),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
