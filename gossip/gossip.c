@@ -129,22 +129,47 @@ static int record_admit(void *context, const struct record *record)
 {
 	struct gossip *g = context;
 	struct peer *peer;
+	struct id subject;
 	int err = hlc_observe(&g->hlc, gossip_mesh_time(g), record->stamp);
 
 	/* what this node has on its disk and has been told so stands, though its clock be behind
 	 * what it has seen */
 	if (authority_concerns(record->type) || record == g->storing)
 		err = 0;
+	/* whoever was an admin says nothing new as one, nor anything else in place of what stands
+	 */
+	if (err == 0 && gossip_grant_is_act(record) && g->authority &&
+		authority_is_expelled(g->authority, &record->author) &&
+		!authority_stands(g->authority, record))
+		return ERR_REVOKED;
 	/* what a member may say again and again, and what each time costs every node a write, or a
 	 * look at all there is of authority */
 	peer = record->type == RECORD_DESCRIPTOR || record->type == RECORD_ADMISSION ||
 			       record->type == RECORD_LEAVE
 		       ? gossip_peer(g, &record->author)
 		       : NULL;
+	if (record->type == RECORD_EQUIVOCATION) { /* its subject alone can make others */
+		memcpy(&subject, record->key, sizeof(subject));
+		peer = gossip_peer(g, &subject);
+	}
 	if (err == 0 && peer &&
 		!mtime_allows(&peer->described, g->time.now, DESCRIBE_GAP_MS, DESCRIBE_BURST))
 		return ERR_LIMIT; /* it comes again by a sync, if it is the last */
 	return err;
+}
+
+/* The configuration that the root keeps of an admin that it took out. */
+static bool record_spare(void *context, const struct record *record)
+{
+	struct gossip *g = context;
+
+	return g->authority && gossip_grant_is_act(record) &&
+	       authority_stands(g->authority, record);
+}
+
+static void record_twice(void *context, const struct record *record, const struct record *other)
+{
+	gossip_proof_found(context, record, other);
 }
 
 int gossip_put_record(struct gossip *g, struct record *record, bool *ret_fresh)
@@ -267,6 +292,8 @@ int gossip_open_mesh(struct gossip *g, const struct id *mesh)
 	struct store_observer observer = {.added = record_added,
 		.removed = record_removed,
 		.admit = record_admit,
+		.spare = record_spare,
+		.twice = record_twice,
 		.context = g};
 	struct swim_config swim = {.mechanisms = g->config.mechanisms,
 		.self = g->config.identity,

@@ -2,8 +2,7 @@
 #include <stdlib.h>
 
 #include "gossip/gossip_internal.h"
-
-#define CONFIGURATION "mesh/" /* where the keys of values begin that only admins set */
+#include "gossip/record/value.h"
 
 static const char *const office_labels[] = {[GOSSIP_ADMIN] = "admin", [GOSSIP_WRITER] = "writer"};
 
@@ -16,11 +15,27 @@ const char *gossip_office_label(enum gossip_office office)
 
 bool gossip_grant_is_act(const struct record *record)
 {
-	const size_t size = sizeof(CONFIGURATION) - 1;
-
 	return authority_chain(record->type) == CHAIN_ADMIN ||
-	       (record->type == RECORD_VALUE && record->key_size > size &&
-		       memcmp(record->key, CONFIGURATION, size) == 0);
+	       (record->type == RECORD_VALUE && value_key_is_mesh(record->key, record->key_size));
+}
+
+/* What an expelled admin signed and the root does not name counts for nothing, and there is no end
+ * to what it may have signed: it goes. So does what it would put in place of what stands. */
+void gossip_grant_purge(struct gossip *g)
+{
+	struct record *at = NULL, *next;
+
+	if (!authority_expelled_count(g->authority))
+		return;
+	while ((next = store_after(g->store, at)) && authority_concerns(next->type)) {
+		record_ref(next);
+		record_unref(at);
+		at = next;
+		if (gossip_grant_is_act(at) && authority_is_expelled(g->authority, &at->author) &&
+			!authority_stands(g->authority, at))
+			store_remove(g->store, at);
+	}
+	record_unref(at);
 }
 
 /* Whether the text, an id or a beginning of it of four digits or more, or a key of the
@@ -63,7 +78,7 @@ static int check_exception(
 		     : gossip_fail(g, ERR_UNKNOWN,
 			       "the admin signed nothing about `%s`: --except takes the id of an "
 			       "invite (`meshctl invites`), a node that it revoked, kept or made a "
-			       "writer, or a key under " CONFIGURATION,
+			       "writer, or a key under " VALUE_MESH,
 			       text);
 }
 

@@ -407,6 +407,7 @@ struct gossip {
 	mtime_t lease_next;
 	struct suspicion_of_two found[PROOFS_FOUND_MAX]; /* and not proven to all yet */
 	size_t found_count;
+	bool voids_changed; /* of somebody the values count no more */
 	struct reply reply;
 	/* out */
 	struct effect_node *effect_first, **effect_last;
@@ -630,6 +631,8 @@ uint8_t *gossip_revoke_admitted(
 bool gossip_grant_is_act(const struct record *record);
 /* Only the root takes an admin's office, and names what of its acts stands: all that are known. */
 int gossip_grant_take_office(struct gossip *g, const struct revocation *revocation) MUST_CHECK;
+/* What expelled admins signed goes, but for what the root names. */
+void gossip_grant_purge(struct gossip *g);
 /* Events about offices that somebody has now, or has not any more. */
 void gossip_grant_tell(
 	struct gossip *g, const struct authority *before, const struct authority *now);

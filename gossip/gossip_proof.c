@@ -88,6 +88,7 @@ void gossip_proof_tell(
 		if (!authority_equivocation(now, &member->id, &stamp) ||
 			(authority_equivocation(before, &member->id, &known) && known <= stamp))
 			continue;
+		g->voids_changed = true;
 		event = gossip_view_event(g, GOSSIP_EVENT_EQUIVOCATION, &member->id);
 		strcpy(event.name, member->name);
 		snprintf(event.cause, sizeof(event.cause),

@@ -8,13 +8,15 @@
  * disk makes it wait for longer than this: then it gets another number, and is written again. */
 #define HOLD_MS 1000
 
-/* Whether a node may say this of the mesh is for the authority; all other keys are everybody's. */
+/* Whether a node may say this of the mesh is for the authority; all other keys are everybody's, but
+ * of those who are proven to say two things at once. */
 static bool counts(void *context, const struct record *record)
 {
 	const struct gossip *g = context;
 
-	return !value_key_is_mesh(record->key, record->key_size) ||
-	       authority_is_admin(g->authority, &record->author);
+	return !authority_value_is_void(g->authority, &record->author, record->stamp) &&
+	       (!value_key_is_mesh(record->key, record->key_size) ||
+		       authority_stands(g->authority, record));
 }
 
 static void changed(void *context, struct record *record, uint64_t number)
@@ -107,8 +109,11 @@ void gossip_value_removed(struct gossip *g, const struct record *record)
 
 void gossip_value_review(struct gossip *g)
 {
-	if (g->started)
+	if (g->started && g->voids_changed)
+		kv_review(g->kv, "", 0);
+	else if (g->started)
 		kv_review(g->kv, VALUE_MESH, strlen(VALUE_MESH));
+	g->voids_changed = false;
 }
 
 void gossip_value_publish(struct gossip *g, struct own_record *own)

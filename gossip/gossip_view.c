@@ -360,6 +360,7 @@ void gossip_view_refresh(struct gossip *g)
 		end_unlisted(g);
 		gossip_value_review(g);
 		spread_set_members(g->spread, members);
+		gossip_grant_purge(g);
 	}
 	apply_self(g);
 	apply_addresses(g);

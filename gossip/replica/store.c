@@ -61,7 +61,8 @@ static struct entry *slot_entry(const struct store *store, const struct record *
 
 static bool is_refused(const struct store *store, const struct record *record)
 {
-	return store_inspect_is_purgeable(record->type) && store_banned(store, &record->author);
+	return store_inspect_is_purgeable(record->type) && store_banned(store, &record->author) &&
+	       !store_change_spares(store, record);
 }
 
 static int put_one(struct store *store, struct record *record, enum store_result *ret)
@@ -81,6 +82,7 @@ static int put_one(struct store *store, struct record *record, enum store_result
 	if (err)
 		return err;
 	if (!store_chain_wins(record, &facts, held)) {
+		store_twice_lost(store, record, held->record);
 		*ret = STORE_KNOWN;
 		return 0;
 	}
@@ -97,6 +99,7 @@ static int put_one(struct store *store, struct record *record, enum store_result
 		err = store->observer.admit(store->observer.context, record);
 	if (err)
 		return err;
+	store_twice_look(store, record);
 	err = store_change_add(store, record, &facts, held, true);
 	if (!err)
 		*ret = STORE_ADDED;

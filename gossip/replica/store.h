@@ -4,7 +4,9 @@
  * is valid or expired are views computed from it elsewhere.
  *
  * One slot for each (author, type, key); in a slot the later (stamp, hash) wins, but an admission
- * that makes an admin (root-signed invite) wins over one that does not: chains only grow. Putting
+ * that makes an admin (root-signed invite) wins over one that does not: chains only grow; and of
+ * proofs that somebody signed two bodies with one stamp there is one slot for each such node,
+ * whoever brings them, and the lowest stamp wins. Putting
  * the same records in any order, any number of times, gives the same store, bit for bit.
  *
  * A record whose chain is not there yet waits in a bounded pool outside the digest and is tried
@@ -46,6 +48,11 @@ struct store_observer {
 	/* Asked last, of a record that would be added and is verified; what it answers but 0 is
 	 * store_put's error. NULL: yes. */
 	int (*admit)(void *context, const struct record *record);
+	/* Of a banned author: whether this one stays all the same. NULL: none does. */
+	bool (*spare)(void *context, const struct record *record);
+	/* Both are verified, of one author and stamp, and have different bodies. Either may be
+	 * about to go. Not told where a proof of it is in the store. */
+	void (*twice)(void *context, const struct record *record, const struct record *other);
 	void *context;
 };
 
@@ -76,6 +83,9 @@ int store_restore(struct store *store, struct record *record) MUST_CHECK;
 void store_ban(struct store *store, const struct id *author);
 void store_unban(struct store *store, const struct id *author);
 bool store_banned(const struct store *store, const struct id *author);
+/* Takes out a record that an admin signed, and whatever is beyond an invite's uses without it. For
+ * what the observer would not admit any more. */
+void store_remove(struct store *store, struct record *record);
 
 struct record *store_find(const struct store *store, const struct hash *hash);
 struct record *store_slot(const struct store *store, const struct id *author, uint16_t type,

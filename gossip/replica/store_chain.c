@@ -18,9 +18,12 @@ const struct facts *store_chain_facts(const struct entry *entry)
 void store_chain_slot(
 	const struct id *author, uint16_t type, const void *key, size_t key_size, struct hash *ret)
 {
+	static const struct id anybody;
 	uint8_t bytes[sizeof(*author) + 2 + RECORD_KEY_MAX];
 
 	assert(key_size <= RECORD_KEY_MAX);
+	if (type == RECORD_EQUIVOCATION) /* whoever brings it */
+		author = &anybody;
 	memcpy(bytes, author, sizeof(*author));
 	bytes[sizeof(*author)] = (uint8_t)(type >> 8);
 	bytes[sizeof(*author) + 1] = (uint8_t)type;
@@ -46,6 +49,8 @@ bool store_chain_wins(
 {
 	if (!held)
 		return true;
+	if (record->type == RECORD_EQUIVOCATION)
+		return store_twice_wins(record, held->record);
 	if (facts->makes_admin != store_chain_facts(held)->makes_admin)
 		return facts->makes_admin;
 	return record_compare(record, held->record) > 0;

@@ -202,18 +202,28 @@ static void remove_entry(struct store *store, struct entry *entry, bool report)
 		store_change_forget_author(store, author);
 }
 
-/* What a member says, apart from authority. */
+bool store_change_spares(const struct store *store, const struct record *record)
+{
+	return store->observer.spare && store_banned(store, &record->author) &&
+	       store->observer.spare(store->observer.context, record);
+}
+
 void store_change_remove_said(struct store *store, const struct id *id)
 {
 	struct entry *descriptor = store_chain_find(store, id, RECORD_DESCRIPTOR, NULL, 0);
 	struct author *author = map_get(&store->authors, id);
+	struct order_key at = ORDER_START;
 
 	if (descriptor)
 		remove_entry(store, descriptor, true);
-	for (size_t count = author ? author->count : 0; count; count--)
-		remove_entry(store,
-			&store_owner_of(order_first(&author->own), struct quota_entry, own)->entry,
-			true);
+	for (size_t count = author ? author->count : 0; count; count--) {
+		struct order_node *node = order_after(&author->own, &at);
+
+		at = order_key(node->record);
+		if (!store_change_spares(store, node->record))
+			remove_entry(
+				store, &store_owner_of(node, struct quota_entry, own)->entry, true);
+	}
 }
 
 /* An admission beyond its invite's uses goes, and with it all that it was the chain of. */
@@ -222,12 +232,15 @@ static void remove_member(struct store *store, struct entry *admission)
 	bool made_admin = store_chain_facts(admission)->makes_admin;
 	struct id id = admission->record->author;
 	struct entry *leave = store_chain_find(store, &id, RECORD_LEAVE, NULL, 0);
+	struct entry *proof = store_chain_find(store, &id, RECORD_EQUIVOCATION, &id, sizeof(id));
 	struct record *at = NULL, *next;
 
 	remove_entry(store, admission, true);
 	store_change_remove_said(store, &id);
 	if (leave)
 		remove_entry(store, leave, true);
+	if (proof)
+		remove_entry(store, proof, true);
 	if (!made_admin || store_chain_is_admin(store, &id))
 		return;
 	while ((next = store_after(store, at))) {
@@ -253,6 +266,26 @@ static void remove_excess(struct store *store, const struct uses *uses)
 	while ((excess = uses_excess(uses)))
 		remove_member(
 			store, &store_owner_of(excess, struct admission_entry, claim.node)->entry);
+}
+
+static void trim_one(struct store *store, const struct id *node)
+{
+	const struct admission_entry *admission =
+		store_admission_entry(store_chain_find(store, node, RECORD_ADMISSION, NULL, 0));
+
+	if (admission && admission->claim.uses)
+		remove_excess(store, admission->claim.uses);
+}
+
+void store_remove(struct store *store, struct record *record)
+{
+	struct entry *entry = map_get(&store->by_hash, &record->hash);
+
+	assert(entry && authority_chain(record->type) != CHAIN_ADMISSION);
+	record_ref(record);
+	remove_entry(store, entry, true);
+	each_kept(store, record, trim_one);
+	record_unref(record);
 }
 
 static struct order_node new_node(struct store *store, const struct record *record)

@@ -5,6 +5,7 @@
  *   store_inspect.c   what a record is by itself: form and signatures
  *   store_chain.c     slots, and who must be known before a record may enter
  *   store_change.c    what comes and goes, with all that hangs on it
+ *   store_twice.c     whoever signs two bodies with one stamp
  *   store_look.c      what is there
  */
 #ifndef MESHD_GOSSIP_REPLICA_STORE_INTERNAL_H
@@ -112,7 +113,19 @@ void store_change_forget_author(struct store *store, struct author *author); /* 
 /* Adds what was found fit to be added, and takes out what it replaces (held) or pushes out. */
 int store_change_add(struct store *store, struct record *record, const struct facts *facts,
 	struct entry *held, bool report) MUST_CHECK;
-/* What a member says, apart from authority. */
+/* What a member says, apart from authority; and of a banned one apart from what the observer
+ * spares.
+ */
 void store_change_remove_said(struct store *store, const struct id *id);
+bool store_change_spares(const struct store *store, const struct record *record);
+
+/* store_twice.c */
+/* Of two proofs about one author that of the lower stamp stays. */
+bool store_twice_wins(const struct record *record, const struct record *held);
+/* Tells the observer if a verified record's author said something else with that stamp. The second
+ * is for one that has lost its slot to `held`. */
+void store_twice_look(const struct store *store, const struct record *record);
+void store_twice_lost(
+	const struct store *store, const struct record *record, const struct record *held);
 
 #endif
