@@ -152,7 +152,7 @@ static void add_replacement(struct strata *s, const struct strata_invite *invite
 
 		if (by->why == 0 && !id_equal(&by->record->author, subject))
 			s->replacements[s->replacement_count++] =
-				(struct strata_replacement){subject, by, &invite->view.author};
+				(struct strata_replacement){subject, by, &invite->view.record->author};
 	}
 }
 

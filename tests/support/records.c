@@ -7,6 +7,7 @@
 #include "gossip/record/hlc.h"
 #include "gossip/record/value.h"
 #include "gossip/trust/address.h"
+#include "gossip/trust/equivocation.h"
 
 #define HOUR_MS (3600 * INT64_C(1000))
 
@@ -189,6 +190,41 @@ struct record *records_keep(unsigned author, unsigned node, uint64_t stamp)
 	return records_make(author, RECORD_KEEP, stamp, &id, sizeof(id), NULL, 0);
 }
 
+struct record *records_keep_by_hand(unsigned author, unsigned node, uint64_t stamp)
+{
+	struct id id = records_id(node);
+	struct pack value;
+
+	pack_init_growing(&value, RECORD_VALUE_MAX);
+	keep_encode(true, &value);
+	return make_packed(author, RECORD_KEEP, stamp, &id, sizeof(id), &value);
+}
+
+struct record *records_writer(unsigned author, unsigned node, bool granted, uint64_t stamp)
+{
+	struct id id = records_id(node);
+	struct pack value;
+
+	pack_init_growing(&value, RECORD_VALUE_MAX);
+	writer_encode(granted, &value);
+	return make_packed(author, RECORD_WRITER, stamp, &id, sizeof(id), &value);
+}
+
+struct record *records_proof(
+	unsigned finder, const struct record *a, const struct record *b, uint64_t stamp)
+{
+	struct equivocation proof;
+	struct pack value;
+	int err = equivocation_between(a, b, &proof);
+
+	assert(err == 0);
+	(void)err;
+	pack_init_growing(&value, RECORD_VALUE_MAX);
+	equivocation_encode(&proof, &value);
+	return make_packed(
+		finder, RECORD_EQUIVOCATION, stamp, &proof.node, sizeof(proof.node), &value);
+}
+
 struct record *records_leave(unsigned node, uint64_t stamp)
 {
 	return records_make(node, RECORD_LEAVE, stamp, NULL, 0, NULL, 0);
@@ -210,6 +246,25 @@ struct record *records_descriptor(unsigned node, uint64_t stamp, const struct de
 	assert(!value.failed);
 	record = records_make(node, RECORD_DESCRIPTOR, stamp, NULL, 0, value.data, value.size);
 	pack_done(&value);
+	return record;
+}
+
+struct record *records_lease(unsigned node, uint64_t stamp, int64_t expiry_ms)
+{
+	struct record *unlimited = records_descriptor(node, stamp, NULL), *record = NULL;
+	const struct record_draft draft = {.type = RECORD_DESCRIPTOR,
+		.stamp = stamp,
+		.expiry_ms = expiry_ms,
+		.value = unlimited->value,
+		.value_size = unlimited->value_size};
+	struct keys keys;
+	int err;
+
+	records_keys(node, &keys);
+	err = record_sign(records_mesh(), &keys, &draft, &record);
+	assert(err == 0);
+	(void)err;
+	record_unref(unlimited);
 	return record;
 }
 

@@ -43,10 +43,17 @@ struct record *records_revocation(unsigned author, enum record_type type, uint64
 /* Revokes a node and closes nothing. */
 struct record *records_revoke(unsigned author, unsigned node, uint64_t stamp);
 struct record *records_keep(unsigned author, unsigned node, uint64_t stamp);
+struct record *records_keep_by_hand(unsigned author, unsigned node, uint64_t stamp);
+struct record *records_writer(unsigned author, unsigned node, bool granted, uint64_t stamp);
+/* That both records, of one author and stamp, were signed. */
+struct record *records_proof(
+	unsigned finder, const struct record *a, const struct record *b, uint64_t stamp);
 struct record *records_leave(unsigned node, uint64_t stamp);
 /* terms may be NULL; the WireGuard key is that of node + RECORDS_WIREGUARD, with its proof. */
 struct record *records_descriptor(unsigned node, uint64_t stamp, const struct descriptor *terms);
 /* value NULL: a tombstone. */
+/* The same, of an ephemeral member that asks to be one until then. */
+struct record *records_lease(unsigned node, uint64_t stamp, int64_t expiry_ms);
 struct record *records_value(unsigned author, const char *key, const char *value, uint64_t stamp);
 
 /* authority_compute of the mesh's; a node's descriptor is the one that has the slot. */
