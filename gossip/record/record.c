@@ -120,6 +120,8 @@ int record_verify(const struct record *record)
 {
 	struct sig sig;
 
+	if (record->verified)
+		return 0;
 	record_sig(record, &sig);
 	return record_verify_hash(&record->author, record->stamp, &record->hash, &sig);
 }
@@ -168,6 +170,8 @@ int record_sign(const struct id *mesh, const struct keys *author, const struct r
 	to_sign = statement(&author->id, draft->stamp, &hash);
 	keys_sign(author, KEYS_RECORD, &to_sign, sizeof(to_sign), &sig);
 	err = decode_signed(mesh, &body, &sig, ret);
+	if (!err)
+		(*ret)->verified = true;
 out:
 	pack_done(&body);
 	return err;

@@ -57,6 +57,7 @@ struct record {
 	const uint8_t *bytes; /* body and signature, as received */
 	size_t size, body_size;
 	unsigned references;
+	bool verified; /* it was signed here: record_verify need not look */
 };
 
 struct record_draft {
