@@ -124,6 +124,15 @@ static void record_removed(void *context, struct record *record, const struct re
 		gossip_value_removed(g, record);
 }
 
+static void record_buried(void *context, struct record *record)
+{
+	struct gossip *g = context;
+
+	g->store_changed = g->time.now;
+	g->agreed = false;
+	gossip_value_removed(g, record);
+}
+
 /* What members say may not lie in the future; what authority says counts whatever its clock. */
 static int record_admit(void *context, const struct record *record)
 {
@@ -291,6 +300,7 @@ int gossip_open_mesh(struct gossip *g, const struct id *mesh)
 {
 	struct store_observer observer = {.added = record_added,
 		.removed = record_removed,
+		.buried = record_buried,
 		.admit = record_admit,
 		.spare = record_spare,
 		.twice = record_twice,
@@ -307,9 +317,9 @@ int gossip_open_mesh(struct gossip *g, const struct id *mesh)
 	hlc_begin(&g->hlc, rng_u64(&g->rng));
 	map_init(&g->peers, sizeof(struct id), &g->rng);
 	map_init(&g->tags, SEAL_TAG_SIZE, &g->rng);
-	err = store_new(mesh, &g->rng, &observer, &g->store);
+	err = gossip_value_open(g);
 	if (err == 0)
-		err = gossip_value_open(g);
+		err = store_new(mesh, &g->rng, g->kv, &observer, &g->store);
 	if (err == 0)
 		err = spread_new(&g->rng, &g->spread);
 	swim.spread = g->spread;
@@ -346,8 +356,8 @@ void gossip_close_mesh(struct gossip *g)
 	g->swim = NULL;
 	spread_free(g->spread);
 	g->spread = NULL;
-	gossip_value_close(g);
 	store_free(g->store);
+	gossip_value_close(g);
 	g->store = NULL;
 	g->authority_version = 0; /* that of the next store, which is empty */
 	g->view_dirty = false;

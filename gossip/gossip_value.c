@@ -8,8 +8,9 @@
  * disk makes it wait for longer than this: then it gets another number, and is written again. */
 #define HOLD_MS 1000
 
-/* Whether a node may say this of the mesh is for the authority; all other keys are everybody's, but
- * of those who are proven to say two things at once. */
+/* Keys under `mesh/` are the admins'; all others are everybody's, and stay those of who has left,
+ * or is void: as in any store, a value outlives who wrote it. Who is revoked is purged; who is
+ * proven to say two things at once is believed in nothing from there on. */
 static bool counts(void *context, const struct record *record)
 {
 	const struct gossip *g = context;
@@ -92,6 +93,7 @@ void gossip_value_start(struct gossip *g)
 	g->restored_values = NULL;
 	g->restored_count = g->restored_capacity = 0;
 	begin(g);
+	store_restored(g->store);
 }
 
 /* ---- what comes and goes ---- */
@@ -269,25 +271,25 @@ static int check_room(struct gossip *g, const struct record *record)
 {
 	const struct record *held =
 		store_slot(g->store, &record->author, RECORD_VALUE, record->key, record->key_size);
-	struct store_usage usage = store_usage(g->store, &record->author);
 	bool deleted = value_is_tombstone(record);
+	struct store_usage usage = store_usage(g->store, &record->author, quota_class(record));
 
 	for (const struct own_record *own = g->own_first; own; own = own->next) {
-		if (own->number) {
+		if (own->number && quota_class(own->record) == quota_class(record)) {
 			usage.records++;
 			usage.size_bytes += own->record->size;
 		}
 	}
-	if (held) {
+	if (held && quota_class(held) == quota_class(record)) {
 		usage.records--;
 		usage.size_bytes -= held->size;
 	}
-	if (usage.records + 1 <= usage.records_max &&
-		usage.size_bytes + record->size <= usage.size_max)
+	if (usage.records + 1 <= usage.limits.records &&
+		usage.size_bytes + record->size <= usage.limits.size_bytes)
 		return 0;
 	return gossip_fail(g, ERR_LIMIT,
 		"what this node may %s is used up (%zu keys and %zu KiB): %s",
-		deleted ? "delete" : "write", usage.records_max, usage.size_max / 1024,
+		deleted ? "delete" : "write", usage.limits.records, usage.limits.size_bytes / 1024,
 		deleted ? "deletions are remembered for 10 days; wait, or let another member do it"
 			: "delete keys that it has written, or have an admin `meshctl grant` it "
 			  "`writer`");

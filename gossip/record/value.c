@@ -41,3 +41,13 @@ bool value_is_tombstone(const struct record *record)
 {
 	return record->type == RECORD_VALUE && record->value_size == 1;
 }
+
+int value_compare(const struct record *a, const struct record *b)
+{
+	int order;
+
+	if (a->stamp != b->stamp)
+		return a->stamp > b->stamp ? 1 : -1;
+	order = memcmp(&a->author, &b->author, sizeof(a->author));
+	return order ? order : record_compare(a, b);
+}

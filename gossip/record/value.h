@@ -25,6 +25,8 @@ bool value_key_is_mesh(const void *key, size_t size);
 void value_encode(const void *bytes, size_t size, struct pack *out);
 /* ERR_MALFORMED: key or value are none. */
 int value_decode(const struct record *record, struct value *ret) MUST_CHECK;
+/* Which of a key's records is shown: the later, of equals the larger author. > 0: a. */
+int value_compare(const struct record *a, const struct record *b);
 /* Of a record that value_decode takes. */
 bool value_is_tombstone(const struct record *record);
 

@@ -213,16 +213,6 @@ static void number_anew(struct kv *kv, struct kv_key *key, uint64_t number)
 
 /* ---- what a key shows ---- */
 
-static int compare_values(const struct record *a, const struct record *b)
-{
-	int order;
-
-	if (a->stamp != b->stamp)
-		return a->stamp > b->stamp ? 1 : -1;
-	order = memcmp(&a->author, &b->author, sizeof(a->author));
-	return order ? order : record_compare(a, b);
-}
-
 static bool counts(const struct kv *kv, const struct record *record)
 {
 	return kv->hooks.counts(kv->hooks.context, record);
@@ -236,7 +226,7 @@ static struct record **best_other(const struct kv *kv, struct kv_key *key, struc
 	for (unsigned i = 0; i < key->other_count; i++) {
 		struct record **other = &key->others[i];
 
-		if ((!best || compare_values(*other, best) > 0) && counts(kv, *other)) {
+		if ((!best || value_compare(*other, best) > 0) && counts(kv, *other)) {
 			found = other;
 			best = *other;
 		}
@@ -355,7 +345,7 @@ void kv_restore(struct kv *kv, struct record *record, uint64_t number)
 		put(kv, key, record);
 	/* the largest is the one that was shown, if it counts still */
 	for (unsigned i = 0; i < key->other_count; i++) {
-		if (compare_values(key->others[i], key->record) > 0) {
+		if (value_compare(key->others[i], key->record) > 0) {
 			struct record *swap = key->record;
 
 			key->record = key->others[i];
@@ -523,6 +513,17 @@ uint64_t kv_cursor(const struct kv *kv)
 uint64_t kv_floor(const struct kv *kv)
 {
 	return kv->floor;
+}
+
+const struct record *kv_record(const struct kv *kv, const void *key, size_t key_size, size_t index)
+{
+	const struct kv_key *found = find(kv, key, key_size);
+
+	if (!found || index >= (size_t)found->stored + found->other_count)
+		return NULL;
+	if (found->stored && index == 0)
+		return found->record;
+	return found->others[index - found->stored];
 }
 
 size_t kv_count(const struct kv *kv)

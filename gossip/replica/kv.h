@@ -67,6 +67,8 @@ bool kv_next(const struct kv *kv, const void *prefix, size_t prefix_size, const 
 bool kv_since(const struct kv *kv, uint64_t cursor, struct kv_shown *ret);
 uint64_t kv_cursor(const struct kv *kv); /* the last number given out */
 uint64_t kv_floor(const struct kv *kv);
+/* The records of a key, one an author, in no order; NULL at the end. */
+const struct record *kv_record(const struct kv *kv, const void *key, size_t key_size, size_t index);
 size_t kv_count(const struct kv *kv); /* keys, deleted ones included */
 
 #endif

@@ -6,8 +6,8 @@
 #include "gossip/replica/store_internal.h"
 #include "gossip/trust/authority.h"
 
-int store_new(const struct id *mesh, struct rng *rng, const struct store_observer *observer,
-	struct store **ret)
+int store_new(const struct id *mesh, struct rng *rng, const struct kv *values,
+	const struct store_observer *observer, struct store **ret)
 {
 	struct store *store = calloc(1, sizeof(*store));
 
@@ -15,11 +15,15 @@ int store_new(const struct id *mesh, struct rng *rng, const struct store_observe
 		return ERR_NOMEM;
 	store->mesh = *mesh;
 	store->rng = rng;
+	store->values = values;
+	store->cutoff_ms = INT64_MIN;
 	if (observer)
 		store->observer = *observer;
 	map_init(&store->by_hash, sizeof(struct hash), rng);
 	map_init(&store->by_slot, sizeof(struct hash), rng);
-	map_init(&store->authors, sizeof(struct id), rng);
+	map_init(&store->quotas, sizeof(struct id), rng);
+	map_init(&store->writers, sizeof(struct id), rng);
+	graves_init(&store->graves, rng);
 	uses_init(&store->uses, rng);
 	digest_init(&store->digest);
 	store->final_stale = true;
@@ -29,7 +33,6 @@ int store_new(const struct id *mesh, struct rng *rng, const struct store_observe
 
 void store_free(struct store *store)
 {
-	struct author *author;
 	struct entry *entry;
 
 	if (!store)
@@ -38,11 +41,11 @@ void store_free(struct store *store)
 		record_unref(entry->record);
 		free(entry);
 	}
-	map_each (&store->authors, at, author)
-		free(author);
 	map_done(&store->by_hash);
 	map_done(&store->by_slot);
-	map_done(&store->authors);
+	quota_done(&store->quotas);
+	writers_done(&store->writers);
+	graves_done(&store->graves);
 	uses_done(&store->uses);
 	waiting_done(&store->waiting);
 	free(store);
@@ -63,6 +66,12 @@ static bool is_refused(const struct store *store, const struct record *record)
 {
 	return store_inspect_is_purgeable(record->type) && store_banned(store, &record->author) &&
 	       !store_change_spares(store, record);
+}
+
+static bool is_beyond_quota(const struct store *store, const struct record *record)
+{
+	return store_inspect_has_quota(record->type) &&
+	       quota_is_beyond(map_get(&store->quotas, &record->author), record);
 }
 
 static int put_one(struct store *store, struct record *record, enum store_result *ret)
@@ -86,12 +95,16 @@ static int put_one(struct store *store, struct record *record, enum store_result
 		*ret = STORE_KNOWN;
 		return 0;
 	}
+	if (store_collect_hides(store, record)) {
+		*ret = STORE_KNOWN;
+		return 0;
+	}
 	if (!store_chain_holds(store, record, &facts)) {
 		waiting_put(&store->waiting, record);
 		*ret = STORE_WAITING;
 		return 0;
 	}
-	if (store_change_is_beyond_quota(store, record) ||
+	if (is_beyond_quota(store, record) ||
 		store_change_is_beyond_uses(store, record, &facts, held))
 		return ERR_LIMIT;
 	err = store_inspect_verify(store, record);
@@ -101,9 +114,11 @@ static int put_one(struct store *store, struct record *record, enum store_result
 		return err;
 	store_twice_look(store, record);
 	err = store_change_add(store, record, &facts, held, true);
-	if (!err)
-		*ret = STORE_ADDED;
-	return err;
+	if (err)
+		return err;
+	*ret = STORE_ADDED;
+	store_collect_added(store, record);
+	return 0;
 }
 
 static bool lengthens_chains(uint16_t type)
@@ -158,33 +173,39 @@ int store_restore(struct store *store, struct record *record)
 		return err;
 	if (!store_chain_wins(record, &facts, held))
 		return 0;
-	return store_change_is_beyond_quota(store, record)
-		       ? ERR_LIMIT
-		       : store_change_add(store, record, &facts, held, false);
+	return store_change_add(store, record, &facts, held, false);
+}
+
+void store_restored(struct store *store)
+{
+	size_t at = 0;
+
+	for (struct quota *quota; (quota = map_next(&store->quotas, &at));)
+		store_change_trim(store, quota);
 }
 
 void store_ban(struct store *store, const struct id *id)
 {
-	struct author *author;
+	struct quota *quota;
 
-	if (store_change_author(store, id, &author) == 0)
-		author->banned = true;
+	if (store_change_quota(store, id, &quota) == 0)
+		quota->banned = true;
 	store_change_remove_said(store, id);
 }
 
 void store_unban(struct store *store, const struct id *id)
 {
-	struct author *author = map_get(&store->authors, id);
+	struct quota *quota = map_get(&store->quotas, id);
 
-	if (!author)
+	if (!quota)
 		return;
-	author->banned = false;
-	store_change_forget_author(store, author);
+	quota->banned = false;
+	quota_forget_idle(&store->quotas, quota);
 }
 
 bool store_banned(const struct store *store, const struct id *id)
 {
-	const struct author *author = map_get(&store->authors, id);
+	const struct quota *quota = map_get(&store->quotas, id);
 
-	return author && author->banned;
+	return quota && quota->banned;
 }

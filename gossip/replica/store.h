@@ -18,24 +18,15 @@
 
 #include "gossip/record/digest.h"
 #include "gossip/record/record.h"
+#include "gossip/replica/kv.h"
 #include "gossip/replica/order.h"
+#include "gossip/replica/quota.h"
 
 struct rng;
 struct store;
 
 #define STORE_WAITING_MAX      256 /* records whose chain is missing; the oldest goes first */
 #define STORE_WAITING_SIZE_MAX (512 * 1024) /* bytes of them */
-
-/*
- * Of an author's records outside authority and descriptors, the store holds the longest
- * newest-first run in which there are fewer than STORE_QUOTA_RECORDS newer than each, and those
- * newer than each have fewer than STORE_QUOTA_SIZE bytes (so the last may reach beyond). What is
- * out stays out whatever else arrives in whatever order, but for this: where a slot's record is
- * replaced by a smaller one, older records may fit again, and come back by the next sync with
- * whoever has them.
- */
-#define STORE_QUOTA_RECORDS 4096
-#define STORE_QUOTA_SIZE    (1024 * 1024)
 
 #define STORE_DESCRIPTOR_MAX 4096 /* bytes of value: several times what this version says */
 
@@ -45,6 +36,9 @@ struct store;
 struct store_observer {
 	void (*added)(void *context, struct record *record);
 	void (*removed)(void *context, struct record *record, const struct record *successor);
+	/* A tombstone is collected: it is no part of the store any more, but goes on to hide what
+	 * it hid until it is reported removed. Meanwhile a node keeps it on its disk. */
+	void (*buried)(void *context, struct record *record);
 	/* Asked last, of a record that would be added and is verified; what it answers but 0 is
 	 * store_put's error. NULL: yes. */
 	int (*admit)(void *context, const struct record *record);
@@ -56,9 +50,11 @@ struct store_observer {
 	void *context;
 };
 
-/* rng is borrowed for the store's life: it keeps others from choosing the shape of its trees. */
-int store_new(const struct id *mesh, struct rng *rng, const struct store_observer *observer,
-	struct store **ret) MUST_CHECK;
+/* rng is borrowed for the store's life: it keeps others from choosing the shape of its trees.
+ * values, borrowed too, is what the observer makes of what it is told: by it the records of a key
+ * are found. NULL: then nothing is collected. */
+int store_new(const struct id *mesh, struct rng *rng, const struct kv *values,
+	const struct store_observer *observer, struct store **ret) MUST_CHECK;
 void store_free(struct store *store);
 const struct id *store_mesh(const struct store *store);
 
@@ -71,11 +67,14 @@ enum store_result {
 /* A decoded record from anywhere. Verifies its signature (and an admission's inner ones) only when
  * it would be added. Takes its own reference. Errors: ERR_BAD_SIGNATURE, ERR_BAD_KEY, ERR_MALFORMED
  * (an authority record's value), ERR_REVOKED (banned author), ERR_LIMIT (beyond the author's
- * quota, or an admission beyond its invite's uses and AUTHORITY_OVERSPENT_MAX: replica/uses.h). */
+ * quota (replica/quota.h), or an admission beyond its invite's uses and AUTHORITY_OVERSPENT_MAX:
+ * replica/uses.h). */
 int store_put(struct store *store, struct record *record, enum store_result *ret) MUST_CHECK;
 /* A record from this node's own disk, in any order: trusted, so neither its signature nor its chain
  * is looked at again, and not reported. Errors as store_put's. */
 int store_restore(struct store *store, struct record *record) MUST_CHECK;
+/* All is restored: now quotas count. What is beyond them goes, and is reported. */
+void store_restored(struct store *store);
 /* From now on this author's records are refused, and those in the store go: all that
  * authority_concerns does not name. What it signed of authority stands or falls by the view alone,
  * and its admission stays, since a use is spent for ever. unban lets them come back by the next
@@ -86,6 +85,14 @@ bool store_banned(const struct store *store, const struct id *author);
 /* Takes out a record that an admin signed, and whatever is beyond an invite's uses without it. For
  * what the observer would not admit any more. */
 void store_remove(struct store *store, struct record *record);
+
+/* Collects: of each key whose tombstone is older than the cutoff, that goes, with all records of
+ * the key that it hides, whoever wrote them. So all who hold the same records and collect by the
+ * same cutoff hold the same ones then. Cutoffs only grow. Does so much at a time; false: there is
+ * more to do. */
+bool store_collect(struct store *store, int64_t cutoff_ms, size_t most) MUST_CHECK;
+/* Takes out one record, reported. */
+void store_drop(struct store *store, const struct record *record);
 
 struct record *store_find(const struct store *store, const struct hash *hash);
 struct record *store_slot(const struct store *store, const struct id *author, uint16_t type,
@@ -104,9 +111,10 @@ struct record *store_record(struct order_node *node); /* of store_order */
 /* What an author has of its quota. */
 struct store_usage {
 	size_t records, size_bytes;
-	size_t records_max, size_max;
+	struct quota_limits limits;
 };
-struct store_usage store_usage(const struct store *store, const struct id *author);
+struct store_usage store_usage(
+	const struct store *store, const struct id *author, enum quota_class class);
 size_t store_count(const struct store *store);
 size_t store_size(const struct store *store); /* bytes of all records */
 /* Kept until the set changes. */

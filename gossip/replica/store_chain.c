@@ -70,6 +70,11 @@ bool store_chain_is_admin(const struct store *store, const struct id *id)
 	return admission && store_chain_facts(admission)->makes_admin;
 }
 
+bool store_chain_is_large(const struct store *store, const struct id *id)
+{
+	return writers_has(&store->writers, id) || store_chain_is_admin(store, id);
+}
+
 bool store_chain_holds(
 	const struct store *store, const struct record *record, const struct facts *facts)
 {

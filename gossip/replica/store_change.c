@@ -11,57 +11,18 @@ static struct quota_entry *quota_of(struct entry *entry)
 	return store_inspect_has_quota(entry->record->type) ? (struct quota_entry *)entry : NULL;
 }
 
-/* ---- authors and quotas ---- */
-
-int store_change_author(struct store *store, const struct id *id, struct author **ret)
+static struct writer_entry *writer_of(struct entry *entry)
 {
-	struct author *author = map_get(&store->authors, id);
-
-	if (!author) {
-		author = calloc(1, sizeof(*author));
-		if (!author)
-			return ERR_NOMEM;
-		author->id = *id;
-		if (map_put(&store->authors, &author->id, author) != 0) {
-			free(author);
-			return ERR_NOMEM;
-		}
-	}
-	*ret = author;
-	return 0;
+	return entry->record->type == RECORD_WRITER ? (struct writer_entry *)entry : NULL;
 }
 
-void store_change_forget_author(struct store *store, struct author *author)
+int store_change_quota(struct store *store, const struct id *id, struct quota **ret)
 {
-	if (author->count || author->banned)
-		return;
-	map_del(&store->authors, &author->id);
-	free(author);
-}
+	int err = quota_ensure(&store->quotas, id, ret);
 
-/*
- * The quota is the longest newest-first run of an author's slots in which what is newer than each
- * is below STORE_QUOTA_SIZE and fewer than STORE_QUOTA_RECORDS: so a newer record only ever pushes
- * older ones out, and what is out stays out however the rest arrives. (A slot that shrinks may make
- * room for older ones again; they come back by the next sync.) Hence what is beyond the quota is
- * older than all that is there.
- */
-bool store_change_is_beyond_quota(const struct store *store, const struct record *record)
-{
-	const struct author *author = map_get(&store->authors, &record->author);
-	const struct order_node *oldest = author ? order_first(&author->own) : NULL;
-
-	return store_inspect_has_quota(record->type) && oldest &&
-	       record_compare(record, oldest->record) < 0 &&
-	       (author->count >= STORE_QUOTA_RECORDS || author->size_bytes >= STORE_QUOTA_SIZE);
-}
-
-static bool is_over_quota(const struct author *author)
-{
-	const struct order_node *oldest = order_first(&author->own);
-
-	return oldest && (author->count > STORE_QUOTA_RECORDS ||
-				 author->size_bytes - oldest->record->size >= STORE_QUOTA_SIZE);
+	if (!err)
+		(*ret)->large = store_chain_is_large(store, id);
+	return err;
 }
 
 /* ---- uses ---- */
@@ -147,6 +108,7 @@ static void detach(
 	struct record *record = entry->record;
 	struct admission_entry *admission = store_admission_entry(entry);
 	struct quota_entry *quota = quota_of(entry);
+	struct writer_entry *writer = writer_of(entry);
 
 	order_remove(&store->all, &entry->all);
 	if (admission)
@@ -156,11 +118,10 @@ static void detach(
 	count_digest(store, record, digest_remove);
 	if (authority_concerns(record->type))
 		store->authority_version++;
-	if (quota) {
-		order_remove(&quota->author->own, &quota->own);
-		quota->author->count--;
-		quota->author->size_bytes -= record->size;
-	}
+	if (quota)
+		quota_remove(quota->quota, &quota->own);
+	if (writer && writer->counted)
+		writers_remove(&store->writers, &writer->word);
 	if (report && store->observer.removed)
 		store->observer.removed(store->observer.context, record, successor);
 	record_unref(record);
@@ -172,6 +133,7 @@ static void attach(struct store *store, struct entry *entry, bool report)
 	struct record *record = entry->record;
 	struct admission_entry *admission = store_admission_entry(entry);
 	struct quota_entry *quota = quota_of(entry);
+	struct writer_entry *writer = writer_of(entry);
 
 	order_add(&store->all, &entry->all);
 	if (admission)
@@ -181,25 +143,66 @@ static void attach(struct store *store, struct entry *entry, bool report)
 	count_digest(store, record, digest_add);
 	if (authority_concerns(record->type))
 		store->authority_version++;
-	if (quota) {
-		order_add(&quota->author->own, &quota->own);
-		quota->author->count++;
-		quota->author->size_bytes += record->size;
-	}
+	if (quota)
+		quota_add(quota->quota, &quota->own);
+	if (writer) /* without memory the word does not count: it stays */
+		writer->counted = writers_add(&store->writers, &writer->word) == 0;
 	if (report && store->observer.added)
 		store->observer.added(store->observer.context, record);
 }
 
+static void remove_entry(struct store *store, struct entry *entry, bool report);
+
+void store_change_trim(struct store *store, struct quota *quota)
+{
+	struct order_node *excess;
+
+	while ((excess = quota_excess(quota)))
+		remove_entry(store, &store_owner_of(excess, struct quota_entry, own)->entry, true);
+}
+
+/* Whose quota may be another one now that a record has come or gone; NULL: nobody's. */
+static struct quota *review_office(struct store *store, const struct record *record)
+{
+	bool by_key = record->type == RECORD_GRANT || record->type == RECORD_WRITER;
+	struct quota *quota;
+	struct id id = record->author;
+
+	if (!by_key && record->type != RECORD_ADMISSION)
+		return NULL;
+	if (by_key)
+		memcpy(&id, record->key, sizeof(id));
+	quota = map_get(&store->quotas, &id);
+	if (quota)
+		quota->large = store_chain_is_large(store, &id);
+	return quota;
+}
+
 static void remove_entry(struct store *store, struct entry *entry, bool report)
 {
-	const struct quota_entry *quota = quota_of(entry);
-	struct author *author = quota ? quota->author : NULL;
+	const struct quota_entry *own = quota_of(entry);
+	struct quota *quota = own ? own->quota : NULL;
+	struct record *record = record_ref(entry->record);
 
-	map_del(&store->by_hash, &entry->record->hash);
+	map_del(&store->by_hash, &record->hash);
 	map_del(&store->by_slot, &entry->slot);
 	detach(store, entry, NULL, report);
-	if (author)
-		store_change_forget_author(store, author);
+	if (quota)
+		quota_forget_idle(&store->quotas, quota);
+	quota = review_office(store, record);
+	if (quota)
+		store_change_trim(store, quota);
+	record_unref(record);
+}
+
+void store_change_remove(struct store *store, struct entry *entry)
+{
+	remove_entry(store, entry, true);
+}
+
+void store_change_lift(struct store *store, struct entry *entry)
+{
+	remove_entry(store, entry, false);
 }
 
 bool store_change_spares(const struct store *store, const struct record *record)
@@ -208,21 +211,30 @@ bool store_change_spares(const struct store *store, const struct record *record)
 	       store->observer.spare(store->observer.context, record);
 }
 
-void store_change_remove_said(struct store *store, const struct id *id)
+static void remove_run(struct store *store, struct quota_run *run)
 {
-	struct entry *descriptor = store_chain_find(store, id, RECORD_DESCRIPTOR, NULL, 0);
-	struct author *author = map_get(&store->authors, id);
 	struct order_key at = ORDER_START;
 
-	if (descriptor)
-		remove_entry(store, descriptor, true);
-	for (size_t count = author ? author->count : 0; count; count--) {
-		struct order_node *node = order_after(&author->own, &at);
+	for (size_t count = run->records; count; count--) {
+		struct order_node *node = order_after(&run->order, &at);
 
 		at = order_key(node->record);
 		if (!store_change_spares(store, node->record))
 			remove_entry(
 				store, &store_owner_of(node, struct quota_entry, own)->entry, true);
+	}
+}
+
+void store_change_remove_said(struct store *store, const struct id *id)
+{
+	struct entry *descriptor = store_chain_find(store, id, RECORD_DESCRIPTOR, NULL, 0);
+	struct quota *quota = map_get(&store->quotas, id);
+
+	if (descriptor)
+		remove_entry(store, descriptor, true);
+	for (size_t i = 0; quota && i < QUOTA_CLASSES; i++) {
+		remove_run(store, &quota->runs[i]);
+		quota = map_get(&store->quotas, id); /* it may have had no more */
 	}
 }
 
@@ -297,6 +309,8 @@ static size_t entry_size(uint16_t type)
 {
 	if (type == RECORD_ADMISSION)
 		return sizeof(struct admission_entry);
+	if (type == RECORD_WRITER)
+		return sizeof(struct writer_entry);
 	return store_inspect_has_quota(type) ? sizeof(struct quota_entry) : sizeof(struct entry);
 }
 
@@ -311,7 +325,7 @@ static int new_entry(
 		return ERR_NOMEM;
 	entry->record = record;
 	quota = quota_of(entry);
-	if (quota && store_change_author(store, &record->author, &quota->author) != 0) {
+	if (quota && store_change_quota(store, &record->author, &quota->quota) != 0) {
 		free(entry);
 		return ERR_NOMEM;
 	}
@@ -325,6 +339,8 @@ static int new_entry(
 		admission->facts = *facts;
 		admission->claim.node = new_node(store, record);
 	}
+	if (writer_of(entry))
+		writer_of(entry)->word = new_node(store, record);
 	*ret = entry;
 	return 0;
 }
@@ -360,32 +376,32 @@ int store_change_add(struct store *store, struct record *record, const struct fa
 	struct entry *held, bool report)
 {
 	const struct admission_entry *admission;
-	const struct quota_entry *quota;
+	const struct quota_entry *own;
 	struct entry *entry;
-	struct author *author;
+	struct quota *quota;
 	int err = new_entry(store, record, facts, &entry);
 
 	if (err)
 		return err;
 	admission = store_admission_entry(entry);
-	quota = quota_of(entry);
-	author = quota ? quota->author : NULL;
+	own = quota_of(entry);
+	quota = own ? own->quota : NULL;
 	err = put_in_maps(store, entry, held);
 	if (err) {
 		free(entry);
-		if (author)
-			store_change_forget_author(store, author);
+		if (quota)
+			quota_forget_idle(&store->quotas, quota);
 		return err;
 	}
 	record_ref(record);
 	if (held)
 		detach(store, held, record, report);
 	attach(store, entry, report);
-	while (author && is_over_quota(author))
-		remove_entry(store,
-			&store_owner_of(order_first(&author->own), struct quota_entry, own)->entry,
-			report);
-	/* not of what is restored: the keeps may still be to come */
+	if (!quota)
+		quota = review_office(store, record);
+	/* not of what is restored: offices and keeps may still be to come */
+	if (report && quota)
+		store_change_trim(store, quota);
 	if (report && admission && admission->claim.uses)
 		remove_excess(store, admission->claim.uses);
 	return 0;

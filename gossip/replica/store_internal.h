@@ -6,15 +6,18 @@
  *   store_chain.c     slots, and who must be known before a record may enter
  *   store_change.c    what comes and goes, with all that hangs on it
  *   store_twice.c     whoever signs two bodies with one stamp
+ *   store_collect.c   what goes when its time is over
  *   store_look.c      what is there
  */
 #ifndef MESHD_GOSSIP_REPLICA_STORE_INTERNAL_H
 #define MESHD_GOSSIP_REPLICA_STORE_INTERNAL_H
 
 #include "gossip/base/map.h"
+#include "gossip/replica/graves.h"
 #include "gossip/replica/store.h"
 #include "gossip/replica/uses.h"
 #include "gossip/replica/waiting.h"
+#include "gossip/replica/writers.h"
 
 /* Of an admission: what the store needs to know of its invite. */
 struct facts {
@@ -24,7 +27,7 @@ struct facts {
 	size_t limit;	    /* of its admissions that are stored */
 };
 
-/* What holds a slot: by the record's type one of the three. There are two for each pair of nodes in
+/* What holds a slot: by the record's type one of the four. There are two for each pair of nodes in
  * the mesh, so that none has room for what it does not need. */
 struct entry {
 	struct record *record;
@@ -40,16 +43,14 @@ struct admission_entry {
 
 struct quota_entry {
 	struct entry entry;
-	struct author *author; /* whose quota it counts on */
+	struct quota *quota; /* on which it counts */
 	struct order_node own;
 };
 
-/* Somebody with records that count on its quota, or who is banned. */
-struct author {
-	struct id id;
-	bool banned;
-	struct order own; /* its records that count on the quota */
-	size_t count, size_bytes;
+struct writer_entry {
+	struct entry entry;
+	bool counted;
+	struct order_node word;
 };
 
 struct store {
@@ -58,7 +59,8 @@ struct store {
 	struct store_observer observer;
 	struct map by_hash; /* entry by its record's hash */
 	struct map by_slot; /* entry by its slot */
-	struct map authors; /* author by id */
+	struct map quotas;  /* by author */
+	struct map writers;
 	struct order all;
 	struct uses_table uses;
 	size_t size_bytes;
@@ -68,6 +70,9 @@ struct store {
 	bool revocations_stale, final_stale;
 	uint64_t authority_version;
 	struct waiting waiting;
+	const struct kv *values; /* NULL: nothing is collected */
+	struct graves graves;
+	int64_t cutoff_ms;
 };
 
 #define store_owner_of(node, type, member) ((type *)((char *)(node)-offsetof(type, member)))
@@ -98,6 +103,8 @@ struct entry *store_chain_find(const struct store *store, const struct id *autho
 bool store_chain_wins(
 	const struct record *record, const struct facts *facts, const struct entry *held);
 bool store_chain_is_admin(const struct store *store, const struct id *id);
+/* Whether its quota is the large one. */
+bool store_chain_is_large(const struct store *store, const struct id *id);
 /* Whether all is there that it hangs on. */
 bool store_chain_holds(
 	const struct store *store, const struct record *record, const struct facts *facts);
@@ -105,14 +112,17 @@ bool store_chain_holds(
 const struct facts *store_chain_facts(const struct entry *entry);
 
 /* store_change.c */
-bool store_change_is_beyond_quota(const struct store *store, const struct record *record);
 bool store_change_is_beyond_uses(const struct store *store, const struct record *record,
 	const struct facts *facts, struct entry *held);
-int store_change_author(struct store *store, const struct id *id, struct author **ret) MUST_CHECK;
-void store_change_forget_author(struct store *store, struct author *author); /* if it is idle */
+int store_change_quota(struct store *store, const struct id *id, struct quota **ret) MUST_CHECK;
 /* Adds what was found fit to be added, and takes out what it replaces (held) or pushes out. */
 int store_change_add(struct store *store, struct record *record, const struct facts *facts,
 	struct entry *held, bool report) MUST_CHECK;
+void store_change_remove(struct store *store, struct entry *entry);
+/* Takes it out, and reports nothing. */
+void store_change_lift(struct store *store, struct entry *entry);
+/* Takes out what is beyond the author's quota. */
+void store_change_trim(struct store *store, struct quota *quota);
 /* What a member says, apart from authority; and of a banned one apart from what the observer
  * spares.
  */
@@ -127,5 +137,11 @@ bool store_twice_wins(const struct record *record, const struct record *held);
 void store_twice_look(const struct store *store, const struct record *record);
 void store_twice_lost(
 	const struct store *store, const struct record *record, const struct record *held);
+
+/* store_collect.c */
+/* Whether a tombstone that was collected hides it. */
+bool store_collect_hides(const struct store *store, const struct record *record);
+/* After it was put: a tombstone whose time is over, or who takes the slot of one. */
+void store_collect_added(struct store *store, struct record *record);
 
 #endif

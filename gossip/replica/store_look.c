@@ -51,14 +51,14 @@ struct record *store_after(const struct store *store, const struct record *after
 	return node ? store_record(node) : NULL;
 }
 
-struct store_usage store_usage(const struct store *store, const struct id *id)
+struct store_usage store_usage(
+	const struct store *store, const struct id *author, enum quota_class class)
 {
-	const struct author *author = map_get(&store->authors, id);
+	const struct quota *quota = map_get(&store->quotas, author);
 
-	return (struct store_usage){.records = author ? author->count : 0,
-		.size_bytes = author ? author->size_bytes : 0,
-		.records_max = STORE_QUOTA_RECORDS,
-		.size_max = STORE_QUOTA_SIZE};
+	return (struct store_usage){.records = quota ? quota->runs[class].records : 0,
+		.size_bytes = quota ? quota->runs[class].size_bytes : 0,
+		.limits = quota_limits(store_chain_is_large(store, author))};
 }
 
 size_t store_count(const struct store *store)

@@ -105,8 +105,8 @@ static void run(size_t count)
 	struct rng rng;
 
 	rng_init(&rng, mesh.b);
-	check(store_new(&mesh, &rng, NULL, &a));
-	check(store_new(&mesh, &rng, NULL, &b));
+	check(store_new(&mesh, &rng, NULL, NULL, &a));
+	check(store_new(&mesh, &rng, NULL, NULL, &b));
 	for (size_t i = 0; i < count; i++) {
 		struct record *record = make(&rng, i);
 

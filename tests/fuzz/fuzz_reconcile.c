@@ -104,7 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	rng_init(&rng, mesh.b);
 	for (unsigned i = 0; i < 2; i++) {
-		if (store_new(&mesh, &rng, NULL, &stores[i]) != 0)
+		if (store_new(&mesh, &rng, NULL, NULL, &stores[i]) != 0)
 			abort();
 		fill(stores[i], i);
 	}

@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!size)
 		return 0;
 	rng_init(&rng, mesh.b);
-	if (store_new(&mesh, &rng, NULL, &store) != 0)
+	if (store_new(&mesh, &rng, NULL, NULL, &store) != 0)
 		return 0;
 	fill(store);
 	if (sync_new(store, &rng, data[0] & 1, &sync) != 0)

@@ -429,7 +429,7 @@ static void copy_init(
 {
 	*copy = (struct copy){.actor = actor, .wanted = wanted};
 	make_rng(&copy->rng, 9);
-	assert_int_equal(store_new(&actor->mesh, &copy->rng, NULL, &copy->store), 0);
+	assert_int_equal(store_new(&actor->mesh, &copy->rng, NULL, NULL, &copy->store), 0);
 	cluster_records(actor->cluster, 0, take_record, copy);
 }
 

@@ -62,7 +62,7 @@ static struct store *new_store(void)
 {
 	struct store *store;
 
-	assert_int_equal(store_new(&mesh, &rng, NULL, &store), 0);
+	assert_int_equal(store_new(&mesh, &rng, NULL, NULL, &store), 0);
 	return store;
 }
 

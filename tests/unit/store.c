@@ -35,7 +35,7 @@ static struct store *new_store(void)
 {
 	struct store *store;
 
-	assert_int_equal(store_new(records_mesh(), &rng, NULL, &store), 0);
+	assert_int_equal(store_new(records_mesh(), &rng, NULL, NULL, &store), 0);
 	return store;
 }
 
@@ -674,7 +674,7 @@ static void an_author_keeps_its_newest_records_in_any_order(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(newest_first); i++)
 		newest_first[i] = records_add(
 			&set, sized_value(i, i >= 18 ? 10 : 60000 + 100 * i, records_at(900 - i)));
-	while (fit < ARRAY_SIZE(newest_first) && total < STORE_QUOTA_SIZE)
+	while (fit < ARRAY_SIZE(newest_first) && total < QUOTA_SIZE)
 		total += newest_first[fit++]->size;
 	assert_in_range(fit, 15, 18);
 	for (int round = 0; round < 40; round++) {
@@ -698,16 +698,16 @@ static void a_quota_is_counted_in_records_too(void **state)
 	size_t others = store_count(store);
 	unsigned i;
 
-	for (i = 0; i < STORE_QUOTA_RECORDS; i++)
+	for (i = 0; i < QUOTA_RECORDS; i++)
 		give(store, sized_value(i, 1, records_at(1000 + i)), STORE_ADDED);
-	assert_int_equal(store_count(store), others + STORE_QUOTA_RECORDS);
+	assert_int_equal(store_count(store), others + QUOTA_RECORDS);
 	give_refused(store, sized_value(i, 1, records_at(999)), ERR_LIMIT);
 	give(store, sized_value(i, 1, records_at(9999)), STORE_ADDED);
-	assert_int_equal(store_count(store), others + STORE_QUOTA_RECORDS);
+	assert_int_equal(store_count(store), others + QUOTA_RECORDS);
 	give_refused(store, sized_value(0, 1, records_at(1000)), ERR_LIMIT);
 	/* a new record for a slot that is there takes no room */
 	give(store, sized_value(1, 1, records_at(9998)), STORE_ADDED);
-	assert_int_equal(store_count(store), others + STORE_QUOTA_RECORDS);
+	assert_int_equal(store_count(store), others + QUOTA_RECORDS);
 	/* nobody else's and no other kind of record is in the way */
 	give(store, records_descriptor(MEMBER, records_at(9999), NULL), STORE_ADDED);
 	give(store, records_value(ADMIN, "k", "v", records_at(1)), STORE_ADDED);
@@ -951,7 +951,7 @@ static void an_observer_is_told_of_every_change(void **state)
 	struct store *store;
 
 	digest_init(&told.digest);
-	assert_int_equal(store_new(records_mesh(), &rng, &observer, &store), 0);
+	assert_int_equal(store_new(records_mesh(), &rng, NULL, &observer, &store), 0);
 	add_history(&set);
 	for (unsigned i = 0; i < 20; i++)
 		records_add(&set, sized_value(i, 60000, records_at(800 + i)));
@@ -986,7 +986,7 @@ static void what_is_restored_in_any_order_is_what_was_stored(void **state)
 		records_add(&stored, record_ref(r));
 	for (int round = 0; round < 10; round++) {
 		shuffle(stored.records, stored.count);
-		assert_int_equal(store_new(records_mesh(), &rng, &observer, &after), 0);
+		assert_int_equal(store_new(records_mesh(), &rng, NULL, &observer, &after), 0);
 		for (size_t i = 0; i < stored.count; i++)
 			assert_int_equal(store_restore(after, stored.records[i]), 0);
 		assert_same(before, after);

@@ -29,7 +29,7 @@ static struct store *new_store(void)
 {
 	struct store *store;
 
-	assert_int_equal(store_new(records_mesh(), &rng, NULL, &store), 0);
+	assert_int_equal(store_new(records_mesh(), &rng, NULL, NULL, &store), 0);
 	return store;
 }
 
