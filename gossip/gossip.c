@@ -100,8 +100,6 @@ static void record_added(void *context, struct record *record)
 		gossip_effect_record(g, record, number);
 	if (authority_concerns(record->type))
 		g->view_dirty = true;
-	if (record->type == RECORD_EQUIVOCATION)
-		g->voids_changed = true;
 	if (record->type == RECORD_DESCRIPTOR)
 		gossip_view_descriptor(g, record);
 	if (record != g->storing && id_equal(&record->author, &g->config.identity->id))
@@ -122,8 +120,6 @@ static void record_removed(void *context, struct record *record, const struct re
 	effect->hash = record->hash;
 	if (authority_concerns(record->type))
 		g->view_dirty = true;
-	if (record->type == RECORD_EQUIVOCATION)
-		g->voids_changed = true;
 	if (record->type == RECORD_VALUE && !successor)
 		gossip_value_removed(g, record);
 }

@@ -408,7 +408,6 @@ struct gossip {
 	mtime_t lease_next;
 	struct suspicion_of_two found[PROOFS_FOUND_MAX]; /* and not proven to all yet */
 	size_t found_count;
-	bool voids_changed; /* of somebody the values count no more */
 	struct reply reply;
 	/* out */
 	struct effect_node *effect_first, **effect_last;
