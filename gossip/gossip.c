@@ -586,7 +586,7 @@ static void state_changed(struct gossip *g, const struct swim_change *change)
 	peer->state = states[change->to];
 	/* it may live without our datagrams: look soon, whoever else died with it */
 	if (change->to == SWIM_DEAD)
-		gossip_contact_lost(g);
+		gossip_contact_lost(g, peer);
 	peer->since = g->time.wall;
 	strcpy(event.from, swim_state_label(change->from));
 	strcpy(event.to, swim_state_label(change->to));

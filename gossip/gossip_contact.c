@@ -6,7 +6,9 @@
 #define DEAD_DIAL_MS	 30000
 #define DEAD_SOON_MS	 1000
 #define DEAD_DIAL_SAMPLE 8
-#define DIAL_ADDRESSES	 3  /* of one, at once: most that are known of it may be old */
+#define LOST_BURST	 2     /* of one member, it is soon for so many deaths at once ... */
+#define LOST_GAP_MS	 60000 /* ... and for so many in the long run */
+#define DIAL_ADDRESSES	 3     /* of one, at once: most that are known of it may be old */
 #define ISOLATED_DIALS	 3  /* at once: of whom a node knows from long ago, most may have moved */
 #define ISOLATED_TRIES	 16 /* before the gap grows, unless all members were dialled before that */
 
@@ -135,10 +137,12 @@ mtime_t gossip_contact_deadline(const struct gossip *g)
 void gossip_contact_by_stream(struct gossip *g, struct peer *peer)
 {
 	peer->checked = g->time.now;
-	gossip_contact_lost(g);
+	gossip_contact_lost(g, peer);
 }
 
-void gossip_contact_lost(struct gossip *g)
+/* One that comes and goes costs no more dials than one that stays away. */
+void gossip_contact_lost(struct gossip *g, struct peer *peer)
 {
-	g->dead_next = mtime_min(g->dead_next, gossip_jittered(g, DEAD_SOON_MS));
+	if (mtime_allows(&peer->lost, g->time.now, LOST_GAP_MS, LOST_BURST))
+		g->dead_next = mtime_min(g->dead_next, gossip_jittered(g, DEAD_SOON_MS));
 }

@@ -65,11 +65,13 @@
 #define LEARNED_MAX	  2
 #define ADDRESS_STICKY_MS 1500
 
-/* Sessions. Between two answers to one that is not proven, and to one whose membership has ended.
+/* Sessions. Between two answers to one that is not proven, two greetings of one that should have
+ * news and does not answer, and two answers to one whose membership has ended.
  * Plaintext of a hello, so that its answer, with both nonces, is no longer. Members that one who
  * has just joined or started greets at once. A ping that waited longer for its session would tell a
  * wrong round trip. */
 #define HELLO_GAP_MS  20
+#define GREET_GAP_MS  250
 #define VOID_GAP_MS   1000
 #define HELLO_PLAIN   56
 #define HELLO_BURST   16
@@ -77,13 +79,16 @@
 
 /* Syncs. A difference is worth one when nothing has changed here for QUIET and it is SETTLE old, or
  * PATIENCE under steady writes. GAP lies between two that this node starts, up to RETRY_MAX between
- * two with one member that goes on to differ; one that takes longer than PATIENT does not hold up
- * those with others. */
+ * two with one member that goes on to differ; with one that differs and agrees by turns BURST begin
+ * at once, and one each EACH; one that takes longer than PATIENT does not hold up those with
+ * others. */
 #define SYNC_QUIET_MS	  300
 #define SYNC_SETTLE_MS	  500
 #define SYNC_PATIENCE_MS  10000
 #define SYNC_GAP_MS	  500
 #define SYNC_RETRY_MAX_MS 60000
+#define SYNC_BURST	  8
+#define SYNC_EACH_MS	  10000
 #define SYNC_PATIENT_MS	  10000
 
 /* Records that are announced to this node and wait for their turn, or to come; from one member. */
@@ -151,11 +156,13 @@ struct peer {
 	struct replay replay;
 	uint64_t counter; /* of packets we sent */
 	mtime_t hello_next, void_next;
+	mtime_t greet_next; /* before news that it should have: without a session it gets none */
 	/* where it is */
 	struct endpoint reached; /* proven by a round trip; family 0: none */
 	mtime_t reached_heard;
 	mtime_t asked;	 /* there, for the first time since then; earlier: nothing is unanswered */
 	mtime_t checked; /* only a stream reached it, for the last time */
+	mtime_t lost;	 /* of the rate at which it is dialled soon after */
 	mtime_t moved;	 /* of the rate at which its moves are told and written */
 	struct endpoint stored; /* as this node's disk remembers */
 	struct endpoint learned[LEARNED_MAX];
@@ -174,6 +181,7 @@ struct peer {
 	/* a sync is not begun before that: each one that leaves a difference doubles the gap */
 	mtime_t sync_next;
 	int64_t sync_gap_ms; /* 0: none was in vain */
+	mtime_t synced;	     /* of the rate at which one begins, in vain or not */
 	bool has_clock;
 	int64_t clock_offset_ms;
 	/* what it says of itself */
@@ -364,7 +372,7 @@ struct gossip {
 	size_t key_next; /* the slot of peers where the next search for them begins */
 	struct swim *swim;
 	struct spread *spread;
-	mtime_t push_next, greet_next;
+	mtime_t push_next;
 	mtime_t last_heard; /* anybody */
 	mtime_t isolated_next, dead_next;
 	int64_t isolated_gap_ms;
@@ -395,6 +403,7 @@ struct gossip {
 	uint64_t stream_next;
 	mtime_t sync_next, sync_check; /* the latter: NEVER while no difference is known */
 	struct round round;
+	mtime_t reconciled; /* of the rate at which ranges of all members are answered */
 	struct wanted wanted[WANTED_MAX];
 	size_t wanted_count;
 	mtime_t wanted_next;
@@ -464,6 +473,10 @@ size_t gossip_peer_targets(
 	struct gossip *g, struct peer *peer, struct endpoint ret[CANDIDATE_PROBES + 1]);
 void gossip_peer_reached(struct gossip *g, struct peer *peer, const struct endpoint *at);
 void gossip_peer_learn(struct peer *peer, const struct endpoint *at);
+/* A signature that it brought does not hold; and whether nothing signed that it brings is looked at
+ * for a while. */
+void gossip_peer_forged(const struct gossip *g, struct peer *peer);
+bool gossip_peer_is_forger(const struct gossip *g, const struct peer *peer);
 /* Whether an address may be dialled at all. */
 bool gossip_peer_usable(const struct gossip *g, const struct endpoint *endpoint);
 
@@ -582,8 +595,8 @@ void gossip_contact_tick(struct gossip *g);
 mtime_t gossip_contact_deadline(const struct gossip *g);
 /* The member has answered on that stream: its other addresses need not. */
 void gossip_contact_dialled(struct gossip *g, const struct stream *s);
-/* A member was found dead: it may live without our datagrams. */
-void gossip_contact_lost(struct gossip *g);
+/* It was found dead: it may live without our datagrams. */
+void gossip_contact_lost(struct gossip *g, struct peer *peer);
 /* A stream reached a member that answers no datagrams. */
 void gossip_contact_by_stream(struct gossip *g, struct peer *peer);
 

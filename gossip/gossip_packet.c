@@ -292,7 +292,6 @@ static size_t choose_neighbours(struct gossip *g, struct peer *ret[SPREAD_FANOUT
 	struct id chosen[SPREAD_FANOUT + PUSH_SPARE];
 	size_t following, have = 0,
 			  count = swim_neighbours(g->swim, chosen, ARRAY_SIZE(chosen), &following);
-	bool greet = mtime_reached(g->time.now, g->greet_next);
 
 	for (size_t i = 0; i < count && have < SPREAD_FANOUT; i++) {
 		struct peer *peer = gossip_peer(g, &chosen[i]);
@@ -302,8 +301,8 @@ static size_t choose_neighbours(struct gossip *g, struct peer *ret[SPREAD_FANOUT
 			continue;
 		if (gossip_packet_is_proven(peer, &peer->reached)) {
 			ret[have++] = peer;
-		} else if (i < following && greet) {
-			g->greet_next = mtime_add_ms(g->time.now, HELLO_GAP_MS);
+		} else if (i < following && mtime_reached(g->time.now, peer->greet_next)) {
+			peer->greet_next = mtime_add_ms(g->time.now, GREET_GAP_MS);
 			send_everywhere(g, peer, &msg);
 		}
 	}
@@ -471,16 +470,11 @@ static void seen_received(
 }
 
 /* Somebody signs with this node's key, in a life that is none of its own. */
-static bool is_forger(const struct gossip *g, const struct peer *peer)
-{
-	return !mtime_would_allow(peer->forged, g->time.now, FORGED_GAP_MS, FORGED_BURST);
-}
-
 static void count_refused(struct gossip *g, struct peer *peer, enum gossip_counter counter, int err)
 {
 	g->counters[counter]++;
 	if (err == ERR_BAD_SIGNATURE)
-		(void)mtime_allows(&peer->forged, g->time.now, FORGED_GAP_MS, FORGED_BURST);
+		gossip_peer_forged(g, peer);
 }
 
 static void statement_received(struct gossip *g, struct peer *peer, const struct msg_item *item)
@@ -488,7 +482,8 @@ static void statement_received(struct gossip *g, struct peer *peer, const struct
 	bool news;
 	int err;
 
-	if (spread_heard(g->spread, &peer->id, item->bytes, item->size) || is_forger(g, peer))
+	if (spread_heard(g->spread, &peer->id, item->bytes, item->size) ||
+		gossip_peer_is_forger(g, peer))
 		return;
 	err = swim_statement_received(g->swim, g->time.now, item->bytes, item->size, &news);
 	if (err != 0)
@@ -503,7 +498,8 @@ static size_t record_received(struct gossip *g, struct peer *peer, const struct 
 	bool fresh = false;
 	int err;
 
-	if (spread_heard(g->spread, &peer->id, item->bytes, item->size) || is_forger(g, peer))
+	if (spread_heard(g->spread, &peer->id, item->bytes, item->size) ||
+		gossip_peer_is_forger(g, peer))
 		return 0;
 	err = gossip_put_bytes(g, item->bytes, item->size, &fresh);
 	if (err != 0)

@@ -238,3 +238,13 @@ void gossip_peer_reached(struct gossip *g, struct peer *peer, const struct endpo
 	effect->id = peer->id;
 	effect->endpoint = *at;
 }
+
+void gossip_peer_forged(const struct gossip *g, struct peer *peer)
+{
+	(void)mtime_allows(&peer->forged, g->time.now, FORGED_GAP_MS, FORGED_BURST);
+}
+
+bool gossip_peer_is_forger(const struct gossip *g, const struct peer *peer)
+{
+	return !mtime_would_allow(peer->forged, g->time.now, FORGED_GAP_MS, FORGED_BURST);
+}

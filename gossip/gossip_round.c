@@ -23,6 +23,7 @@
 #define ANSWER_STORE_MS	 500
 #define ANSWER_STORE_MIN 1000 /* records: below, the rest of the work counts */
 #define ANSWER_PACKET_MS 20
+#define ANSWER_MEMBERS	 8 /* all together may have so many times what one may */
 /* The same over streams: twice what the longest sync of all takes. */
 #define STREAM_BURST_MS	 16000
 
@@ -244,9 +245,10 @@ void gossip_round_records_received(struct gossip *g, const struct peer *peer, si
 
 /* ---- answers ---- */
 
-static void charge(struct peer *peer, int64_t us)
+static void charge(struct gossip *g, struct peer *peer, int64_t us)
 {
 	peer->reconciled = mtime_add_us(peer->reconciled, us);
+	g->reconciled = mtime_add_us(g->reconciled, us / ANSWER_MEMBERS);
 }
 
 static int64_t hashing_us(const struct gossip *g, size_t records)
@@ -264,9 +266,12 @@ static bool may_have_answer(struct gossip *g, struct peer *peer, const struct ms
 
 	if (mtime_before(peer->reconciled, g->time.now))
 		peer->reconciled = g->time.now;
-	if (mtime_diff_ms(peer->reconciled, g->time.now) > ANSWER_BURST_MS)
+	if (mtime_before(g->reconciled, g->time.now))
+		g->reconciled = g->time.now;
+	if (mtime_diff_ms(peer->reconciled, g->time.now) > ANSWER_BURST_MS ||
+		mtime_diff_ms(g->reconciled, g->time.now) > ANSWER_BURST_MS)
 		return false;
-	charge(peer, hashing_us(g, cost));
+	charge(g, peer, hashing_us(g, cost));
 	return true;
 }
 
@@ -302,7 +307,7 @@ void gossip_round_ranges_received(struct gossip *g, struct peer *peer, const str
 	}
 	/* who began, and has nothing more to compare, sees whether that was all */
 	count = send_answer(g, peer, &answer, ours && !answer.message_count && may_compare(g));
-	charge(peer, (int64_t)count * ANSWER_PACKET_MS * 1000);
+	charge(g, peer, (int64_t)count * ANSWER_PACKET_MS * 1000);
 	if (ours && answer.next_record)
 		moved(g, answer.record_bytes);
 	else if (ours)

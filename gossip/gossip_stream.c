@@ -216,11 +216,14 @@ static int introduce_received(struct gossip *g, struct stream *s, const struct f
 
 static int records_received(struct gossip *g, const struct frame *frame)
 {
-	for (size_t i = 0; i < frame->record_count; i++) {
-		if (gossip_put_item(g, &frame->records[i]) != 0)
+	int err = 0;
+
+	for (size_t i = 0; i < frame->record_count && err != ERR_BAD_SIGNATURE; i++) {
+		err = gossip_put_item(g, &frame->records[i]);
+		if (err != 0)
 			g->counters[GOSSIP_COUNT_RECORDS_REFUSED]++;
 	}
-	return 0;
+	return err == ERR_BAD_SIGNATURE ? err : 0;
 }
 
 /* ---- every stream ---- */

@@ -56,6 +56,7 @@ static struct peer *worst_difference(const struct gossip *g, bool *ret_any)
 			continue;
 		*ret_any = true;
 		if (mtime_reached(g->time.now, peer->sync_next) &&
+			mtime_would_allow(peer->synced, g->time.now, SYNC_EACH_MS, SYNC_BURST) &&
 			!gossip_contact_is_dialling(g, &peer->id) &&
 			(!worst || mtime_before(peer->differs_since, worst->differs_since)))
 			worst = peer;
@@ -72,6 +73,7 @@ static void sync_with(struct gossip *g, struct peer *peer)
 	if (peer->sync_gap_ms > SYNC_RETRY_MAX_MS)
 		peer->sync_gap_ms = SYNC_RETRY_MAX_MS;
 	peer->sync_next = mtime_add_ms(g->time.now, peer->sync_gap_ms);
+	(void)mtime_allows(&peer->synced, g->time.now, SYNC_EACH_MS, SYNC_BURST);
 	gossip_round_begin(g, peer);
 }
 
@@ -195,15 +197,19 @@ static int sync_done(struct gossip *g, struct stream *s)
 /* Of syncs that this node did not begin itself; a joiner is bound by its token's uses. */
 static int receive(struct gossip *g, struct stream *s, const struct msg_item *message)
 {
-	size_t before = sync_counts(s->sync).hashed;
+	struct sync_counts before = sync_counts(s->sync), after;
 	struct peer *peer = s->role == STREAM_SERVER ? gossip_peer(g, client_of(s)) : NULL;
 	int err;
 
-	if (peer && !gossip_round_may_stream(g, peer))
+	if (peer && (!gossip_round_may_stream(g, peer) || gossip_peer_is_forger(g, peer)))
 		return ERR_LIMIT;
 	err = sync_receive(s->sync, message->bytes, message->size);
-	if (peer)
-		gossip_round_streamed(g, peer, sync_counts(s->sync).hashed - before);
+	after = sync_counts(s->sync);
+	if (!peer)
+		return err;
+	gossip_round_streamed(g, peer, after.hashed - before.hashed);
+	for (uint32_t i = before.forged; i < after.forged; i++)
+		gossip_peer_forged(g, peer);
 	return err;
 }
 

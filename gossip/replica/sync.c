@@ -166,6 +166,21 @@ void sync_free(struct sync *sync)
 
 /* ---- turns ---- */
 
+/* Each once, however often it was asked for. */
+static void order_lacking(struct sync *sync)
+{
+	size_t count = sync->lacking_count ? 1 : 0;
+
+	order_sort_sent(sync->lacking, sync->lacking_count);
+	for (size_t i = 1; i < sync->lacking_count; i++) {
+		if (sync->lacking[i] == sync->lacking[count - 1])
+			record_unref(sync->lacking[i]);
+		else
+			sync->lacking[count++] = sync->lacking[i];
+	}
+	sync->lacking_count = count;
+}
+
 /* A turn is over. If nothing was said in it, so are the ranges. */
 static int end_turn(struct sync *sync, enum phase next)
 {
@@ -176,7 +191,7 @@ static int end_turn(struct sync *sync, enum phase next)
 	sync->turn_size = 0;
 	sync->phase = over ? PHASE_RECORDS : next;
 	if (over)
-		order_sort_sent(sync->lacking, sync->lacking_count);
+		order_lacking(sync);
 	return sync->counts.turns > SYNC_TURNS_MAX ? ERR_LIMIT : 0;
 }
 
@@ -281,7 +296,8 @@ static int receive_ranges(struct sync *sync, struct pack_reader *reader, bool la
 	return err || !last ? err : end_turn(sync, PHASE_OURS);
 }
 
-/* Only want of memory ends the sync: the peer may hold what we refuse. */
+/* The peer may hold what we refuse; but what its author did not sign it should have refused itself.
+ */
 static int take_record(struct sync *sync, const struct id *mesh, const uint8_t *bytes, size_t size)
 {
 	enum store_result result;
@@ -293,6 +309,9 @@ static int take_record(struct sync *sync, const struct id *mesh, const uint8_t *
 		record_unref(record);
 	}
 	sync->counts.refused += err != 0;
+	sync->counts.forged += err == ERR_BAD_SIGNATURE;
+	if (sync->counts.forged > SYNC_FORGED_MAX)
+		return ERR_BAD_SIGNATURE;
 	return err == ERR_NOMEM ? err : 0;
 }
 

@@ -28,6 +28,7 @@
 #define SYNC_TURN_MAX	 (4 * 1024 * 1024)
 #define SYNC_COST_TIMES	 16
 #define SYNC_COST_LEAST	 100000
+#define SYNC_FORGED_MAX	 8 /* records whose signatures do not hold: a damaged disk, no more */
 
 struct rng;
 struct sync;
@@ -45,13 +46,14 @@ void sync_free(struct sync *sync);
 int sync_next(struct sync *sync, struct pack *out) MUST_CHECK;
 /* A message from the peer. Refused records are counted, not fatal: a peer may hold what we refuse.
  * Errors are final: ERR_MALFORMED, ERR_TOO_BIG, ERR_LIMIT (of what a peer says, sends or asks for),
- * ERR_STATE (out of order), ERR_NOMEM. */
+ * ERR_STATE (out of order), ERR_BAD_SIGNATURE (too many forged), ERR_NOMEM. */
 int sync_receive(struct sync *sync, const void *message, size_t size) MUST_CHECK;
 bool sync_is_done(const struct sync *sync);
 
 struct sync_counts {
-	uint32_t turns, sent, received, refused; /* turns: of both sides; the rest are records */
-	size_t hashed;				 /* for answers: with reconcile_cost */
+	/* turns: of both sides; the rest are records, the forged among the refused */
+	uint32_t turns, sent, received, refused, forged;
+	size_t hashed; /* for answers: with reconcile_cost */
 };
 struct sync_counts sync_counts(const struct sync *sync);
 

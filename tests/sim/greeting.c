@@ -69,8 +69,10 @@ static bool hello_as_news_is_due(int member)
 	bool due = has_news_to_push(c);
 
 	g = cluster_core(c, 0);
+	struct id id = cluster_id(c, member);
+	mtime_t greet_next = gossip_peer(g, &id)->greet_next;
 	size_t sent = say_hello(
-		&actor, mtime_before(g->push_next, g->greet_next) ? g->greet_next : g->push_next);
+		&actor, mtime_before(g->push_next, greet_next) ? greet_next : g->push_next);
 
 	assert_true(actor.watched_size <= sent);
 	actor_done(&actor);
