@@ -13,10 +13,23 @@
 
 /* ---- warnings ---- */
 
+static bool clock_warning(
+	const struct daemon *daemon, int64_t offset_ms, char *ret, size_t ret_size)
+{
+	if (offset_ms <= CLOCK_OFFSET_MAX_MS && offset_ms >= -CLOCK_OFFSET_MAX_MS)
+		return false;
+	snprintf(ret, ret_size, "this host's clock is %lld s %s the other members': %s",
+		(long long)(offset_ms < 0 ? -offset_ms : offset_ms) / 1000,
+		offset_ms > 0 ? "behind" : "ahead of",
+		daemon->synced ? "the kernel says that it is synchronised, so see whether it or "
+				 "most of theirs are wrong"
+			       : "set it, or run a time daemon");
+	return true;
+}
+
 void ctl_status_each_warning(struct daemon *daemon, ctl_status_warning_cb each, void *arg)
 {
 	struct gossip_status status;
-	int64_t offset_ms;
 	char text[512];
 
 	gossip_status(daemon->gossip, &status);
@@ -24,14 +37,8 @@ void ctl_status_each_warning(struct daemon *daemon, ctl_status_warning_cb each, 
 		if (daemon->warnings[i])
 			each(arg, daemon->warnings[i]);
 	}
-	offset_ms = status.clock_offset_ms;
-	if (offset_ms > CLOCK_OFFSET_MAX_MS || offset_ms < -CLOCK_OFFSET_MAX_MS) {
-		snprintf(text, sizeof(text),
-			"this host's clock is %lld s %s the mesh's: set it, or run a time daemon",
-			(long long)(offset_ms < 0 ? -offset_ms : offset_ms) / 1000,
-			offset_ms > 0 ? "behind" : "ahead of");
+	if (clock_warning(daemon, status.members_offset_ms, text, sizeof(text)))
 		each(arg, text);
-	}
 	if (status.yielded_why)
 		each(arg, status.yielded_why);
 	if (status.has_root && !daemon->keys->root_exported) {

@@ -316,7 +316,10 @@ struct gossip_status {
 	size_t records, records_size;
 	uint8_t digest[DIGEST_SIZE];
 	size_t members;		 /* that are members now, self included */
-	int64_t clock_offset_ms; /* mesh time less wall clock */
+	int64_t clock_offset_ms; /* mesh time less wall clock: 0 where somebody vouches for it */
+	/* the median of the other members' clocks less wall clock: what is vouched for may be wrong
+	 */
+	int64_t members_offset_ms;
 	const char *revoked_why; /* state REVOKED: for people */
 	const char *yielded_why; /* another machine goes on as this node; NULL: none does */
 };

@@ -67,6 +67,8 @@ void gossip_status(const struct gossip *g, struct gossip_status *ret)
 		.yielded_why = gossip_own_yielded_why(g)};
 	if (!g->store)
 		return;
+	if (!gossip_clock_offset(g, &ret->members_offset_ms))
+		ret->members_offset_ms = 0;
 	ret->has_mesh = g->state != GOSSIP_UNJOINED;
 	ret->mesh = g->mesh;
 	ret->records = store_count(g->store);

@@ -260,6 +260,11 @@ static int check_clock(struct gossip *g, uint64_t stamp)
 	ahead_ms = hlc_stamp_ms(stamp) - (g->time.wall.ms + offset_ms);
 	if (ahead_ms <= HLC_AHEAD_MAX_MS)
 		return 0;
+	if (offset_ms + HLC_AHEAD_MAX_MS > 0)
+		return gossip_fail(g, ERR_FUTURE,
+			"this node's clock has been ahead, and what it writes has to come after "
+			"what it wrote then: others will take it in %lld s",
+			(long long)(ahead_ms / 1000));
 	return gossip_fail(g, ERR_FUTURE,
 		"this node is %lld s ahead of the other members' clocks, who would not take what "
 		"it writes: set its clock, and check that it is kept synchronised",
