@@ -129,10 +129,22 @@ static int take_reply(struct cli *cli, const struct ipc_reply *reply, cli_item_c
 	return CLI_UNREACHABLE;
 }
 
-int cli_try(struct cli *cli, const struct ipc_request *request, int64_t timeout_ms,
-	cli_item_cb on_item, json_t **ret_result, char **ret_error)
+int cli_connect(struct cli *cli, struct client *client, char **ret_error)
 {
-	struct client client;
+	int err;
+
+	*ret_error = NULL;
+	client_init(client);
+	err = client_connect(client, cli->socket);
+	if (err == 0)
+		return CLI_DONE;
+	*ret_error = unreachable(cli, err);
+	return err == ERR_INVALID ? CLI_USAGE : CLI_UNREACHABLE;
+}
+
+int cli_ask(struct cli *cli, struct client *client, const struct ipc_request *request,
+	int64_t timeout_ms, cli_item_cb on_item, json_t **ret_result, char **ret_error)
+{
 	struct ipc_reply reply;
 	int status = CLI_DONE;
 	bool end = false;
@@ -140,16 +152,9 @@ int cli_try(struct cli *cli, const struct ipc_request *request, int64_t timeout_
 
 	*ret_result = NULL;
 	*ret_error = NULL;
-	client_init(&client);
-	err = client_connect(&client, cli->socket);
-	if (err != 0) {
-		*ret_error = unreachable(cli, err);
-		status = err == ERR_INVALID ? CLI_USAGE : CLI_UNREACHABLE;
-		goto out;
-	}
-	err = client_send(&client, request);
+	err = client_send(client, request);
 	while (err == 0 && !end) {
-		err = client_receive(&client, timeout_ms, &reply);
+		err = client_receive(client, timeout_ms, &reply);
 		if (err == 0)
 			status = take_reply(cli, &reply, on_item, ret_result, ret_error, &end);
 	}
@@ -157,7 +162,18 @@ int cli_try(struct cli *cli, const struct ipc_request *request, int64_t timeout_
 		*ret_error = broken_off(cli, err, timeout_ms);
 		status = err == ERR_TOO_BIG ? CLI_FAILED : CLI_UNREACHABLE;
 	}
-out:
+	return status;
+}
+
+int cli_try(struct cli *cli, const struct ipc_request *request, int64_t timeout_ms,
+	cli_item_cb on_item, json_t **ret_result, char **ret_error)
+{
+	struct client client;
+	int status = cli_connect(cli, &client, ret_error);
+
+	*ret_result = NULL;
+	if (status == CLI_DONE)
+		status = cli_ask(cli, &client, request, timeout_ms, on_item, ret_result, ret_error);
 	client_done(&client);
 	return status;
 }

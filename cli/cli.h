@@ -42,6 +42,12 @@ int cli_call(struct cli *cli, const struct ipc_request *request, int64_t timeout
  * (NULL where there was none). */
 int cli_try(struct cli *cli, const struct ipc_request *request, int64_t timeout_ms,
 	cli_item_cb on_item, json_t **ret_result, char **ret_error) MUST_CHECK;
+/* The same in two steps, for several requests over one connection; client_done whatever comes of
+ * it. */
+struct client;
+int cli_connect(struct cli *cli, struct client *client, char **ret_error) MUST_CHECK;
+int cli_ask(struct cli *cli, struct client *client, const struct ipc_request *request,
+	int64_t timeout_ms, cli_item_cb on_item, json_t **ret_result, char **ret_error) MUST_CHECK;
 
 /* A whole document on standard output, or with `line` one line of a stream. */
 void cli_print_json(struct cli *cli, const json_t *value, bool line);

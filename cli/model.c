@@ -229,3 +229,18 @@ char *model_join(const json_t *object, const char *key, const char *separator, c
 	}
 	return joined ? joined : memory_copy(fallback);
 }
+
+int model_bytes(const json_t *text, uint8_t **ret, size_t *ret_size)
+{
+	size_t room = json_string_length(text);
+	uint8_t *bytes = memory_grow(NULL, room + 1, 1);
+
+	if (!json_is_string(text) ||
+		sodium_base642bin(bytes, room, json_string_value(text), room, NULL, ret_size, NULL,
+			sodium_base64_VARIANT_ORIGINAL) != 0) {
+		free(bytes);
+		return ERR_MALFORMED;
+	}
+	*ret = bytes;
+	return 0;
+}

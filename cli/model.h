@@ -23,6 +23,8 @@ const char *model_text(const json_t *object, const char *key, const char *fallba
 int64_t model_number(const json_t *object, const char *key, int64_t fallback);
 double model_real(const json_t *object, const char *key, double fallback);
 bool model_true(const json_t *object, const char *key);
+/* Bytes, which are base64 here; release with free. ERR_MALFORMED. */
+int model_bytes(const json_t *text, uint8_t **ret, size_t *ret_size) MUST_CHECK;
 /* The texts of a list, joined; fallback for an empty or absent one. Release with free. */
 char *model_join(
 	const json_t *object, const char *key, const char *separator, const char *fallback);

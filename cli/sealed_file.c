@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/memory.h"
+#include "cli/model.h"
 #include "cli/passphrase.h"
 
 static int fail(const struct sealed_file *file, const char *what)
@@ -123,6 +124,20 @@ int sealed_file_write(struct sealed_file *file, const void *bytes, size_t size)
 		size -= (size_t)put;
 	}
 	return CLI_DONE;
+}
+
+int sealed_file_take(struct sealed_file *file, const json_t *bytes)
+{
+	uint8_t *sealed;
+	size_t size;
+	int status;
+
+	if (model_bytes(bytes, &sealed, &size) != 0)
+		return cli_fail(CLI_UNREACHABLE, "%s: what answers is no meshd of this version",
+			file->verb);
+	status = sealed_file_write(file, sealed, size);
+	free(sealed);
+	return status;
 }
 
 int sealed_file_finish(struct sealed_file *file)

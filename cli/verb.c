@@ -23,6 +23,8 @@ static const struct verb *const verbs[] = {
 	&verb_root_export,
 	&verb_root_forget,
 	&verb_root_import,
+	&verb_backup,
+	&verb_restore,
 	&verb_kv_put,
 	&verb_kv_get,
 	&verb_kv_del,

@@ -2,7 +2,6 @@
 #include "cli/sealed_file.h"
 #include "cli/verb.h"
 
-#include <sodium.h>
 #include <stdlib.h>
 
 static const char export_help[] =
@@ -34,37 +33,14 @@ static const char import_help[] =
 	"Example:\n"
 	"  meshctl root import /media/stick/mesh.root\n";
 
-/* What the daemon has sealed; release with free. */
-static int take_sealed(
-	const struct verb_call *call, const json_t *result, uint8_t **ret, size_t *ret_size)
-{
-	const char *text = model_text(result, "sealed", "");
-	size_t room = strlen(text);
-	uint8_t *bytes = malloc(room + 1);
-
-	if (!bytes || sodium_base642bin(bytes, room, text, room, NULL, ret_size, NULL,
-			      sodium_base64_VARIANT_ORIGINAL) != 0) {
-		free(bytes);
-		return cli_fail(CLI_UNREACHABLE, "%s: what answers is no meshd of this version",
-			call->verb->name);
-	}
-	*ret = bytes;
-	return CLI_DONE;
-}
-
 static int ask_export(struct cli *cli, struct verb_call *call, struct sealed_file *file)
 {
-	uint8_t *sealed = NULL;
 	json_t *result;
-	size_t size;
 	int status = cli_call(cli, &call->request, CLI_TIMEOUT_MS, NULL, &result);
 
 	if (status != CLI_DONE)
 		return status;
-	status = take_sealed(call, result, &sealed, &size);
-	if (status == CLI_DONE)
-		status = sealed_file_write(file, sealed, size);
-	free(sealed);
+	status = sealed_file_take(file, json_object_get(result, "sealed"));
 	json_decref(result);
 	return status;
 }

@@ -41,12 +41,14 @@ static int make(struct daemon *daemon, const struct id *mesh, uint64_t generatio
 	return err;
 }
 
-/* Greater than any before, also where the last one could not be written: it was the time then. */
-static uint64_t next_generation(struct daemon *daemon, uint64_t last)
+uint64_t core_next_generation(struct daemon *daemon, unsigned life, uint64_t last)
 {
-	uint64_t seconds = (uint64_t)(daemon_time(daemon).wall.ms / 1000);
+	const uint64_t seconds_mask = (UINT64_C(1) << GOSSIP_LIFE_SHIFT) - 1;
+	uint64_t seconds = (uint64_t)(daemon_time(daemon).wall.ms / 1000) & seconds_mask;
+	uint64_t lives = last >> GOSSIP_LIFE_SHIFT > life ? last >> GOSSIP_LIFE_SHIFT : life;
 
-	return seconds > last ? seconds : last + 1;
+	last &= seconds_mask;
+	return lives << GOSSIP_LIFE_SHIFT | (seconds > last ? seconds : last + 1);
 }
 
 struct restore {
@@ -138,7 +140,7 @@ int core_open(struct daemon *daemon)
 		tell_of_damage(daemon, &info);
 	if (settle_mesh(daemon, &info))
 		return ERR_SYSTEM;
-	generation = next_generation(daemon, info.generation);
+	generation = core_next_generation(daemon, daemon->keys->life, info.generation);
 	if (make(daemon, info.has_mesh ? &info.mesh : NULL, generation) ||
 		(info.has_mesh && restore(daemon)))
 		return ERR_SYSTEM;
@@ -169,9 +171,31 @@ int core_renew(struct daemon *daemon)
 	/* The database of another identity would be set aside at the next start, should we get no
 	 * further than this. */
 	state_reset(daemon->state, &daemon->keys->identity.id);
-	generation = next_generation(daemon, 0);
+	generation = core_next_generation(daemon, 0, 0);
 	if (state_put_generation(daemon->state, 0, generation) || make(daemon, NULL, generation) ||
 		gossip_start(daemon->gossip, daemon_time(daemon)))
 		return ERR_SYSTEM;
 	return 0;
+}
+
+int core_restore(struct daemon *daemon, const struct backup *backup)
+{
+	struct restore restore;
+	const struct record *record;
+
+	gossip_free(daemon->gossip);
+	daemon->gossip = NULL;
+	if (make(daemon, &backup->keys->mesh, backup->generation))
+		return ERR_SYSTEM;
+	restore = (struct restore){.gossip = daemon->gossip};
+	for (size_t i = 0; i < backup->record_count; i++) {
+		record = backup->records[i];
+		restore_record(&restore, &record->hash, record->bytes, record->size, 0);
+	}
+	for (size_t i = 0; i < backup->place_count; i++)
+		restore_endpoint(&restore, &backup->places[i].node, &backup->places[i].endpoint);
+	if (restore.refused)
+		log_warn("%zu of %zu restored records are not understood and passed over",
+			restore.refused, backup->record_count);
+	return gossip_start(daemon->gossip, daemon_time(daemon)) ? ERR_SYSTEM : 0;
 }

@@ -2,6 +2,7 @@
 
 #include "daemon/ctl_put.h"
 #include "daemon/ctl_status.h"
+#include "daemon/daemon_backup.h"
 #include "daemon/recon.h"
 
 /* How long an answer waits for the interface: looked at so often, and no longer than this where it
@@ -114,6 +115,17 @@ void ctl_belong_join(struct ctl_client *client, const struct ipc_request *reques
 		return;
 	err = daemon_join_mesh(client->daemon, ipc_request_text(request, IPC_ARG_TOKEN),
 		ipc_request_text(request, IPC_ARG_NAME), (int64_t)timeout_ms, on_belonging, client);
+	if (err != 0)
+		refuse_belonging(client, err);
+}
+
+void ctl_belong_restore(struct ctl_client *client, struct backup *backup)
+{
+	int err;
+
+	if (!begin_belonging(client, OVERLAY_PATIENCE_MS, false))
+		return;
+	err = daemon_restore(client->daemon, backup, on_belonging, client);
 	if (err != 0)
 		refuse_belonging(client, err);
 }

@@ -8,4 +8,8 @@ void ctl_belong_init(struct ctl_client *client, const struct ipc_request *reques
 void ctl_belong_join(struct ctl_client *client, const struct ipc_request *request);
 void ctl_belong_leave(struct ctl_client *client, const struct ipc_request *request);
 
+/* The last part of a restore; takes the backup's content over. */
+struct backup;
+void ctl_belong_restore(struct ctl_client *client, struct backup *backup);
+
 #endif

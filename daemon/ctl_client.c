@@ -63,6 +63,7 @@ void ctl_client_close(struct ctl_client *client)
 	client->all->count--;
 	wipe_request(client);
 	wipe_task(client);
+	ctl_client_hold(client, NULL, NULL);
 	/* A write that is under way still reads the output: on_written gives it back. */
 	if (!client->writing)
 		wipe_output(client);
@@ -189,6 +190,14 @@ void ctl_client_pump(struct ctl_client *client)
 		return;
 	}
 	ctl_client_send(client);
+}
+
+void ctl_client_hold(struct ctl_client *client, void *held, void (*held_free)(void *held))
+{
+	if (client->held)
+		client->held_free(client->held);
+	client->held = held;
+	client->held_free = held_free;
 }
 
 void *ctl_client_task(struct ctl_client *client, size_t size)

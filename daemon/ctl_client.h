@@ -53,6 +53,10 @@ struct ctl_client {
 	void *task;	      /* what a handler has to remember; wiped and freed with the answer */
 	size_t task_size;
 
+	/* What stands over several requests of this connection; held_free releases it. */
+	void *held;
+	void (*held_free)(void *held);
+
 	struct events_follower follower;
 	uint64_t event, event_end; /* the next to send; where a stream that does not follow ends */
 	bool follows;
@@ -74,6 +78,8 @@ void ctl_client_refuse(struct ctl_client *client, int err, unsigned exit_status,
 /* Or a stream of items: fill puts them, and the end's frame before it answers CTL_STREAM_END. */
 void ctl_client_stream(struct ctl_client *client, ctl_client_fill fill);
 void ctl_client_pump(struct ctl_client *client);
+/* Holds this until the connection ends, or something else (NULL: nothing) is held. */
+void ctl_client_hold(struct ctl_client *client, void *held, void (*held_free)(void *held));
 /* Zeroed memory until the answer is sent; NULL: refused already. */
 void *ctl_client_task(struct ctl_client *client, size_t size);
 

@@ -2,6 +2,7 @@
 
 #include <sodium.h>
 
+#include "daemon/ctl_backup.h"
 #include "daemon/ctl_belong.h"
 #include "daemon/ctl_doctor.h"
 #include "daemon/ctl_events.h"
@@ -175,6 +176,9 @@ void ctl_verb_run(struct ctl_client *client, const struct ipc_request *request)
 		[IPC_VERB_ROOT_EXPORT] = ctl_root_export,
 		[IPC_VERB_ROOT_FORGET] = ctl_root_forget,
 		[IPC_VERB_ROOT_IMPORT] = ctl_root_import,
+		[IPC_VERB_BACKUP] = ctl_backup_run,
+		[IPC_VERB_RESTORE] = ctl_backup_restore,
+		[IPC_VERB_RESTORE_PART] = ctl_backup_part,
 		[IPC_VERB_KV_PUT] = ctl_kv_put,
 		[IPC_VERB_KV_GET] = ctl_kv_get,
 		[IPC_VERB_KV_DEL] = ctl_kv_del,

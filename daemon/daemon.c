@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "daemon/addresses.h"
+#include "daemon/backup.h"
 #include "daemon/core.h"
 #include "daemon/ctl.h"
 #include "daemon/daemon_mesh.h"
@@ -241,6 +242,9 @@ static void release(struct daemon *daemon)
 	state_free(daemon->state);
 	gossip_free(daemon->gossip);
 	keyfile_free(daemon->keys);
+	if (daemon->restored)
+		backup_done(daemon->restored);
+	free(daemon->restored);
 	events_free(daemon->events);
 	for (size_t i = 0; i < DAEMON_WARNINGS; i++)
 		free(daemon->warnings[i]);

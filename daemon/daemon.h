@@ -34,6 +34,7 @@ struct rotate;
 struct state;
 struct transport;
 struct addresses;
+struct backup;
 
 /* What a person should know about how it ended; text is never NULL, empty on success. */
 typedef void (*daemon_done_cb)(void *arg, int err, const char *text);
@@ -113,7 +114,8 @@ struct daemon {
 		bool active;
 		daemon_done_cb done;
 		void *arg;
-	} joining, leaving;
+	} joining, leaving, restoring;
+	struct backup *restored; /* what is on its way to disk; NULL: nothing */
 	char error[DAEMON_ERROR_SIZE];
 	char *warnings[DAEMON_WARNINGS]; /* NULL: none of that kind */
 };

@@ -58,6 +58,8 @@ void daemon_forget(struct daemon *daemon, const void *arg)
 		daemon->joining.done = NULL;
 	if (daemon->leaving.arg == arg)
 		daemon->leaving.done = NULL;
+	if (daemon->restoring.arg == arg)
+		daemon->restoring.done = NULL;
 }
 
 /* ---- init ---- */
@@ -125,7 +127,7 @@ int daemon_init_mesh(
 	int err;
 
 	gossip_status(daemon->gossip, &status);
-	if (status.state != GOSSIP_UNJOINED)
+	if (status.state != GOSSIP_UNJOINED || daemon->restored)
 		return refuse(daemon, ERR_STATE,
 			"this node belongs to a mesh already: `meshctl leave` it first, or run "
 			"another "
@@ -157,7 +159,7 @@ int daemon_join_mesh(struct daemon *daemon, const char *token, const char *node_
 	const char *name = node_name ? node_name : config_node_name(&daemon->config, buf);
 	int err;
 
-	if (daemon->joining.active)
+	if (daemon->joining.active || daemon->restored)
 		return refuse(
 			daemon, ERR_STATE, "this node is joining already: wait for that to end");
 	err = gossip_join(daemon->gossip, daemon_time(daemon), token, *name ? name : NULL,

@@ -22,13 +22,15 @@ enum line {
 	LINE_ROOT,
 	LINE_EXPORTED,
 	LINE_MESH,
+	LINE_LIFE,
 	LINES,
 };
 
 static const char *const line_names[LINES] = {"identity", "wireguard", "wireguard-next",
-	"wireguard-made", "wireguard-next-made", "root", "root-exported", "mesh"};
+	"wireguard-made", "wireguard-next-made", "root", "root-exported", "mesh", "life"};
 
 #define SECONDS_DIGITS_MAX 12 /* 30,000 years */
+#define LIFE_DIGITS_MAX	   6  /* a restore an hour for a century; generations have 24 bits */
 
 static int complain(char error[KEYFILE_ERROR_SIZE], int err, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -60,23 +62,44 @@ static struct keys *line_keys(struct keyfile *file, enum line line)
 	case LINE_NEXT_MADE:
 	case LINE_EXPORTED:
 	case LINE_MESH:
+	case LINE_LIFE:
 	case LINES:
 		break;
 	}
 	return NULL;
 }
 
-static int take_seconds(const char *value, wtime_t *ret)
+static int take_number(const char *value, size_t digits_max, int64_t *ret)
 {
-	int64_t seconds = 0;
+	int64_t number = 0;
 	size_t size = strlen(value);
 
-	if (size == 0 || size > SECONDS_DIGITS_MAX || strspn(value, "0123456789") != size)
+	if (size == 0 || size > digits_max || strspn(value, "0123456789") != size)
 		return ERR_MALFORMED;
 	while (*value)
-		seconds = seconds * 10 + (*value++ - '0');
-	ret->ms = seconds * 1000;
+		number = number * 10 + (*value++ - '0');
+	*ret = number;
 	return 0;
+}
+
+static int take_seconds(const char *value, wtime_t *ret)
+{
+	int64_t seconds;
+	int err = take_number(value, SECONDS_DIGITS_MAX, &seconds);
+
+	if (!err)
+		ret->ms = seconds * 1000;
+	return err;
+}
+
+static int take_life(const char *value, unsigned *ret)
+{
+	int64_t life;
+	int err = take_number(value, LIFE_DIGITS_MAX, &life);
+
+	if (!err)
+		*ret = (unsigned)life;
+	return err;
 }
 
 static int take_value(struct keyfile *file, enum line line, const char *value)
@@ -93,6 +116,8 @@ static int take_value(struct keyfile *file, enum line line, const char *value)
 		return take_seconds(value, &file->wireguard_made);
 	if (line == LINE_NEXT_MADE)
 		return take_seconds(value, &file->next_made);
+	if (line == LINE_LIFE)
+		return take_life(value, &file->life);
 	err = text_parse_key(value, bytes);
 	if (!err && keys)
 		keys_from_seed(bytes, keys);
@@ -170,8 +195,7 @@ static void put_seconds(char **at, const char *name, wtime_t when)
 		*at += sprintf(*at, "%s = %lld\n", name, (long long)when.ms / 1000);
 }
 
-/* Into KEYFILE_SIZE_MAX bytes; the length. */
-static size_t format(const struct keyfile *file, char *text)
+size_t keyfile_format(const struct keyfile *file, char text[KEYFILE_SIZE_MAX])
 {
 	char mesh[TEXT_KEY_SIZE];
 	char *at = text;
@@ -190,6 +214,8 @@ static size_t format(const struct keyfile *file, char *text)
 		at += sprintf(at, "%s = true\n", line_names[LINE_EXPORTED]);
 	if (file->has_mesh)
 		at += sprintf(at, "%s = %s\n", line_names[LINE_MESH], text_key(file->mesh.b, mesh));
+	if (file->life)
+		at += sprintf(at, "%s = %u\n", line_names[LINE_LIFE], file->life);
 	return (size_t)(at - text);
 }
 
@@ -218,7 +244,7 @@ int keyfile_write(const struct keyfile *file, const char *dir, char ret_error[KE
 		goto out;
 	fd = openat(dir_fd, KEYFILE_NAME ".new",
 		O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0 || fchmod(fd, 0600) || write_whole(fd, text, format(file, text)))
+	if (fd < 0 || fchmod(fd, 0600) || write_whole(fd, text, keyfile_format(file, text)))
 		goto out;
 	if (renameat(dir_fd, KEYFILE_NAME ".new", dir_fd, KEYFILE_NAME) || fsync(dir_fd))
 		goto out;

@@ -9,6 +9,7 @@
  *   root = the same, on the node that holds the mesh's root key
  *   root-exported = true, once a copy of it has left the machine
  *   mesh = base64 of the mesh's id: what this node belongs to, should the database be lost
+ *   life = how often this identity was restored from a backup: GOSSIP_LIFE_SHIFT
  *
  * Blank lines and lines that begin with # are passed over; anything else is refused. It is replaced
  * as a whole: written beside, flushed, renamed, the directory flushed.
@@ -20,7 +21,7 @@
 #include "gossip/crypto/keys.h"
 
 #define KEYFILE_NAME	   "keys"
-#define KEYFILE_SIZE_MAX   4096 /* eight lines of at most 70 characters, and comments */
+#define KEYFILE_SIZE_MAX   4096 /* nine lines of at most 70 characters, and comments */
 #define KEYFILE_ERROR_SIZE 512
 
 /* In memory that is locked, guarded and wiped (sodium_malloc). */
@@ -31,6 +32,7 @@ struct keyfile {
 	wtime_t wireguard_made, next_made; /* 0: not known */
 	struct keys root;
 	struct id mesh;
+	unsigned life;
 };
 
 /* Reads the file in dir, or makes one with fresh keys where there is none. Refused (ERR_MALFORMED:
@@ -45,7 +47,10 @@ int keyfile_write(
 /* A node that belongs to nothing, with fresh keys; not written yet. */
 void keyfile_fresh(struct keyfile *file);
 
-/* The content of a file, for keyfile_open and tests. ERR_MALFORMED names the line. */
+/* The content of the file; its length. To be wiped. */
+size_t keyfile_format(const struct keyfile *file, char text[KEYFILE_SIZE_MAX]);
+/* The content of a file, for keyfile_open and others that have one. ERR_MALFORMED names the line.
+ */
 int keyfile_parse(char *text, size_t size, struct keyfile *ret,
 	char ret_error[KEYFILE_ERROR_SIZE]) MUST_CHECK;
 

@@ -409,8 +409,8 @@ int state_put_number(struct state *state, uint64_t ticket, const char *name, uin
 void state_hurry(struct state *state, uint64_t ticket)
 {
 	pthread_mutex_lock(&state->mutex);
-	/* what is not queued is being written, or was */
-	if (state->queue.ticket >= ticket && !state->queue.urgent) {
+	/* what is not queued is being written, or was: an empty batch would end the thread */
+	if (batch_waits(&state->queue) && state->queue.ticket >= ticket && !state->queue.urgent) {
 		state->queue.urgent = true;
 		pthread_cond_signal(&state->changed);
 	}
@@ -426,5 +426,13 @@ void state_reset(struct state *state, const struct id *node)
 	state->queue.urgent = true;
 	state->queue.node = *node;
 	pthread_cond_signal(&state->changed);
+	pthread_mutex_unlock(&state->mutex);
+}
+
+void state_renumber(struct state *state)
+{
+	pthread_mutex_lock(&state->mutex);
+	state->queue.epoch = ++state->epoch;
+	state->queue.ticket = 0;
 	pthread_mutex_unlock(&state->mutex);
 }

@@ -91,6 +91,9 @@ int state_put_number(
 	struct state *state, uint64_t ticket, const char *name, uint64_t number) MUST_CHECK;
 /* Somebody waits for what was queued with this ticket, and before: now. */
 void state_hurry(struct state *state, uint64_t ticket);
+/* Another core writes from now on: tickets start anew, and what the one before queued without one
+ * stays queued. */
+void state_renumber(struct state *state);
 /* Forgets everything, this and what was queued before it included: the database is that of another
  * node, and of another core, from now on, and tickets start anew. */
 void state_reset(struct state *state, const struct id *node);

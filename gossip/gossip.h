@@ -321,6 +321,7 @@ struct gossip_status {
 	 */
 	int64_t members_offset_ms;
 	const char *revoked_why; /* state REVOKED: for people */
+	uint64_t generation;
 	const char *yielded_why; /* another machine goes on as this node; NULL: none does */
 };
 void gossip_status(const struct gossip *gossip, struct gossip_status *ret);
@@ -368,6 +369,9 @@ struct gossip_member {
 bool gossip_member_next(const struct gossip *gossip, size_t *index, struct gossip_member *ret);
 bool gossip_member(const struct gossip *gossip, const struct id *node, struct gossip_member *ret);
 void gossip_member_wipe(struct gossip_member *member); /* its preshared keys */
+/* All records that are here, in an order in which each finds its chain; NULL: from the first on.
+ * Hold a reference to `after` over inputs. */
+struct record *gossip_record_after(const struct gossip *gossip, const struct record *after);
 /* Name, id or unambiguous id prefix, of a member, or of a past one whose name no member has now.
  * ERR_UNKNOWN; ERR_INVALID when it fits two. */
 int gossip_resolve(const struct gossip *gossip, const char *text, struct id *ret) MUST_CHECK;

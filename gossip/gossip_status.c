@@ -64,6 +64,7 @@ void gossip_status(const struct gossip *g, struct gossip_status *ret)
 		.has_root = g->config.root != NULL,
 		.clock_offset_ms = gossip_mesh_time(g).ms - g->time.wall.ms,
 		.revoked_why = g->revoked_why,
+		.generation = g->config.generation,
 		.yielded_why = gossip_own_yielded_why(g)};
 	if (!g->store)
 		return;
@@ -261,4 +262,9 @@ int gossip_resolve_invite(const struct gossip *g, const char *text, struct id *r
 		return ERR_UNKNOWN;
 	*ret = found->invite.id;
 	return 0;
+}
+
+struct record *gossip_record_after(const struct gossip *g, const struct record *after)
+{
+	return g->store ? store_after(g->store, after) : NULL;
 }

@@ -237,6 +237,10 @@ int gossip_value_check(struct gossip *g, uint64_t cursor)
 
 static int check_key(struct gossip *g, const void *key, size_t key_size)
 {
+	int err = gossip_own_may_write(g);
+
+	if (err)
+		return err;
 	if (!value_key_is_valid(key, key_size))
 		return gossip_fail(g, ERR_INVALID,
 			"a key is 1 to %d bytes of UTF-8 without control characters",

@@ -98,7 +98,10 @@ enum ipc_right { IPC_READ, IPC_CHANGE };
 	X(KV_GET, "kv-get", READ, 0, IPC_BIT(KEY))                                         \
 	X(KV_DEL, "kv-del", CHANGE, 0, IPC_BIT(KEY))                                       \
 	X(KV_LIST, "kv-list", READ, IPC_BIT(PREFIX), 0)                                    \
-	X(KV_WATCH, "kv-watch", READ, IPC_BIT(PREFIX) | IPC_BIT(SINCE), 0)
+	X(KV_WATCH, "kv-watch", READ, IPC_BIT(PREFIX) | IPC_BIT(SINCE), 0)                 \
+	X(BACKUP, "backup", CHANGE, 0, IPC_BIT(SECRET) | IPC_BIT(HEAD))                    \
+	X(RESTORE, "restore", CHANGE, 0, IPC_BIT(SECRET) | IPC_BIT(HEAD))                  \
+	X(RESTORE_PART, "restore-part", CHANGE, 0, IPC_BIT(SEALED))
 
 enum ipc_verb {
 #define X(name, label, right, may, must) IPC_VERB_##name,

@@ -15,6 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "daemon/daemon_backup.h"
 #include "daemon/ctl.h"
 #include "daemon/ctl_client.h"
 #include "daemon/events.h"
@@ -78,6 +79,24 @@ int daemon_join_mesh(struct daemon *daemon, const char *token, const char *node_
 int daemon_leave(struct daemon *daemon, bool force, daemon_done_cb done, void *arg)
 {
 	(void)daemon, (void)force, (void)done, (void)arg;
+	return ERR_STATE;
+}
+
+int daemon_backup(struct daemon *daemon, struct backup *ret)
+{
+	(void)daemon, (void)ret;
+	return ERR_STATE;
+}
+
+int daemon_may_restore(struct daemon *daemon)
+{
+	(void)daemon;
+	return ERR_STATE;
+}
+
+int daemon_restore(struct daemon *daemon, struct backup *backup, daemon_done_cb done, void *arg)
+{
+	(void)daemon, (void)backup, (void)done, (void)arg;
 	return ERR_STATE;
 }
 

@@ -216,6 +216,19 @@ static void check_endpoint(void *arg, const struct id *id, const struct endpoint
 	(*count)++;
 }
 
+/* Who leaves a mesh that has let it go waits for ticket 0. */
+static void haste_with_nothing_to_write_ends_nothing(void **state)
+{
+	struct node *node = *state;
+
+	node_start(node);
+	state_hurry(node->state, 0);
+	usleep(20000); /* if it did, it would be by then */
+	put(node, 1, 1);
+	wait_for_ticket(node, 1);
+	node_stop(node);
+}
+
 static void the_last_word_on_a_key_counts(void **state)
 {
 	struct node *node = *state;
@@ -490,6 +503,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(what_was_put_is_there_after_a_restart),
 		TEST(what_somebody_waits_for_is_written_at_once),
+		TEST(haste_with_nothing_to_write_ends_nothing),
 		TEST(the_last_word_on_a_key_counts),
 		TEST(what_was_acknowledged_survives_kill_9),
 		TEST(a_damaged_database_is_set_aside_and_what_can_be_read_taken_over),

@@ -1,0 +1,176 @@
+"""A node's whole state in a file, and the node again on another machine."""
+import shutil
+import stat
+import time
+
+import pytest
+
+from lan import wait_for
+from mesh import BACKEND, Refused
+
+pytestmark = pytest.mark.skipif(BACKEND != "userspace", reason="no data plane has a part in it")
+
+NO_DATA_PLANE = {"wireguard.backend": "none"}
+
+
+@pytest.fixture
+def trio(world, tmp_path):
+    """A mesh of three, and a fourth host beside it that belongs to nothing."""
+    _, alpha, beta, gamma = world.mesh("alpha", "beta", "gamma", settings=NO_DATA_PLANE)
+    host = world.host("spare")
+    world.lans[0].attach(host)
+    spare = world.node(host, NO_DATA_PLANE)
+    spare.start()
+    secret = tmp_path / "passphrase"
+    secret.write_text("correct horse battery staple\n")
+    return alpha, beta, gamma, spare, secret, tmp_path / "node.backup"
+
+
+def backup(node, file, secret):
+    return node.json("backup", file, "--passphrase-file", secret)
+
+
+def restore(node, file, secret):
+    return node.json("restore", file, "--passphrase-file", secret)
+
+
+def refusal(node, *arguments):
+    with pytest.raises(Refused) as caught:
+        node.do(*arguments)
+    assert caught.value.status == 1
+    return caught.value.text
+
+
+def same_store(*nodes):
+    return len({node.status()["store"]["digest"] for node in nodes}) == 1
+
+
+def member_of(node, name):
+    return node.members()[name]
+
+
+def test_a_node_comes_back_on_another_machine(trio):
+    alpha, beta, gamma, spare, secret, file = trio
+    beta.do("kv", "put", "early", "1")
+    result = backup(beta, file, secret)
+    assert result["records"] == beta.status()["store"]["records"] and result["bytes"] == file.stat().st_size
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert "is there already" in refusal(beta, "backup", file, "--passphrase-file", secret)
+    before = beta.status()["node"]
+    beta.do("kv", "put", "late", "2")
+    wait_for(lambda: alpha.meshctl("kv", "get", "late")[1] == "2", 10, "alpha has what the backup has not")
+    beta.kill()
+    restored = restore(spare, file, secret)
+    assert restored["node"]["id"] == before["id"] and restored["node"]["addresses"] == before["addresses"]
+    wait_for(lambda: member_of(alpha, "beta")["state"] == "alive", 20, "alpha sees beta alive")
+    wait_for(lambda: same_store(alpha, gamma, spare), 20, "all hold the same")
+    assert spare.do("kv", "get", "late") == "2"
+    # it writes, with stamps that were not used
+    spare.do("kv", "put", "late", "3")
+    wait_for(lambda: alpha.meshctl("kv", "get", "late")[1] == "3", 10, "what it writes counts")
+    assert not [event for event in alpha.events() if event["event"] == "equivocation"]
+    spare.restart()
+    wait_for(lambda: same_store(alpha, gamma, spare), 20, "and after a restart")
+    assert spare.do("kv", "get", "late") == "3"
+
+
+def test_the_old_machine_steps_back_and_says_what_to_do(trio):
+    alpha, beta, gamma, spare, secret, file = trio
+    backup(beta, file, secret)
+    beta.kill()
+    restore(spare, file, secret)
+    wait_for(lambda: member_of(alpha, "beta")["state"] == "alive", 20, "alpha sees beta alive")
+    for _ in range(2):  # and again, whenever it comes
+        beta.start()
+        wait_for(lambda: beta.status()["state"] == "revoked", 20, "the old machine steps back")
+        assert "restored" in " ".join(beta.status()["warnings"]) and "meshctl leave" in " ".join(beta.status()["warnings"])
+        assert "restored" in refusal(beta, "kv", "put", "key", "value")
+        beta.stop()
+    beta.start()
+    wait_for(lambda: beta.status()["state"] == "revoked", 20, "the old machine steps back")
+    beta.do("leave")
+    assert beta.status()["state"] == "unjoined"
+    spare.do("kv", "put", "mine", "yes")
+    wait_for(lambda: alpha.meshctl("kv", "get", "mine")[1] == "yes", 10, "the restored one goes on")
+    assert spare.status()["state"] == "running" and member_of(alpha, "beta")["state"] == "alive"
+    # the machine is free for a new member
+    beta.join(alpha.invite(), "--name", "delta")
+
+
+def test_of_two_copies_one_goes_on(trio):
+    alpha, beta, gamma, spare, _, _ = trio
+    spare.stop()
+    beta.stop()
+    shutil.rmtree(spare.state)
+    shutil.copytree(beta.state, spare.state)
+    beta.start()
+    wait_for(lambda: member_of(alpha, "beta")["state"] == "alive", 20, "alpha sees beta alive")
+    wait_for(lambda: beta.sees(alpha, gamma), 20, "beta sees all")
+    time.sleep(1.1)  # the copy is of another second
+    spare.start()
+    wait_for(lambda: "another machine" in " ".join(beta.status()["warnings"]), 30, "the first one steps back")
+    assert [event for event in beta.events() if event["event"] == "equivocation"]
+    assert "meshctl leave" in refusal(beta, "kv", "put", "key", "value")
+    wait_for(lambda: spare.meshctl("kv", "put", "key", "value")[0] == 0, 10, "the other one writes")
+    wait_for(lambda: alpha.meshctl("kv", "get", "key")[1] == "value", 20, "and is heard")
+    assert not spare.status()["warnings"]
+    beta.do("leave")
+    assert beta.status()["state"] == "unjoined" and member_of(alpha, "beta")["state"] == "alive"
+
+
+def test_what_does_not_open_changes_nothing(trio, tmp_path):
+    alpha, beta, _, spare, secret, file = trio
+    backup(beta, file, secret)
+    sealed = file.read_bytes()
+    keys = (spare.state / "keys").read_bytes()
+    wrong = tmp_path / "wrong"
+    wrong.write_text("another passphrase\n")
+    assert "does not open" in refusal(spare, "restore", file, "--passphrase-file", wrong)
+    damaged = tmp_path / "damaged"
+    for content in (sealed[:-1], sealed[:63], sealed[:70], sealed + b"x", sealed[:200] + b"\xff" + sealed[201:],
+                    sealed[:13] + b"\x02" + sealed[14:]):
+        damaged.write_bytes(content)
+        refusal(spare, "restore", damaged, "--passphrase-file", secret)
+    root = tmp_path / "root"
+    alpha.do("root", "export", root, "--passphrase-file", secret)
+    assert "root key" in refusal(spare, "restore", root, "--passphrase-file", secret)
+    assert spare.status()["state"] == "unjoined" and (spare.state / "keys").read_bytes() == keys
+    # a member is not overwritten
+    assert "meshctl leave" in refusal(alpha, "restore", file, "--passphrase-file", secret)
+    spare.restart()
+    assert spare.status()["state"] == "unjoined"
+    restore(spare, file, secret)
+
+
+def test_the_only_node_of_a_mesh_comes_back_whole(world, tmp_path):
+    """With nobody there to bring records back, and more of them than one piece holds."""
+    secret = tmp_path / "passphrase"
+    secret.write_text("correct horse battery staple\n")
+    old, new = (world.node(world.host(name), NO_DATA_PLANE) for name in ("old", "new"))
+    old.start()
+    old.init()
+    value = "x" * 60000
+    for number in range(8):
+        old.do("kv", "put", f"big/{number}", "-", input=value + str(number))
+    file = tmp_path / "backup"
+    backup(old, file, secret)
+    digest = old.status()["store"]["digest"]
+    old.kill()
+    shutil.rmtree(old.state)
+    new.start()
+    restore(new, file, secret)
+    assert new.status()["store"]["digest"] == digest and new.status()["node"]["admin"]
+    assert new.do("kv", "get", "big/7") == value + "7"
+    new.kill()
+    new.start()
+    assert new.do("kv", "get", "big/7") == value + "7"
+    # with the root, as the old one had it
+    new.do("invite", "--admin")
+    # and its own backup is of a later life
+    again = tmp_path / "again"
+    backup(new, again, secret)
+    new.do("leave", "--force")
+    restore(new, again, secret)
+    assert "life = 2" in (new.state / "keys").read_text()
+
+
