@@ -1,5 +1,4 @@
 """Another WireGuard key under traffic, and whatever may end in the middle of it."""
-import json
 import time
 
 import pytest
@@ -60,3 +59,178 @@ def test_a_rotation_under_traffic_loses_less_than_a_ping_in_a_hundred(world):
         events = [event for event in node.events() if event["event"] == "key_rotated"]
         assert len(events) == 3
         assert (events[-1]["node"]["name"], events[-1]["from"], events[-1]["to"]) == ("alpha", before, key)
+
+
+def key_of(node, name):
+    return node.members()[name]["wireguard"]["public_key"]
+
+
+def keys_file(node):
+    """{name: value} of the key file's lines."""
+    lines = (node.state / "keys").read_text().splitlines()
+    return dict(line.split(" = ", 1) for line in lines if not line.startswith("#"))
+
+
+def write_keys_file(node, keys):
+    (node.state / "keys").write_text("".join(f"{name} = {value}\n" for name, value in keys.items()))
+
+
+def rotate_in_background(node, *arguments):
+    return node.host.start(*[str(word) for word in (node.command()[0].parent / "meshctl", "--socket", node.socket,
+                                                    "rotate", *arguments)], log=node.folder / "rotate.log")
+
+
+def announced(node, others):
+    """Waits until each of the others has a peer more than members: the announced key."""
+    for other in others:
+        wait_for(lambda: len(peers(other)) == len(other.status()["members"]), 10, f"{other.name} holds the next key")
+
+
+def switched(node, before, timeout=15):
+    wait_for(lambda: node.wg_key() != before and "wireguard-next" not in keys_file(node), timeout,
+             f"{node.name} has switched")
+
+
+@pytest.mark.slow
+def test_a_tunnel_to_a_peer_whose_daemon_is_down_is_waited_for(world):
+    _, alpha, beta, gamma = world.mesh("alpha", "beta", "gamma")
+    made = flows((alpha, beta), (alpha, gamma))
+    before = alpha.wg_key()
+    beta.kill()
+    text = alpha.do("rotate")
+    assert "beta" in text and "gamma" not in text
+    assert alpha.wg_key() == before
+    for _, traffic in made:
+        traffic.wait_replies(50)
+    beta.start()
+    switched(alpha, before)
+    rotated(alpha, [beta, gamma], alpha.wg_key())
+    for _, traffic in made:
+        traffic.wait_replies(50)
+    stop_flows(made)
+
+
+def test_force_waits_for_nobody_and_who_was_down_catches_up(world):
+    _, alpha, beta, gamma = world.mesh("alpha", "beta", "gamma")
+    made = flows((alpha, gamma))
+    ping_until(alpha, beta.addresses()[1], 10)
+    beta.kill()
+    before = alpha.wg_key()
+    began = time.monotonic()
+    answer = alpha.json("rotate", "--force")
+    assert answer["rotated"] and answer["wireguard_public_key"] != before
+    assert time.monotonic() - began < 10 * TIME_SCALE
+    stop_flows(made)
+    beta.start()
+    ping_until(beta, alpha.addresses()[1], 15)
+    rotated(alpha, [beta, gamma], alpha.wg_key())
+
+
+def test_a_member_without_a_session_is_not_waited_for_and_catches_up(world):
+    lan, alpha, beta, gamma = world.mesh("alpha", "beta", "gamma")
+    ping_until(alpha, beta.addresses()[1], 10)
+    lan.split([gamma.host])
+    wait_for(lambda: alpha.sees(gamma, state="dead"), 30, "gamma is away")
+    alpha.host.run("ip", "link", "delete", "mesh0")  # and the sessions with it
+    ping_until(alpha, beta.addresses()[1], 15)
+    assert alpha.json("rotate")["rotated"]
+    lan.heal(gamma.host)
+    wait_for(lambda: peers(gamma) == {alpha.wg_key(), beta.wg_key()}, 60, "gamma has the new key")
+    all_ping(alpha, beta, gamma)
+
+
+def test_a_key_that_has_lived_its_time_is_replaced(world):
+    _, alpha, beta = world.mesh("alpha", "beta", settings={"wireguard.rotate-every": "2h"})
+    made = flows((alpha, beta))
+    before = alpha.wg_key()
+    alpha.stop()
+    keys = keys_file(alpha)
+    keys["wireguard-made"] = str(int(keys["wireguard-made"]) - 2 * 3600)
+    write_keys_file(alpha, keys)
+    alpha.start()
+    switched(alpha, before, 30)
+    rotated(alpha, [beta], alpha.wg_key())
+    stop_flows(made)
+    assert int(keys_file(alpha)["wireguard-made"]) > int(keys["wireguard-made"]) + 7000
+    after = alpha.wg_key()
+    alpha.restart()
+    ping_until(alpha, beta.addresses()[1], 5)
+    assert alpha.wg_key() == after
+
+
+def test_both_ends_of_a_tunnel_rotate_at_once(world):
+    _, alpha, beta, gamma = world.mesh("alpha", "beta", "gamma")
+    made = flows((alpha, beta))
+    before = alpha.wg_key(), beta.wg_key()
+    runs = [rotate_in_background(node) for node in (alpha, beta)]
+    for run in runs:
+        assert run.wait(60) == 0
+    switched(alpha, before[0])
+    switched(beta, before[1])
+    rotated(alpha, [beta, gamma], alpha.wg_key())
+    rotated(beta, [alpha, gamma], beta.wg_key())
+    for _, traffic in made:
+        traffic.wait_replies(400, 30)
+    results = {name: traffic.stop() for name, traffic in made}
+    print(results)
+
+
+def test_a_daemon_killed_between_announcing_and_switching_goes_on(world):
+    _, alpha, beta = world.mesh("alpha", "beta")
+    made = flows((alpha, beta))
+    before = alpha.wg_key()
+    beta.kill()
+    rotate_in_background(alpha)
+    wait_for(lambda: "wireguard-next" in keys_file(alpha), 5, "the next key is made")
+    planned = keys_file(alpha)["wireguard-next"]
+    alpha.kill()
+    alpha.start()
+    assert alpha.wg_key() == before
+    beta.start()
+    switched(alpha, before, 30)
+    assert keys_file(alpha)["wireguard"] == planned
+    rotated(alpha, [beta], alpha.wg_key())
+    for _, traffic in made:
+        traffic.wait_replies(50)
+    stop_flows(made)
+
+
+def test_a_daemon_killed_right_after_the_key_file_was_written_goes_on(world):
+    _, alpha, beta = world.mesh("alpha", "beta")
+    ping_until(alpha, beta.addresses()[1], 10)
+    ping_until(beta, alpha.addresses()[1], 10)
+    before = alpha.wg_key()
+    beta.kill()
+    rotate_in_background(alpha)
+    wait_for(lambda: "wireguard-next" in keys_file(alpha), 5, "the next key is made")
+    alpha.kill()
+    # As the switch leaves it, with WireGuard and the database at what they were.
+    keys = keys_file(alpha)
+    keys["wireguard"] = keys.pop("wireguard-next")
+    keys["wireguard-made"] = keys.pop("wireguard-next-made")
+    write_keys_file(alpha, keys)
+    assert alpha.wg("show", "mesh0", "public-key").strip() == before
+    beta.start()
+    alpha.start()
+    assert alpha.wg_key() != before
+    wait_for(lambda: alpha.wg("show", "mesh0", "public-key").strip() == alpha.wg_key(), 5, "WireGuard has the new key")
+    rotated(alpha, [beta], alpha.wg_key())
+    ping_until(alpha, beta.addresses()[1], 15)
+    ping_until(beta, alpha.addresses()[1], 15)
+
+
+@pytest.mark.slow
+def test_a_daemon_killed_at_any_moment_of_a_rotation_leaves_a_node_that_works(world):
+    _, alpha, beta = world.mesh("alpha", "beta")
+    ping_until(alpha, beta.addresses()[1], 10)
+    ping_until(beta, alpha.addresses()[1], 10)
+    for number in range(10):
+        rotate_in_background(alpha)
+        time.sleep(0.02 * (number + 1) * TIME_SCALE)
+        alpha.kill()
+        alpha.start()
+        wait_for(lambda: "wireguard-next" not in keys_file(alpha), 30, "what was begun is ended")
+        wait_for(lambda: peers(beta) == {alpha.wg_key()}, 10, "beta has alpha's key alone")
+        ping_until(alpha, beta.addresses()[1], 15)
+        ping_until(beta, alpha.addresses()[1], 15)
+        assert alpha.wg("show", "mesh0", "public-key").strip() == alpha.wg_key()
