@@ -104,7 +104,12 @@ static void check_ports(
 	char listen[TEXT_ENDPOINT_SIZE];
 
 	text_endpoint(&daemon->config.listen, listen);
-	if (daemon->config.backend != CONFIG_BACKEND_NONE)
+	if (overlay->port_taken)
+		add(checks, "ports", FAIL,
+			"end that program, or set another `listen-port` in [wireguard]",
+			"another program has WireGuard's UDP port %u",
+			daemon->config.wireguard_port);
+	else if (daemon->config.backend != CONFIG_BACKEND_NONE)
 		add(checks, "ports", OK, NULL,
 			"gossip on %s (UDP and TCP), WireGuard on %u (UDP): firewalls have to let "
 			"both in",

@@ -27,6 +27,39 @@ static bool clock_warning(
 	return true;
 }
 
+#define MOVED_SHOWN_MS (24 * 3600 * INT64_C(1000)) /* as long as members that left are listed */
+
+static void warn_address(struct daemon *daemon, const struct gossip_status *status,
+	ctl_status_warning_cb each, void *arg)
+{
+	char text[512], lost[TEXT_IP_SIZE], now[TEXT_IP_SIZE], prefix[TEXT_PREFIX_SIZE];
+	const char *holder = "another member";
+	struct gossip_member member;
+
+	if (status->state != GOSSIP_RUNNING || !status->charter.prefix4.ip.family)
+		return;
+	if (gossip_member(daemon->gossip, &status->lost4_holder, &member)) {
+		holder = member.standing->name;
+		gossip_member_wipe(&member);
+	}
+	text_ip(&status->lost4, lost);
+	text_ip(&status->address4, now);
+	if (status->address4.family && status->lost4.family &&
+		daemon_time(daemon).wall.ms - status->lost4_at.ms < MOVED_SHOWN_MS)
+		snprintf(text, sizeof(text),
+			"this node's IPv4 address is %s now: %s has %s by an older right (parts "
+			"of the mesh had given it away apart)",
+			now, holder, lost);
+	else if (!status->address4.family)
+		snprintf(text, sizeof(text),
+			"this node has no IPv4 address: every one in %s is taken; members that are "
+			"gone for good hold theirs until an admin revokes them",
+			text_prefix(&status->charter.prefix4, prefix));
+	else
+		return;
+	each(arg, text);
+}
+
 void ctl_status_each_warning(struct daemon *daemon, ctl_status_warning_cb each, void *arg)
 {
 	struct gossip_status status;
@@ -41,6 +74,7 @@ void ctl_status_each_warning(struct daemon *daemon, ctl_status_warning_cb each, 
 		each(arg, text);
 	if (status.yielded_why)
 		each(arg, status.yielded_why);
+	warn_address(daemon, &status, each, arg);
 	if (status.has_root && !daemon->keys->root_exported) {
 		snprintf(text, sizeof(text),
 			"the mesh's root key is on this host alone: should it be lost, no admin "

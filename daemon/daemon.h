@@ -78,6 +78,7 @@ struct daemon_part {
 	X(WIREGUARD) /* the data plane is not up, and why */    \
 	X(NETWORK)   /* addresses or routes are not set */      \
 	X(ROTATE)    /* the next key waits for long */          \
+	X(OVERLAP)   /* the mesh's prefix is also elsewhere */  \
 	X(MESH)	     /* this node is revoked, or unwanted */
 
 enum daemon_warning {

@@ -9,6 +9,8 @@
 #include "daemon/keyfile.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
+#include "daemon/overlap.h"
+#include "gossip/trust/address.h"
 
 static int refuse(struct daemon *daemon, int err, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -110,6 +112,35 @@ static void note_mesh(void *arg, int err)
 		log_warn("%s", error);
 }
 
+static int check_prefix(struct daemon *daemon, struct nl *nl, const struct prefix *prefix)
+{
+	char text[OVERLAP_TEXT_SIZE], own[TEXT_PREFIX_SIZE];
+
+	if (!overlap_find(nl, daemon->config.interface, prefix, text))
+		return 0;
+	return refuse(daemon, ERR_STATE,
+		"the mesh's prefix %s would take traffic from this host's route %s: choose another "
+		"with --prefix%d",
+		text_prefix(prefix, own), text, prefix->ip.family);
+}
+
+/* Those that the mesh will have: asked for, or by its id. */
+static int check_prefixes(struct daemon *daemon, const struct daemon_init *init)
+{
+	struct prefix prefix4, prefix6;
+	struct nl *nl;
+	int err;
+
+	if (daemon->config.backend == CONFIG_BACKEND_NONE || nl_new(&nl) != 0)
+		return 0;
+	address_default_prefixes(&daemon->keys->root.id, &prefix4, &prefix6);
+	err = check_prefix(daemon, nl, init->prefix4.ip.family ? &init->prefix4 : &prefix4);
+	if (!err)
+		err = check_prefix(daemon, nl, init->prefix6.ip.family ? &init->prefix6 : &prefix6);
+	nl_free(nl);
+	return err;
+}
+
 int daemon_init_mesh(
 	struct daemon *daemon, const struct daemon_init *init, daemon_done_cb done, void *arg)
 {
@@ -138,6 +169,11 @@ int daemon_init_mesh(
 	err = make_root(daemon);
 	if (err)
 		return err;
+	err = check_prefixes(daemon, init);
+	if (err) {
+		forget_root(daemon);
+		return err;
+	}
 	err = gossip_found(daemon->gossip, daemon_time(daemon), &found, &ticket);
 	if (err) {
 		refuse_by_core(daemon, err);

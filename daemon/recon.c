@@ -1,9 +1,12 @@
 #include "daemon/recon_internal.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/log.h"
+#include "daemon/overlap.h"
 #include "daemon/recon_cleanup.h"
 
 #define NET_LOOK_MS 30000 /* the kernel tells of links, addresses and routes */
@@ -32,6 +35,26 @@ static void turn_net(struct recon *recon, struct gossip_time time)
 		recon->look_at = time.now; /* WireGuard's room makes interfaces */
 }
 
+/* A host that joins has no say in the mesh's prefixes. */
+static void warn_overlaps(struct recon *recon)
+{
+	char text[OVERLAP_TEXT_SIZE], own[TEXT_PREFIX_SIZE];
+	const struct plan *plan = &recon->plan;
+
+	for (size_t i = 0; i < plan->route_count; i++) {
+		const struct prefix *prefix = &plan->routes[i].dst;
+
+		if (!overlap_find(recon->nl, recon->config.interface, prefix, text))
+			continue;
+		daemon_warn(recon->daemon, DAEMON_WARNING_OVERLAP,
+			"the mesh's prefix %s overlaps with this host's route %s: one of the two "
+			"is not reached by all that it should be",
+			text_prefix(prefix, own), text);
+		return;
+	}
+	daemon_warn_clear(recon->daemon, DAEMON_WARNING_OVERLAP);
+}
+
 static void turn_host(struct recon *recon, struct gossip_time time)
 {
 	uint32_t mtu = recon->host.underlay_mtu;
@@ -47,6 +70,7 @@ static void turn_host(struct recon *recon, struct gossip_time time)
 	recon_net_host(recon->nl, recon->config.interface, time.now, &recon->faults, &recon->host);
 	if (recon->faults.of[RECON_HOST].text[0])
 		recon->host_at = recon->faults.of[RECON_HOST].next;
+	warn_overlaps(recon);
 	cost_ms = (uv_hrtime() - start_ns) / 1000000;
 	recon->host_routes_at = mtime_add_ms(time.now, cost_ms * RECON_LOOK_SHARE > HOST_ROUTES_MS
 							       ? cost_ms * RECON_LOOK_SHARE
@@ -173,6 +197,9 @@ void recon_turn(struct recon *recon)
 	if (recon->config.backend != CONFIG_BACKEND_NONE) {
 		if (recon->plan_due && mtime_reached(time.now, recon->plan_at))
 			recon_plan_make(recon, time);
+		if (recon->routes_new)
+			warn_overlaps(recon);
+		recon->routes_new = false;
 		if (recon->plan.up) {
 			recon_tunnel_turn(recon, time);
 			turn_net(recon, time);
@@ -334,6 +361,9 @@ void recon_status(const struct recon *recon, struct recon_status *ret)
 	}
 	if (!ret->up)
 		ret->problem = recon_fault_text(faults, RECON_PLAN, RECON_ROUTE4);
+	/* wireguard-go is told its port, the kernel takes it when the interface comes up. */
+	ret->port_taken = strstr(faults->of[RECON_DEVICE].text, strerror(EADDRINUSE)) ||
+			  strstr(faults->of[RECON_LINK].text, strerror(EADDRINUSE));
 }
 
 const struct wg_peer *recon_peer(

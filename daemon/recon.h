@@ -20,6 +20,7 @@ struct recon_status {
 	const char *backend; /* "kernel", "userspace", "none" */
 	const char *interface;
 	bool up; /* all of it is as planned: device, addresses, routes; always with "none" */
+	bool port_taken; /* by another program: WireGuard does not get it */
 	uint16_t listen_port, mtu;
 	size_t peers;
 	const char *problem; /* why it is not up, for people; NULL: nothing known to be wrong */

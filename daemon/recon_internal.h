@@ -42,6 +42,7 @@ struct recon {
 	bool fresh;    /* the device is another one than before and was not looked at yet */
 	bool was_up;   /* as told to others */
 	bool addresses_changed; /* the host's, and others are to be told */
+	bool routes_new;	/* the plan has others than before */
 	mtime_t hold_until;	/* while the plan lacks keys */
 	mtime_t plan_at;	/* not before */
 	mtime_t look_at, net_at, host_at;

@@ -102,8 +102,10 @@ void recon_plan_make(struct recon *recon, struct gossip_time time)
 		log_warn("%zu WireGuard keys or addresses are claimed by two members: the one "
 			 "admitted earlier has them",
 			plan.clashes);
-	if (!same_net(&plan, &recon->plan))
+	if (!same_net(&plan, &recon->plan)) {
 		recon->net_at = time.now;
+		recon->routes_new = true;
+	}
 	plan_done(&recon->plan);
 	recon->plan = plan;
 	sodium_memzero(&plan, sizeof(plan));

@@ -310,6 +310,11 @@ struct gossip_status {
 	char name[AUTHORITY_NAME_MAX + 1];
 	bool admin, has_root;
 	struct ip address4, address6; /* family 0: none (yet) */
+	/* The last IPv4 address that it lost to another member, by the rank of claims: address4 is
+	 * what it has instead, if it has any. family 0: none. */
+	struct ip lost4;
+	struct id lost4_holder;
+	wtime_t lost4_at;
 	bool has_mesh;
 	struct id mesh;
 	struct charter charter; /* only with has_mesh, once the charter is known */

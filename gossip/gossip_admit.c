@@ -44,6 +44,14 @@ static bool is_replaced(
 	       !authority_is_admin(g->authority, &member->id);
 }
 
+static bool pins_address4(const struct invite *invite)
+{
+	for (size_t i = 0; i < invite->address_count; i++)
+		if (invite->addresses[i].family == 4)
+			return true;
+	return false;
+}
+
 static int check_joiner(const struct gossip *g, const struct invite *invite, const struct id *node,
 	const char *name)
 {
@@ -61,7 +69,7 @@ static int check_joiner(const struct gossip *g, const struct invite *invite, con
 			!id_equal(&member->id, node) && !is_replaced(g, invite, member))
 			return ERR_NAME_TAKEN;
 	}
-	return 0;
+	return pins_address4(invite) ? 0 : gossip_address_room(g, node);
 }
 
 static int check_request(struct gossip *g, const struct frame *frame, struct admission *admission)

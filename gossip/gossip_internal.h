@@ -23,6 +23,7 @@
  *   gossip_keep.c     what admins' nodes do by themselves: keeps and closings
  *   gossip_lease.c    memberships that end by themselves
  *   gossip_proof.c    two bodies with one stamp: found out, and told
+ *   gossip_address.c  who has which IPv4 address
  *   gossip_status.c   what an operator sees
  *
  * Inputs set bits and change state; gossip_turn(), at the end of each input, does the work they ask
@@ -390,6 +391,12 @@ struct gossip {
 	mtime_t descriptor_next;
 	uint32_t claim;
 	struct ip address4;
+	/* the last address that was lost to another member; family 0: none was */
+	struct {
+		struct ip ip;
+		struct id holder;
+		wtime_t at;
+	} lost;
 	/* its WireGuard key: as described; what WireGuard has, which follows once that is on disk
 	 */
 	struct own_key key, next_key;
@@ -599,6 +606,13 @@ void gossip_contact_dialled(struct gossip *g, const struct stream *s);
 void gossip_contact_lost(struct gossip *g, struct peer *peer);
 /* A stream reached a member that answers no datagrams. */
 void gossip_contact_by_stream(struct gossip *g, struct peer *peer);
+
+/* gossip_address.c */
+void gossip_address_apply(struct gossip *g);
+/* ERR_EXHAUSTED: there is no address for whoever joins. */
+int gossip_address_room(const struct gossip *g, const struct id *node) MUST_CHECK;
+/* A descriptor of our own from somebody else: our disk had lost it, but not the mesh. */
+void gossip_address_met(struct gossip *g, const struct record *record);
 
 /* gossip_rotate.c */
 int gossip_rotate_init(struct gossip *g) MUST_CHECK;

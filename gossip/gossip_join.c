@@ -200,6 +200,11 @@ static void join_fail(struct gossip *g)
 	if (join->refused == ERR_NAME_TAKEN)
 		(void)gossip_fail(g, join->refused,
 			"name `%s` is taken in this mesh: choose another with --name", join->name);
+	else if (join->refused == ERR_EXHAUSTED)
+		(void)gossip_fail(g, join->refused,
+			"refused by %s: every IPv4 address of the mesh's prefix is taken: members "
+			"that are gone for good hold theirs until an admin revokes them",
+			join->refused_by);
 	else if (join->refused == ERR_STATE)
 		(void)gossip_fail(g, join->refused,
 			"this node's identity left the mesh before: `meshctl leave` makes a new "

@@ -52,6 +52,9 @@ static void self_status(const struct gossip *g, struct gossip_status *ret)
 		!authority_has_charter(g->authority, &ret->charter))
 		return;
 	ret->address4 = g->address4;
+	ret->lost4 = g->lost.ip;
+	ret->lost4_holder = g->lost.holder;
+	ret->lost4_at = g->lost.at;
 	ret->address6 = self->pinned6;
 	if (!ret->address6.family)
 		address_ipv6(&ret->charter.prefix6, &ret->node, &ret->address6);

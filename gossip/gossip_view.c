@@ -15,114 +15,6 @@ struct gossip_event gossip_view_event(
 	return event;
 }
 
-/* ---- addresses ---- */
-
-static struct address_claim claim_of(
-	const struct charter *charter, const struct authority_member *member, uint32_t number)
-{
-	struct address_claim claim = {.node = member->id,
-		.kept = member->kept,
-		.stamp = member->stamp,
-		.ip = member->pinned4};
-
-	claim.pinned = member->pinned4.family != 0;
-	if (!claim.pinned)
-		address_ipv4(&charter->prefix4, &member->id, number, &claim.ip);
-	return claim;
-}
-
-struct claims {
-	struct address_claim *items;
-	size_t count;
-};
-
-/* All living claims, this node's included, resolved. ERR_NOMEM. */
-static int resolve_addresses(
-	const struct gossip *g, const struct charter *charter, struct claims *ret)
-{
-	const struct authority_member *member;
-	size_t count = 0;
-
-	while (authority_at(g->authority, count))
-		count++;
-	*ret = (struct claims){.items = calloc(count ? count : 1, sizeof(*ret->items))};
-	if (!ret->items)
-		return ERR_NOMEM;
-	for (size_t i = 0; (member = authority_at(g->authority, i)); i++) {
-		bool self = id_equal(&member->id, &g->config.identity->id);
-		const struct peer *peer = self ? NULL : gossip_peer(g, &member->id);
-
-		if (member->standing != AUTHORITY_MEMBER)
-			continue;
-		if (self)
-			ret->items[ret->count++] = claim_of(charter, member, g->claim);
-		else if (peer && (peer->descriptor || member->pinned4.family))
-			ret->items[ret->count++] = claim_of(charter, member, peer->claim);
-	}
-	address_resolve(ret->items, ret->count);
-	return 0;
-}
-
-static void address4_moved(struct gossip *g, const struct ip *before)
-{
-	struct gossip_event event =
-		gossip_view_event(g, GOSSIP_EVENT_ADDRESS_MOVED, &g->config.identity->id);
-
-	text_ip(before, event.from);
-	text_ip(&g->address4, event.to);
-	gossip_effect_event(g, &event);
-}
-
-/* Only the loser of a clash moves: to its next claim that nobody holds. */
-static void move_own_claim(
-	struct gossip *g, const struct charter *charter, const struct claims *claims)
-{
-	const struct id *self = &g->config.identity->id;
-	struct ip before = g->address4;
-	uint32_t claim;
-
-	if (address_choose(
-		    &charter->prefix4, self, g->claim, claims->items, claims->count, &claim) != 0) {
-		g->address4 = (struct ip){0};
-		return;
-	}
-	g->claim = claim;
-	g->claims_dirty = true;
-	address_ipv4(&charter->prefix4, self, claim, &g->address4);
-	g->descriptor_dirty = true;
-	if (before.family)
-		address4_moved(g, &before);
-}
-
-static void apply_addresses(struct gossip *g)
-{
-	const struct id *self = &g->config.identity->id;
-	struct charter charter;
-	struct claims claims;
-	struct peer *peer;
-
-	if (!g->claims_dirty || !authority_has_charter(g->authority, &charter))
-		return;
-	if (resolve_addresses(g, &charter, &claims) != 0)
-		return; /* no memory: with the next change */
-	g->claims_dirty = false;
-	map_each (&g->peers, at, peer)
-		peer->address4 = (struct ip){0};
-	for (size_t i = 0; i < claims.count; i++) {
-		const struct address_claim *claim = &claims.items[i];
-
-		if (id_equal(&claim->node, self)) {
-			if (claim->holds)
-				g->address4 = claim->ip;
-			else if (!claim->pinned)
-				move_own_claim(g, &charter, &claims);
-		} else if (claim->holds && (peer = gossip_peer(g, &claim->node))) {
-			peer->address4 = claim->ip;
-		}
-	}
-	free(claims.items);
-}
-
 /* ---- members ---- */
 
 static void peer_joined(struct gossip *g, struct peer *peer, const struct authority_member *member)
@@ -363,7 +255,7 @@ void gossip_view_refresh(struct gossip *g)
 		gossip_grant_purge(g);
 	}
 	apply_self(g);
-	apply_addresses(g);
+	gossip_address_apply(g);
 	gossip_keep_view_changed(g);
 	gossip_effect_add(g, EFFECT_CHANGED, NULL, 0);
 }
@@ -384,6 +276,8 @@ void gossip_view_descriptor(struct gossip *g, struct record *record)
 	struct endpoint *endpoints;
 	size_t size;
 
+	if (id_equal(&record->author, &g->config.identity->id))
+		gossip_address_met(g, record);
 	if (!peer)
 		return;
 	if (descriptor_decode(record, &descriptor) != 0) {

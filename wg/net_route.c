@@ -164,10 +164,19 @@ static bool keep_ours(const struct selection *selection, const struct net_route 
 	       route->table == RT_TABLE_MAIN;
 }
 
+/* Halves of everything are a default route that spares the one it stands in for. Routes that say
+ * that nothing is there take no traffic that could be missed. */
+static bool leads_somewhere(const struct net_route *route)
+{
+	return route->dst.bits > 1 && route->type != RTN_BLACKHOLE &&
+	       route->type != RTN_UNREACHABLE && route->type != RTN_PROHIBIT &&
+	       route->type != RTN_THROW;
+}
+
 static bool keep_overlap(const struct selection *selection, const struct net_route *route)
 {
-	return route->table == RT_TABLE_MAIN && route->dst.bits > 0 &&
-	       route->ifindex != selection->ifindex &&
+	return route->table == RT_TABLE_MAIN && leads_somewhere(route) &&
+	       (!selection->ifindex || route->ifindex != selection->ifindex) &&
 	       net_prefix_overlaps(&route->dst, selection->prefix);
 }
 

@@ -37,7 +37,8 @@ struct net_route_want {
 
 /* Ours. */
 int net_route_list(struct nl *nl, uint32_t ifindex, struct net_routes *ret) MUST_CHECK;
-/* Other people's that overlap with a prefix, default routes aside: not over `ifindex`. */
+/* Other people's that overlap with a prefix and lead somewhere, default routes aside: not over
+ * `ifindex` (0: none is ours). */
 int net_route_overlaps(struct nl *nl, const struct prefix *prefix, uint32_t ifindex,
 	struct net_routes *ret) MUST_CHECK;
 void net_routes_done(struct net_routes *routes);

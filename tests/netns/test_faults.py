@@ -1,4 +1,5 @@
 """What goes wrong on a host: a clear error or a degraded mode that status tells of, never a crash or a lost record."""
+import json
 import pathlib
 import signal
 
@@ -108,6 +109,23 @@ def test_a_wireguard_port_in_use_is_told_and_waited_for(world):
     other.signal(signal.SIGKILL)
     other.wait()
     wait_for(lambda: not alpha.status()["warnings"] or not warned(alpha, "in use"), 40, "the warning goes with its cause")
+
+
+def test_cleanup_takes_an_interface_down_that_never_came_up(world):
+    _, alpha = world.nodes_on_lan("alpha")
+    alpha.host.start("python3", "-c", "import socket, time; s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); "
+                     "s.bind(('::', 51820)); time.sleep(1000)", log=alpha.log)
+    wait_for(lambda: ":51820" in alpha.host.output("ss", "-ulnH"), 5, "the port is in use")
+    alpha.start()
+    alpha.do("init")
+    wait_for(lambda: warned(alpha, "in use"), 5, "status tells of the port")
+    status, text, _ = alpha.meshctl("--json", "doctor")
+    assert status == 1
+    assert any(check["state"] == "fail" and "UDP port 51820" in check["finding"] for check in json.loads(text)["checks"])
+    alpha.stop()
+    assert link(alpha)
+    alpha.cleanup()
+    assert kernel_traces(alpha) == []
 
 
 @userspace_only

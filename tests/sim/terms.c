@@ -93,6 +93,50 @@ static void a_crowded_prefix_gives_everybody_an_address(void **state)
 	cluster_free(c);
 }
 
+static uint64_t admitted(struct cluster *c, const struct id *node)
+{
+	struct gossip_member member;
+
+	assert_true(gossip_member(cluster_core(c, 0), node, &member));
+	return member.standing->stamp;
+}
+
+/* Whoever moved was the later one, and knows who has what it had; nobody else has moved. */
+static void assert_losers_are_told(struct cluster *c, int count)
+{
+	for (int i = 0; i < count; i++) {
+		struct gossip_status status = status_of(c, i);
+		struct gossip_member holder;
+
+		if (!cluster_event_count(c, i, GOSSIP_EVENT_ADDRESS_MOVED)) {
+			assert_int_equal(status.lost4.family, 0);
+			continue;
+		}
+		assert_true(gossip_member(cluster_core(c, i), &status.lost4_holder, &holder));
+		assert_true(ip_equal(&holder.address4, &status.lost4));
+		assert_true(admitted(c, &status.lost4_holder) < admitted(c, &status.node));
+	}
+}
+
+/* Nobody takes up the address of one that has left. */
+static void assert_leaving_moves_nobody(struct cluster *c, int count, int leaver)
+{
+	struct ip before[64];
+	uint64_t ticket;
+
+	for (int i = 0; i < count; i++)
+		before[i] = status_of(c, i).address4;
+	assert_int_equal(gossip_leave(cluster_core(c, leaver), cluster_time(c), true, &ticket), 0);
+	cluster_drain(c, leaver);
+	cluster_run(c, 10000);
+	for (int i = 0; i < count; i++) {
+		struct gossip_status status = status_of(c, i);
+
+		assert_true(i == leaver || ip_equal(&before[i], &status.address4));
+		assert_true(i == leaver || !ip_equal(&before[leaver], &status.address4));
+	}
+}
+
 static void addresses_that_clash_after_a_partition_are_sorted_out(void **state)
 {
 	(void)state;
@@ -126,6 +170,87 @@ static void addresses_that_clash_after_a_partition_are_sorted_out(void **state)
 	for (int i = 0; i < count; i++)
 		moved += cluster_event_count(c, i, GOSSIP_EVENT_ADDRESS_MOVED);
 	assert_true(moved > 0);
+	assert_losers_are_told(c, count);
+	for (int i = 0; i < count; i++) {
+		struct gossip_status status = status_of(c, i);
+
+		if (status.lost4.family) {
+			assert_leaving_moves_nobody(
+				c, count, cluster_node_of(c, &status.lost4_holder));
+			break;
+		}
+	}
+	cluster_free(c);
+}
+
+static bool second_has_lost(struct cluster *c, void *unused)
+{
+	(void)unused;
+	return status_of(c, 3).lost4.family == 4;
+}
+
+static void an_address_that_two_invites_pin_is_the_earlier_ones(void **state)
+{
+	(void)state;
+	struct cluster *c = cluster_new(&crowded);
+	struct invite invite = {.uses = 1,
+		.address_count = 1,
+		.addresses = {{.family = 4, .b = {10, 99, 7, 9}}},
+		.endpoint_count = 2};
+	char tokens[2][TOKEN_TEXT_MAX];
+	struct gossip_status loser;
+	struct id winner;
+
+	cluster_mesh(c, 2);
+	invite.endpoints[0] = cluster_endpoint(c, 0);
+	invite.endpoints[1] = cluster_endpoint(c, 1);
+	mint(c, &invite, tokens[0]);
+	mint(c, &invite, tokens[1]);
+	assert_true(cluster_wait(c, 5000, cluster_digests_equal, NULL));
+	split(c, 5, 4, true);
+	assert_int_equal(join_as(c, cluster_add(c), tokens[0], "one"), 0);
+	cluster_run(c, 1000);
+	assert_int_equal(join_as(c, cluster_add(c), tokens[1], "two"), 0);
+	loser = status_of(c, 3);
+	assert_true(ip_equal(&loser.address4, &invite.addresses[0]));
+	split(c, 5, 4, false);
+	assert_true(cluster_wait(c, 200000, second_has_lost, NULL));
+	assert_true(cluster_wait(c, 200000, cluster_converged, NULL));
+	loser = status_of(c, 3);
+	winner = cluster_id(c, 2);
+	assert_true(id_equal(&loser.lost4_holder, &winner));
+	assert_int_equal(loser.address4.family, 4); /* one like everybody's */
+	loser = status_of(c, 2);
+	assert_true(ip_equal(&loser.address4, &invite.addresses[0]));
+	assert_int_equal(cluster_event_count(c, 3, GOSSIP_EVENT_ADDRESS_MOVED), 1);
+	assert_int_equal(cluster_event_count(c, 2, GOSSIP_EVENT_ADDRESS_MOVED), 0);
+	cluster_free(c);
+}
+
+static void a_full_prefix_lets_nobody_in_and_says_so(void **state)
+{
+	(void)state;
+	struct cluster *c = cluster_new(&crowded);
+	struct invite invite = {.uses = 300, .endpoint_count = 1};
+	char token[TOKEN_TEXT_MAX], name[16];
+	int err = 0, node = 0;
+
+	cluster_found(c, cluster_add(c));
+	cluster_run(c, 100);
+	invite.endpoints[0] = cluster_endpoint(c, 0);
+	mint(c, &invite, token);
+	while (err == 0 && node < 300) {
+		node = cluster_add(c);
+		snprintf(name, sizeof(name), "n%d", node);
+		err = join_as(c, node, token, name);
+		/* their addresses stay theirs, and this test is not about a crowd */
+		if (err == 0)
+			cluster_crash(c, node);
+	}
+	assert_int_equal(err, ERR_EXHAUSTED);
+	assert_int_equal(node, 254);
+	assert_non_null(strstr(cluster_joined_text(c, node), "address"));
+	assert_int_equal(status_of(c, 0).members, 254);
 	cluster_free(c);
 }
 
@@ -314,6 +439,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_crowded_prefix_gives_everybody_an_address),
 		cmocka_unit_test(addresses_that_clash_after_a_partition_are_sorted_out),
+		cmocka_unit_test(an_address_that_two_invites_pin_is_the_earlier_ones),
+		cmocka_unit_test(a_full_prefix_lets_nobody_in_and_says_so),
 		cmocka_unit_test(a_name_taken_on_both_sides_of_a_partition_is_shown_apart),
 		cmocka_unit_test(an_overspent_invite_has_one_winner_and_the_loser_is_told),
 		cmocka_unit_test(an_invite_fixes_name_address_and_tags),
