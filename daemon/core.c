@@ -118,7 +118,9 @@ static int settle_mesh(struct daemon *daemon, struct state_info *info)
 		return 0;
 	if (!info->set_aside[0])
 		daemon_warn(daemon, DAEMON_WARNING_DAMAGED,
-			"the database was lost: what was in it comes from other members");
+			"the database was lost: what was in it comes from other members when one "
+			"of them reaches this node; if none does, `meshctl leave --force`, and "
+			"join anew");
 	info->has_mesh = true;
 	info->mesh = keys->mesh;
 	return state_put_mesh(daemon->state, 0, &info->mesh);
@@ -171,6 +173,7 @@ int core_renew(struct daemon *daemon)
 	/* The database of another identity would be set aside at the next start, should we get no
 	 * further than this. */
 	state_reset(daemon->state, &daemon->keys->identity.id);
+	daemon_warn_clear(daemon, DAEMON_WARNING_DAMAGED);
 	generation = core_next_generation(daemon, 0, 0);
 	if (state_put_generation(daemon->state, 0, generation) || make(daemon, NULL, generation) ||
 		gossip_start(daemon->gossip, daemon_time(daemon)))

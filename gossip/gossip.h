@@ -165,7 +165,8 @@ int gossip_ungrant(struct gossip *gossip, struct gossip_time time, const struct 
 int gossip_keep(struct gossip *gossip, struct gossip_time time, const struct id *node,
 	uint64_t *ret_ticket) MUST_CHECK;
 /* State LEAVING once on disk; EFFECT_LEFT when the mesh has been told or 2 s have passed. ERR_STATE
- * without force: the last admin, the holder of a root that was never exported. */
+ * without force: the last admin, the holder of a root that was never exported, and who has lost its
+ * records and knows nobody whom it could tell. */
 int gossip_leave(struct gossip *gossip, struct gossip_time time, bool force,
 	uint64_t *ret_ticket) MUST_CHECK;
 /* The root came to this node, or left it (NULL); exported: a copy of it is elsewhere. Borrowed. */

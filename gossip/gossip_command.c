@@ -330,22 +330,32 @@ static size_t count_admins(const struct gossip *g)
 	return count;
 }
 
+/* There is nobody to tell: the mesh has let this node go already, goes on with another that bears
+ * its identity, or cannot be found any more. */
+static void leave_quietly(struct gossip *g, uint64_t *ret_ticket)
+{
+	gossip_set_state(g, GOSSIP_LEAVING);
+	g->leave_until = g->time.now;
+	*ret_ticket = 0; /* it writes nothing */
+	gossip_turn(g);
+}
+
 int gossip_leave(struct gossip *g, struct gossip_time time, bool force, uint64_t *ret_ticket)
 {
 	struct record_draft draft = {.type = RECORD_LEAVE};
-	bool others;
+	bool others, lost;
 	int err;
 
 	g->time = time;
-	if (g->state == GOSSIP_REVOKED || gossip_own_has_yielded(g)) {
-		/* The mesh has let it go already, or goes on with another that bears its identity:
-		 * there is nobody to tell. */
-		gossip_set_state(g, GOSSIP_LEAVING);
-		g->leave_until = g->time.now;
-		*ret_ticket = 0; /* it writes nothing */
-		gossip_turn(g);
+	lost = g->state == GOSSIP_JOINING && !g->join.active; /* its records, but not its keys */
+	if (g->state == GOSSIP_REVOKED || gossip_own_has_yielded(g) || (lost && force)) {
+		leave_quietly(g, ret_ticket);
 		return 0;
 	}
+	if (lost)
+		return gossip_fail(g, ERR_STATE,
+			"this node's database was lost, and it waits for a member to reach it: "
+			"`meshctl leave --force` forgets its identity without telling anybody");
 	if (g->state != GOSSIP_RUNNING)
 		return gossip_fail(g, ERR_STATE, "this node is %s: there is no mesh to leave",
 			gossip_state_label(g->state));

@@ -133,6 +133,19 @@ def test_a_newer_versions_database_is_refused_and_left_alone(world):
     assert [path.name for path in alpha.state.glob(DATABASE + "*")] == [DATABASE]
 
 
+def test_a_lost_node_that_nobody_reaches_leaves_and_begins_anew(world):
+    (alpha,) = mesh(world, "alpha")
+    alpha.stop()
+    gone(alpha.state / DATABASE)
+    alpha.start()
+    assert "leave --force" in warnings(alpha)
+    assert "leave --force" in refusal(alpha, "leave")
+    alpha.do("leave", "--force")
+    wait_for(lambda: alpha.status()["state"] == "unjoined", 5, "it has forgotten its mesh")
+    assert not warnings(alpha)
+    alpha.init()
+
+
 # ---- root and admins ----
 
 @pytest.fixture

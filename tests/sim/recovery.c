@@ -303,6 +303,37 @@ static void what_a_stolen_admin_did_is_undone_and_the_rest_of_its_work_stands(vo
 	cluster_free(c);
 }
 
+/* ---- lost database ---- */
+
+static bool is_leaving(struct cluster *c, void *node)
+{
+	return status_of(c, *(int *)node).state == GOSSIP_LEAVING;
+}
+
+static void who_lost_its_database_and_is_found_by_nobody_may_leave(void **state)
+{
+	(void)state;
+	struct cluster *c = mesh(2);
+	int node = 1;
+	uint64_t ticket;
+
+	cluster_crash(c, 0);
+	cluster_kill(c, node);
+	cluster_lose_disk(c, node);
+	cluster_restart(c, node);
+	cluster_run(c, 60000);
+	assert_int_equal(status_of(c, node).state, GOSSIP_JOINING);
+	assert_int_equal(
+		gossip_leave(cluster_core(c, node), cluster_node_time(c, node), false, &ticket),
+		ERR_STATE);
+	assert_non_null(strstr(gossip_error(cluster_core(c, node)), "--force"));
+	assert_int_equal(
+		gossip_leave(cluster_core(c, node), cluster_node_time(c, node), true, &ticket), 0);
+	cluster_drain(c, node);
+	assert_true(cluster_wait(c, 3000, is_leaving, &node));
+	cluster_free(c);
+}
+
 /* ---- off for a winter ---- */
 
 static void a_mesh_that_was_off_all_winter_wakes_up_whole(void **state)
@@ -477,6 +508,7 @@ int main(void)
 		cmocka_unit_test(without_admin_and_root_all_goes_on_but_nobody_new_is_let_in),
 		cmocka_unit_test(a_copy_of_the_root_makes_an_admin_where_none_is_left),
 		cmocka_unit_test(what_a_stolen_admin_did_is_undone_and_the_rest_of_its_work_stands),
+		cmocka_unit_test(who_lost_its_database_and_is_found_by_nobody_may_leave),
 		cmocka_unit_test(a_mesh_that_was_off_all_winter_wakes_up_whole),
 		cmocka_unit_test(a_clock_that_nobody_vouches_for_gives_way_to_the_others),
 		cmocka_unit_test(one_wrong_clock_that_is_vouched_for_harms_nobody_and_is_told),
