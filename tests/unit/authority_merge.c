@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "gossip/base/rng.h"
+#include "gossip/trust/address.h"
 #include "tests/support/records.h"
 
 #define HISTORIES      4
@@ -17,6 +18,7 @@
 #define NODES	       36 /* numbers from 1 on */
 #define INVITES	       12 /* numbers from 200 on */
 #define ROOT_INVITE    300
+#define LATE_MS	       (RECORDS_START_MS + 28 * INT64_C(3600000)) /* some leases are over */
 #define DUMP_LIMIT     (1024 * 1024)
 #define DUPLICATES_MAX 64
 
@@ -42,6 +44,7 @@ static struct id random_node(void)
 static struct record *random_invite(struct records_set *set, unsigned number)
 {
 	static const char *const names[] = {"", "", "", "fixed"};
+	struct prefix prefix4, prefix6;
 	struct invite terms = {
 		.uses = between(1, 4),
 		.expires_ms = RECORDS_START_MS + between(100, 5000) * INT64_C(1000),
@@ -51,6 +54,19 @@ static struct record *random_invite(struct records_set *set, unsigned number)
 	};
 
 	strcpy(terms.node_name, names[between(0, 3)]);
+	if (one_in(3)) {
+		address_default_prefixes(records_mesh(), &prefix4, &prefix6);
+		terms.address_count = 2;
+		terms.addresses[0] = prefix4.ip;
+		terms.addresses[0].b[3] = (uint8_t)between(1, 2);
+		terms.addresses[1] = prefix6.ip;
+		terms.addresses[1].b[15] = (uint8_t)between(1, 2);
+	}
+	terms.has_replaced = one_in(3);
+	if (terms.has_replaced) {
+		terms.uses = 1;
+		terms.replaced = random_node();
+	}
 	/* now and then by somebody who is no admin */
 	return records_add(set, records_invite(between(1, ADMINS + one_in(4)), number,
 					records_at(between(1, 50)), &terms));
@@ -92,6 +108,30 @@ static void add_root_invite(struct records_set *set)
 					 records_at(between(2, 60))));
 }
 
+/* Somebody tells of somebody. */
+static struct record *random_proof(unsigned node, unsigned seconds)
+{
+	uint64_t stamp = records_at(between(1, 3000));
+	struct record *one = records_value(node, "key", "one", stamp);
+	struct record *two = records_value(node, "key", "two", stamp);
+	struct record *proof = records_proof(between(1, NODES), one, two, records_at(seconds));
+
+	record_unref(one);
+	record_unref(two);
+	return proof;
+}
+
+static void add_leases(struct records_set *set)
+{
+	for (unsigned node = 1; node <= NODES; node += between(1, 3)) {
+		unsigned at = between(60, 5 * 3600);
+
+		records_add(set, records_lease(node, records_at(at),
+					 RECORDS_START_MS + at * INT64_C(1000) +
+						 between(1, 30) * INT64_C(3600000)));
+	}
+}
+
 static struct record *random_act(unsigned seconds)
 {
 	struct revocation terms = {.reason = "random"};
@@ -102,7 +142,7 @@ static struct record *random_act(unsigned seconds)
 	while (keep_count > 1 && (id_equal(&keep[0], &keep[1]) || id_equal(&keep[1], &keep[2]) ||
 					 id_equal(&keep[0], &keep[2])))
 		keep_count--;
-	switch (between(0, 3)) {
+	switch (between(0, 6)) {
 	case 0:
 		terms.subject = random_node();
 		terms.has_invite = one_in(2);
@@ -120,6 +160,13 @@ static struct record *random_act(unsigned seconds)
 			admin, RECORD_CLOSING, records_at(seconds), &terms, keep, keep_count);
 	case 2:
 		return records_leave(between(1, NODES), records_at(seconds));
+	case 3: /* now and then by somebody who is no admin */
+		return records_writer(between(1, ADMINS + one_in(4)), between(1, NODES), !one_in(3),
+			records_at(seconds));
+	case 4:
+		return records_keep_by_hand(admin, between(1, NODES), records_at(seconds));
+	case 5:
+		return random_proof(between(1, NODES), seconds);
 	default:
 		return records_keep(admin, between(1, NODES), records_at(seconds));
 	}
@@ -164,7 +211,8 @@ static void make_history(struct records_set *set)
 		invites[i] = random_invite(set, 200 + i);
 	add_admissions(set, invites);
 	add_root_invite(set);
-	for (unsigned i = 0; i < 40; i++)
+	add_leases(set);
+	for (unsigned i = 0; i < 60; i++)
 		records_add(set, random_act(3000 + i));
 	expel(set, between(2, ADMINS));
 	records_add(set, records_value(1, "passed", "over", records_at(1)));
@@ -177,7 +225,11 @@ static void dump_member(struct pack *out, const struct authority_member *m)
 	pack_put_bin(out, &m->id, sizeof(m->id));
 	pack_put_uint(out, m->standing);
 	pack_put_int(out, m->why);
-	pack_put_uint(out, (m->admin ? 1 : 0) | (m->ephemeral ? 2 : 0) | (m->kept ? 4 : 0));
+	pack_put_uint(out, (m->admin ? 1 : 0) | (m->ephemeral ? 2 : 0) | (m->kept ? 4 : 0) |
+				   (m->writer ? 8 : 0));
+	pack_put_int(out, m->lease_ms);
+	pack_put_bin(out, &m->pinned4, sizeof(m->pinned4));
+	pack_put_bin(out, &m->pinned6, sizeof(m->pinned6));
 	pack_put_str(out, m->given_name);
 	pack_put_str(out, m->name);
 	pack_put_uint(out, m->stamp);
@@ -190,21 +242,25 @@ static void dump_member(struct pack *out, const struct authority_member *m)
 		pack_put_bin(out, m->ended_by->bytes, m->ended_by->size);
 }
 
-static void dump(struct pack *out, const struct record *const *records, size_t count)
+/* At one time. */
+static void dump_at(
+	struct pack *out, const struct record *const *records, size_t count, int64_t now_ms)
 {
 	struct authority *authority;
 	const struct authority_member *member;
 	const struct authority_invite *invite;
 	struct charter charter;
+	uint64_t stamp;
 
-	assert_int_equal(records_compute(records, count, RECORDS_START_MS + 2000 * INT64_C(1000),
-				 &authority),
-		0);
-	pack_init_growing(out, DUMP_LIMIT);
+	assert_int_equal(records_compute(records, count, now_ms, &authority), 0);
 	pack_put_bool(out, authority_has_charter(authority, &charter));
 	for (size_t i = 0; (member = authority_at(authority, i)); i++) {
 		dump_member(out, member);
 		pack_put_bool(out, authority_is_admin(authority, &member->id));
+		pack_put_bool(
+			out, authority_value_is_void(authority, &member->id, records_at(1500)));
+		if (authority_equivocation(authority, &member->id, &stamp))
+			pack_put_uint(out, stamp);
 	}
 	for (size_t i = 0; (invite = authority_invite_at(authority, i)); i++) {
 		pack_put_bin(out, invite->record->bytes, invite->record->size);
@@ -214,6 +270,14 @@ static void dump(struct pack *out, const struct record *const *records, size_t c
 	}
 	assert_int_equal(pack_status(out), 0);
 	authority_free(authority);
+}
+
+/* While invites are open, and when leases are over. */
+static void dump(struct pack *out, const struct record *const *records, size_t count)
+{
+	pack_init_growing(out, DUMP_LIMIT);
+	dump_at(out, records, count, RECORDS_START_MS + 2000 * INT64_C(1000));
+	dump_at(out, records, count, LATE_MS);
 }
 
 static void expect_same(const struct pack *want, const struct record *const *records, size_t count)
@@ -320,6 +384,7 @@ static void the_histories_have_everything_in_them(void **state)
 	(void)state;
 	static struct records_set set;
 	unsigned standings[4] = {0}, withdrawn = 0, used_up = 0, not_admin = 0, clashes = 0;
+	unsigned writers = 0, voids = 0, over = 0, renewed = 0, replaced = 0, pins = 0;
 
 	for (unsigned history = 0; history < HISTORIES; history++) {
 		struct authority *authority;
@@ -327,7 +392,7 @@ static void the_histories_have_everything_in_them(void **state)
 
 		make_history(&set);
 		assert_int_equal(records_compute((const struct record *const *)set.records,
-					 set.count, RECORDS_START_MS, &authority),
+					 set.count, LATE_MS, &authority),
 			0);
 		for (size_t i = 0; (member = authority_at(authority, i)); i++) {
 			standings[member->standing]++;
@@ -335,6 +400,12 @@ static void the_histories_have_everything_in_them(void **state)
 			used_up += member->why == ERR_USED_UP;
 			not_admin += member->why == ERR_NOT_ADMIN;
 			clashes += strchr(member->name, '~') != NULL;
+			writers += member->writer;
+			voids += authority_value_is_void(authority, &member->id, UINT64_MAX);
+			over += member->why == ERR_EXPIRED;
+			renewed += member->lease_ms && member->standing == AUTHORITY_MEMBER;
+			replaced += strncmp(member->reason, "replaced", 8) == 0;
+			pins += member->pinned4.family != 0;
 		}
 		authority_free(authority);
 		records_set_done(&set);
@@ -342,6 +413,7 @@ static void the_histories_have_everything_in_them(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(standings); i++)
 		assert_true(standings[i] > 0);
 	assert_true(withdrawn && used_up && not_admin && clashes);
+	assert_true(writers && voids && over && renewed && replaced && pins);
 }
 
 static int setup(void **state)
