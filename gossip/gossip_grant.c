@@ -374,12 +374,13 @@ void gossip_grant_tell(
 	const struct authority_member *member, *was;
 
 	for (size_t i = 0; (member = authority_at(now, i)); i++) {
-		if (member->standing != AUTHORITY_MEMBER)
-			continue;
 		was = authority_member(before, &member->id);
-		if (member->admin != (was && was->admin))
+		if (member->standing != AUTHORITY_MEMBER || !was ||
+			was->standing != AUTHORITY_MEMBER)
+			continue; /* it came as what it is */
+		if (member->admin != was->admin)
 			tell(g, member, member->admin, GOSSIP_ADMIN, &g->mesh);
-		if (member->writer != (was && was->writer))
+		if (member->writer != was->writer)
 			tell(g, member, member->writer, GOSSIP_WRITER,
 				&authority_writer(now, &member->id)->author);
 	}

@@ -20,6 +20,7 @@
  *   gossip_own.c      whether another machine bears this node's identity
  *   gossip_rotate.c   another WireGuard key
  *   gossip_grant.c    offices: admins and writers
+ *   gossip_void.c     whoever's membership has ended is told by what
  *   gossip_keep.c     what admins' nodes do by themselves: keeps and closings
  *   gossip_lease.c    memberships that end by themselves
  *   gossip_proof.c    two bodies with one stamp: found out, and told
@@ -663,6 +664,11 @@ void gossip_grant_purge(struct gossip *g);
 /* Events about offices that somebody has now, or has not any more. */
 void gossip_grant_tell(
 	struct gossip *g, const struct authority *before, const struct authority *now);
+
+/* gossip_void.c */
+/* All it takes for the client to see it; then the stream ends. */
+int gossip_void_tell(
+	struct gossip *g, struct stream *s, const struct authority_member *member) MUST_CHECK;
 
 /* gossip_keep.c: what an admin's node does by itself. */
 void gossip_keep_view_changed(struct gossip *g);

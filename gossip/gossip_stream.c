@@ -153,50 +153,6 @@ static int introduce(struct gossip *g, struct stream *s)
 	return err ? err : gossip_sync_pump(g, s);
 }
 
-static int tell_void(struct gossip *g, struct stream *s, const struct record *record)
-{
-	struct frame answer = {.type = FRAME_VOID, .record = gossip_stream_item(record)};
-
-	return record ? gossip_stream_send(g, s, &answer) : 0;
-}
-
-/* An admission ends another's by what the admin said who minted its invite. */
-static const struct id *whose_word(const struct gossip *g, const struct record *ended_by)
-{
-	const struct authority_member *admitted =
-		ended_by->type == RECORD_ADMISSION
-			? authority_member(g->authority, &ended_by->author)
-			: NULL;
-	const struct authority_invite *invite =
-		admitted ? authority_invite(g->authority, &admitted->invite) : NULL;
-
-	return invite ? &invite->author : &ended_by->author;
-}
-
-/* What ended its membership, and what makes its author's word count: the client, of whom nobody
- * takes a sync any more, may have missed that this one became an admin, or what the root let stand
- * of one that is none any more. */
-static int tell_ended(struct gossip *g, struct stream *s, const struct record *ended_by)
-{
-	const struct id *author = whose_word(g, ended_by);
-	int err = tell_void(
-		g, s, store_slot(g->store, &g->mesh, RECORD_GRANT, author, sizeof(*author)));
-
-	if (err == 0)
-		err = tell_void(g, s, store_slot(g->store, author, RECORD_ADMISSION, NULL, 0));
-	for (const struct record *r = store_after(g->store, NULL); err == 0 && r;
-		r = store_after(g->store, r)) {
-		if (r->type == RECORD_ADMIN_REVOCATION && r->key_size >= sizeof(*author) &&
-			memcmp(r->key, author, sizeof(*author)) == 0)
-			err = tell_void(g, s, r);
-	}
-	if (err == 0)
-		err = tell_void(g, s, ended_by);
-	if (err == 0)
-		gossip_stream_end(g, s);
-	return err;
-}
-
 static int introduce_received(struct gossip *g, struct stream *s, const struct frame *frame)
 {
 	const struct authority_member *member;
@@ -210,7 +166,7 @@ static int introduce_received(struct gossip *g, struct stream *s, const struct f
 	if (!member)
 		return ERR_NO_CHAIN;
 	if (member->standing != AUTHORITY_MEMBER)
-		return member->ended_by ? tell_ended(g, s, member->ended_by) : ERR_REVOKED;
+		return gossip_void_tell(g, s, member);
 	return gossip_sync_serve(g, s);
 }
 

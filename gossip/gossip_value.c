@@ -238,6 +238,7 @@ int gossip_value_check(struct gossip *g, uint64_t cursor)
 static int check_key(struct gossip *g, const void *key, size_t key_size)
 {
 	int err = gossip_own_may_write(g);
+	uint64_t twice;
 
 	if (err)
 		return err;
@@ -251,6 +252,11 @@ static int check_key(struct gossip *g, const void *key, size_t key_size)
 		return gossip_fail(g, ERR_STATE,
 			"this node is %s: it belongs to no mesh that it could write to",
 			gossip_state_label(g->state));
+	if (authority_equivocation(g->authority, &g->config.identity->id, &twice))
+		return gossip_fail(g, ERR_STATE,
+			"this node's key has signed two records with one stamp (is it on another "
+			"machine too?), and what it puts counts nowhere any more: `meshctl leave`, "
+			"then join by a new token");
 	return 0;
 }
 
