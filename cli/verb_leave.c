@@ -7,7 +7,8 @@ static const char help[] =
 	"\n"
 	"  --force   even if this node is the last admin, or holds a root key of which no copy "
 	"exists:\n"
-	"            nobody can invite or revoke any more then\n"
+	"            nobody can invite or revoke any more then; or if its database was lost\n"
+	"            and no member reaches it: then nobody is told\n"
 	"\n"
 	"Example:\n"
 	"  meshctl leave\n";

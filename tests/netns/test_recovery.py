@@ -1,13 +1,14 @@
 """packaging/RECOVERY.md with real commands: a state directory that is damaged in every way, a lost root, a lost last
 admin, a stolen admin's machine. Clocks and winters are tests/sim/recovery.c's."""
 import os
+import re
 import shutil
 import sqlite3
 
 import pytest
 
 from lan import wait_for
-from mesh import BACKEND, Refused
+from mesh import BACKEND, ROOT, Refused
 
 pytestmark = pytest.mark.skipif(BACKEND != "userspace", reason="no data plane has a part in it")
 
@@ -33,6 +34,14 @@ def refusal(node, *arguments):
 
 def warnings(node):
     return " ".join(node.status()["warnings"])
+
+
+def test_the_page_names_tests_that_exist():
+    page = (ROOT / "packaging/RECOVERY.md").read_text()
+    sources = "".join(path.read_text() for folder in ("unit", "sim", "netns") for path in (ROOT / "tests" / folder).glob("*.[cp]*"))
+    named = set(re.findall(r"`([a-z0-9]+(?:_[a-z0-9]+){3,})`", page))
+    assert len(named) > 20
+    assert not [name for name in named if not re.search(rf"\b{name}\(", sources)]
 
 
 # ---- the state directory ----
