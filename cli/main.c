@@ -1,6 +1,8 @@
 /* meshctl: looks at a meshd and tells it what to do, over its Unix socket. */
 #include <getopt.h>
 #include <stdio.h>
+#include <malloc.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -180,11 +182,20 @@ static int run(struct cli *cli, int argc, char **argv)
 	return verb ? verb_run(cli, verb, argc - words + 1, argv + words - 1) : explain(argc, argv);
 }
 
-/* Tokens and passphrases are in memory: no core file, and nobody else's debugger. */
+static void wipe_and_free(void *memory)
+{
+	if (memory)
+		sodium_memzero(memory, malloc_usable_size(memory));
+	free(memory);
+}
+
+/* Tokens and passphrases are in memory: no core file, and nobody else's debugger; and what was
+ * answered is wiped with the tree that it became. */
 static void protect(void)
 {
 	const struct rlimit none = {0, 0};
 
+	json_set_alloc_funcs(malloc, wipe_and_free);
 	setrlimit(RLIMIT_CORE, &none);
 	prctl(PR_SET_DUMPABLE, 0);
 }

@@ -27,6 +27,7 @@ static int read_token(char *ret, size_t capacity)
 {
 	size_t size;
 
+	setvbuf(stdin, NULL, _IONBF, 0); /* no copy of it stays in a buffer */
 	if (isatty(STDIN_FILENO))
 		fputs("Token: ", stderr);
 	do { /* past blank lines, which copying likes to add */

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -264,11 +265,13 @@ static void forget_revoked(const struct recon *recon)
 
 static int recon_start(struct daemon *daemon)
 {
-	struct recon *recon = calloc(1, sizeof(*recon));
+	/* guarded, and wiped in the end: what is wanted and what is there have the private key */
+	struct recon *recon = sodium_malloc(sizeof(*recon));
 	int err;
 
 	if (!recon)
 		return ERR_NOMEM;
+	sodium_memzero(recon, sizeof(*recon));
 	daemon->recon = recon;
 	recon->daemon = daemon;
 	recon->config = daemon->config;
@@ -325,7 +328,7 @@ static void recon_free(struct daemon *daemon)
 	recon_host_done(&recon->host);
 	nl_monitor_free(recon->monitor);
 	nl_free(recon->nl);
-	free(recon);
+	sodium_free(recon);
 	daemon->recon = NULL;
 }
 
