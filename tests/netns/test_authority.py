@@ -1,0 +1,95 @@
+"""Offices, keeps and machines replaced, through meshctl on real daemons."""
+import pytest
+
+from lan import wait_for
+from mesh import BACKEND, Refused
+
+GOSSIP_ONLY = {"wireguard.backend": "none"}
+
+only_once = pytest.mark.skipif(BACKEND != "userspace", reason="no data plane has a part in it")
+
+
+def shows(node, other, field, value):
+    return node.json("show", other)[field] == value
+
+
+def refused(node, *arguments):
+    with pytest.raises(Refused) as caught:
+        node.do(*arguments)
+    assert caught.value.status == 1
+    return caught.value.text
+
+
+def events_of(node, label):
+    return [event for event in node.events() if event["event"] == label]
+
+
+@only_once
+def test_the_root_makes_an_admin_and_takes_the_office_back(world):
+    _, alpha, beta, gamma = world.mesh("alpha", "beta", "gamma", settings=GOSSIP_ONLY)
+    assert "root key" in refused(beta, "grant", "beta", "admin")
+    alpha.do("grant", "beta", "admin")
+    wait_for(lambda: all(shows(node, "beta", "admin", True) for node in (alpha, beta, gamma)), 5, "beta is an admin")
+    invite = beta.json("invite")
+    assert events_of(gamma, "granted")[-1]["to"] == "admin" and events_of(gamma, "granted")[-1]["by"]
+    assert "no office" in beta.meshctl("grant", "gamma", "king")[2]
+    assert "already" in refused(alpha, "grant", "beta", "admin")
+    assert "signed nothing about" in refused(alpha, "ungrant", "beta", "admin", "--except", "0000feed")
+    alpha.do("ungrant", "beta", "admin", "--except", invite["id"][:10])
+    wait_for(lambda: all(shows(node, "beta", "admin", False) for node in (alpha, beta, gamma)), 5, "beta is none any more")
+    assert "admin" in refused(beta, "invite")
+    assert beta.status()["state"] == "running"
+    assert all(known["id"] != invite["id"] or known["state"] == "invalid" for known in gamma.invites())
+    assert "for good" in refused(alpha, "grant", "beta", "admin")
+
+
+@only_once
+def test_an_admin_makes_writers(world):
+    _, alpha, beta = world.mesh("alpha", "beta", settings=GOSSIP_ONLY)
+    alpha.do("grant", "beta", "writer")
+    wait_for(lambda: shows(beta, "beta", "writer", True), 5, "beta is a writer")
+    assert "admin" in refused(beta, "ungrant", "beta", "writer")
+    alpha.do("ungrant", "beta", "writer")
+    wait_for(lambda: shows(beta, "beta", "writer", False), 5, "beta is none")
+    assert [event["event"] for event in beta.events() if event["event"].endswith("granted")] == ["granted", "ungranted"]
+
+
+@only_once
+def test_an_admission_is_kept_by_the_admins_node_itself(world):
+    _, alpha, beta = world.mesh("alpha", "beta", settings=GOSSIP_ONLY)
+    wait_for(lambda: shows(beta, "beta", "kept", True), 30, "beta is kept")
+    assert "admin" in refused(beta, "keep", "alpha")
+    alpha.do("revoke", "beta", "--reason", "gone")
+    assert "for good" in refused(alpha, "keep", "beta")
+
+
+@only_once
+def test_an_ephemeral_member_shows_its_lease(world):
+    _, alpha, beta = world.nodes_on_lan("alpha", "beta", settings=GOSSIP_ONLY)
+    alpha.start()
+    alpha.init()
+    beta.start()
+    beta.join(alpha.invite("--ephemeral"))
+    wait_for(lambda: alpha.json("show", "beta")["lease"], 5, "alpha knows the lease")
+    assert alpha.json("show", "alpha")["lease"] is None
+    assert "lease until" in alpha.do("show", "beta")
+
+
+def test_a_machine_set_up_anew_takes_the_place_of_the_old_one(world):
+    _, alpha, beta, gamma = world.mesh("alpha", "beta", "gamma")
+    old = beta.members()["gamma"]
+    token = alpha.invite("--replace", "gamma")
+    assert any(known["replace"] and known["replace"]["id"] == old["id"] for known in alpha.invites())
+    gamma.kill()
+    gamma.cleanup()
+    anew = world.node(gamma.host)
+    anew.start()
+    anew.join(token)
+    status = anew.status()["node"]
+    assert status["name"] == "gamma" and status["id"] != old["id"]
+    assert sorted(status["addresses"]) == sorted(old["addresses"])
+    anew.pings(alpha, timeout=10)
+    beta.pings(anew, timeout=10)
+    shown = beta.json("show", old["id"])
+    assert shown["state"] == "revoked" and shown["reason"] == "replaced by gamma"
+    assert shown["by"]["name"] == "alpha"
