@@ -364,6 +364,7 @@ void gossip_close_mesh(struct gossip *g)
 	g->descriptor_dirty = true;
 	g->address4 = (struct ip){0};
 	g->claim = 0;
+	g->lost.ip = (struct ip){0};
 	g->keep_next = g->close_next = g->lease_next = MTIME_NEVER;
 	g->found_count = 0;
 	g->round.active = false;

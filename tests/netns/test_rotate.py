@@ -184,10 +184,16 @@ def test_a_daemon_killed_between_announcing_and_switching_goes_on(world):
     wait_for(lambda: "wireguard-next" in keys_file(alpha), 5, "the next key is made")
     planned = keys_file(alpha)["wireguard-next"]
     alpha.kill()
+    keys = keys_file(alpha)
+    keys["wireguard-next-made"] = str(int(keys["wireguard-next-made"]) - 8 * 86400)
+    write_keys_file(alpha, keys)
     alpha.start()
+    wait_for(lambda: any("beta" in warning and "--force" in warning for warning in alpha.status()["warnings"]), 20,
+             "a week is worth a warning")
     assert alpha.wg_key() == before
     beta.start()
     switched(alpha, before, 30)
+    assert not any("--force" in warning for warning in alpha.status()["warnings"])
     assert keys_file(alpha)["wireguard"] == planned
     rotated(alpha, [beta], alpha.wg_key())
     for _, traffic in made:

@@ -128,6 +128,27 @@ static void assert_leaving_moves_nobody(struct cluster *c, int count, int leaver
 	}
 }
 
+static bool runs_again(struct cluster *c, void *arg)
+{
+	return status_of(c, *(int *)arg).state == GOSSIP_RUNNING && cluster_converged(c, NULL);
+}
+
+/* Its claim is not its first, which is free again, and stands in a descriptor that only the others
+ * still have. */
+static void assert_a_lost_disk_moves_nobody(struct cluster *c, int node)
+{
+	struct ip before = status_of(c, node).address4;
+	struct gossip_status after;
+
+	cluster_kill(c, node);
+	cluster_lose_disk(c, node);
+	cluster_restart(c, node);
+	assert_true(cluster_wait(c, 120000, runs_again, &node));
+	cluster_run(c, 5000);
+	after = status_of(c, node);
+	assert_true(ip_equal(&before, &after.address4));
+}
+
 static void addresses_that_clash_after_a_partition_are_sorted_out(void **state)
 {
 	(void)state;
@@ -168,6 +189,7 @@ static void addresses_that_clash_after_a_partition_are_sorted_out(void **state)
 		if (status.lost4.family) {
 			assert_leaving_moves_nobody(
 				c, count, cluster_node_of(c, &status.lost4_holder));
+			assert_a_lost_disk_moves_nobody(c, i);
 			break;
 		}
 	}
