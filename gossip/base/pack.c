@@ -76,12 +76,6 @@ void pack_put_uint(struct pack *pack, uint64_t value)
 	msgpack_pack_uint64(&p, value);
 }
 
-void pack_put_int(struct pack *pack, int64_t value)
-{
-	msgpack_packer p = packer(pack);
-	msgpack_pack_int64(&p, value);
-}
-
 void pack_put_bool(struct pack *pack, bool value)
 {
 	msgpack_packer p = packer(pack);

@@ -39,7 +39,6 @@ void pack_done(struct pack *pack);
 int pack_status(const struct pack *pack) MUST_CHECK;
 
 void pack_put_uint(struct pack *pack, uint64_t value);
-void pack_put_int(struct pack *pack, int64_t value);
 void pack_put_bool(struct pack *pack, bool value);
 void pack_put_double(struct pack *pack, double value);
 void pack_put_nil(struct pack *pack);

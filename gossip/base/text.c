@@ -218,24 +218,6 @@ int text_parse_duration(const char *text, int64_t *ret_ms)
 	return ERR_MALFORMED;
 }
 
-const char *text_duration(int64_t ms, char buf[TEXT_DURATION_SIZE])
-{
-	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
-		int64_t first = ms / units[i].ms;
-
-		if (first == 0)
-			continue;
-		if (i + 1 < ARRAY_SIZE(units) && ms % units[i].ms / units[i + 1].ms)
-			snprintf(buf, TEXT_DURATION_SIZE, "%" PRId64 "%c %d%c", first,
-				units[i].name, (int)(ms % units[i].ms / units[i + 1].ms),
-				units[i + 1].name);
-		else
-			snprintf(buf, TEXT_DURATION_SIZE, "%" PRId64 "%c", first, units[i].name);
-		return buf;
-	}
-	return strcpy(buf, "0s");
-}
-
 bool text_utf8_valid(const char *text, size_t size)
 {
 	const uint8_t *at = (const uint8_t *)text, *end = at + size;

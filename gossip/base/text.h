@@ -18,7 +18,6 @@
 #define TEXT_PREFIX_SIZE   50 /* address, slash, three digits */
 #define TEXT_ENDPOINT_SIZE 72 /* [address%scope]:port */
 #define TEXT_TIME_SIZE	   32 /* RFC 3339 with milliseconds or microseconds */
-#define TEXT_DURATION_SIZE 40
 
 const char *text_hex(const void *data, size_t size, char *buf); /* buf holds 2 * size + 1 */
 int text_parse_hex(const char *text, void *ret_data, size_t size) MUST_CHECK;
@@ -43,8 +42,6 @@ int text_parse_endpoint(const char *text, struct endpoint *ret) MUST_CHECK;
 const char *text_time(wtime_t time, char buf[TEXT_TIME_SIZE]);
 /* `90s 15m 1h 7d`: one number and one unit; at most 100 years. */
 int text_parse_duration(const char *text, int64_t *ret_ms) MUST_CHECK;
-/* The two largest units of it: `3d 4h`, `12m 5s`, `0s`. */
-const char *text_duration(int64_t ms, char buf[TEXT_DURATION_SIZE]);
 
 /* Well-formed UTF-8 without NUL and control characters (RFC 3629). */
 bool text_utf8_valid(const char *text, size_t size);

@@ -224,10 +224,10 @@ static void dump_member(struct pack *out, const struct authority_member *m)
 {
 	pack_put_bin(out, &m->id, sizeof(m->id));
 	pack_put_uint(out, m->standing);
-	pack_put_int(out, m->why);
+	pack_put_uint(out, (uint64_t)m->why);
 	pack_put_uint(out, (m->admin ? 1 : 0) | (m->ephemeral ? 2 : 0) | (m->kept ? 4 : 0) |
 				   (m->writer ? 8 : 0));
-	pack_put_int(out, m->lease_ms);
+	pack_put_uint(out, (uint64_t)m->lease_ms);
 	pack_put_bin(out, &m->pinned4, sizeof(m->pinned4));
 	pack_put_bin(out, &m->pinned6, sizeof(m->pinned6));
 	pack_put_str(out, m->given_name);

@@ -61,7 +61,7 @@ static void keys_read_back_as_they_print_and_no_other_way(void **state)
 static void times_and_durations(void **state)
 {
 	(void)state;
-	char buf[TEXT_DURATION_SIZE];
+	char buf[TEXT_TIME_SIZE];
 	int64_t ms = -1;
 
 	assert_string_equal(text_time((wtime_t){0}, buf), "1970-01-01T00:00:00.000Z");
@@ -75,9 +75,6 @@ static void times_and_durations(void **state)
 	assert_int_equal(text_parse_duration("5", &ms), ERR_MALFORMED);
 	assert_int_equal(text_parse_duration("-5s", &ms), ERR_MALFORMED);
 	assert_int_equal(text_parse_duration("5m3s", &ms), ERR_MALFORMED);
-	assert_string_equal(text_duration(93784000, buf), "1d 2h");
-	assert_string_equal(text_duration(999, buf), "0s");
-	assert_string_equal(text_duration(3600000, buf), "1h");
 }
 
 static void utf8_is_checked(void **state)

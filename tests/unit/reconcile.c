@@ -494,102 +494,105 @@ static void what_is_asked_for_by_place_is_all_that_comes(void **state)
 
 #define KEY "0123456789abcdef"
 
-static void malformed_messages_are_refused(void **state)
-{
-	(void)state;
 #define CASE(text)                             \
 	{                                      \
 		KEY text, sizeof(KEY text) - 1 \
 	}
-	static const struct {
-		const char *bytes;
-		size_t size;
-	} good[] =
-		{
-			CASE("\x40\x01\x03"
-			     "finger"),
-			CASE("\x80\x01\x03"
-			     "\0\0"),
-			CASE("\x80\x01\x03"
-			     "\0\2"
-			     "\0\0\0\0\1"
-			     "\0\0\0\0\2"),
-			CASE("\xc0\x01\x03"
-			     "\0\1"
-			     "wants"),
-			CASE("\x00\x01\x01"
-			     "\x40\x01\x02"
-			     "finger"),
-			CASE("\x80\x01\x01"
-			     "\0\0"
-			     "\x82\x02\7\7"
-			     "\0\0"
-			     "\x81\x01\1"
-			     "\0\0"),
-		},
-	  bad[] = {
-		  CASE(""), CASE("\x40"),
-		  CASE("\x40\x01\x03"
-		       "finge"), /* cut off */
-		  CASE("\x40\x01\x03"
-		       "finger"
-		       "x"), /* more at the end */
-		  CASE("\x40\x00"
-		       "finger"), /* a bound that does not ascend */
-		  CASE("\x40\x01\x00"
-		       "finger"), /* nor this */
-		  CASE("\x40\x02\x01\x00"
-		       "finger"), /* that ends in a zero */
-		  CASE("\x40\x01\x04"
-		       "finger"), /* behind the end */
-		  CASE("\x40\x02\x03\x01"
-		       "finger"), /* so is this */
-		  CASE("\x40\x7f\x01"
-		       "finger"), /* longer than any */
-		  CASE("\x7f\x01\x01"
-		       "finger"), /* shared more than there is */
-		  CASE("\x69\x01\x01"
-		       "finger"),
-		  CASE("\x40\x01\x02"
-		       "finger"
-		       "\x40\x01\x02"
-		       "finger"), /* the same again */
-		  CASE("\x40\x01\x02"
-		       "finger"
-		       "\x40\x01\x01"
-		       "finger"), /* back */
-		  CASE("\x40\x02\x01\x01"
-		       "finger"
-		       "\x40\x02\x01\x02"
-		       "finger"),	/* not shared */
-		  CASE("\x00\x01\x03"), /* a SKIP at the end */
-		  CASE("\x00\x01\x01"
-		       "\x00\x01\x02"
-		       "\x40\x01\x03"
-		       "finger"), /* two of them */
-		  CASE("\x80\x01\x03"
-		       "\0"), /* half a count */
-		  CASE("\x80\x01\x03"
-		       "\0\1"), /* fewer than counted */
-		  CASE("\x80\x01\x03"
-		       "\xff\xff"
-		       "\0\0\0\0\1"),
-		  CASE("\x80\x01\x03"
-		       "\0\2"
-		       "\0\0\0\0\1"
-		       "\0\0\0\0\1"), /* twice */
-		  CASE("\x80\x01\x03"
-		       "\0\2"
-		       "\0\0\0\0\2"
-		       "\0\0\0\0\1"), /* unsorted */
-		  CASE("\xc0\x01\x03"
-		       "\0\0"), /* none is wanted */
-	  };
+struct text {
+	const char *bytes;
+	size_t size;
+};
 
-	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
-		assert_int_equal(reconcile_check(good[i].bytes, good[i].size), 0);
-	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-		assert_int_equal(reconcile_check(bad[i].bytes, bad[i].size), ERR_MALFORMED);
+static const struct text well_formed[] = {
+	CASE("\x40\x01\x03"
+	     "finger"),
+	CASE("\x80\x01\x03"
+	     "\0\0"),
+	CASE("\x80\x01\x03"
+	     "\0\2"
+	     "\0\0\0\0\1"
+	     "\0\0\0\0\2"),
+	CASE("\xc0\x01\x03"
+	     "\0\1"
+	     "wants"),
+	CASE("\x00\x01\x01"
+	     "\x40\x01\x02"
+	     "finger"),
+	CASE("\x80\x01\x01"
+	     "\0\0"
+	     "\x82\x02\7\7"
+	     "\0\0"
+	     "\x81\x01\1"
+	     "\0\0"),
+};
+
+static const struct text malformed[] = {
+	CASE(""), CASE("\x40"),
+	CASE("\x40\x01\x03"
+	     "finge"), /* cut off */
+	CASE("\x40\x01\x03"
+	     "finger"
+	     "x"), /* more at the end */
+	CASE("\x40\x00"
+	     "finger"), /* a bound that does not ascend */
+	CASE("\x40\x01\x00"
+	     "finger"), /* nor this */
+	CASE("\x40\x02\x01\x00"
+	     "finger"), /* that ends in a zero */
+	CASE("\x40\x01\x04"
+	     "finger"), /* behind the end */
+	CASE("\x40\x02\x03\x01"
+	     "finger"), /* so is this */
+	CASE("\x40\x7f\x01"
+	     "finger"), /* longer than any */
+	CASE("\x7f\x01\x01"
+	     "finger"), /* shared more than there is */
+	CASE("\x69\x01\x01"
+	     "finger"),
+	CASE("\x40\x01\x02"
+	     "finger"
+	     "\x40\x01\x02"
+	     "finger"), /* the same again */
+	CASE("\x40\x01\x02"
+	     "finger"
+	     "\x40\x01\x01"
+	     "finger"), /* back */
+	CASE("\x40\x02\x01\x01"
+	     "finger"
+	     "\x40\x02\x01\x02"
+	     "finger"),	      /* not shared */
+	CASE("\x00\x01\x03"), /* a SKIP at the end */
+	CASE("\x00\x01\x01"
+	     "\x00\x01\x02"
+	     "\x40\x01\x03"
+	     "finger"), /* two of them */
+	CASE("\x80\x01\x03"
+	     "\0"), /* half a count */
+	CASE("\x80\x01\x03"
+	     "\0\1"), /* fewer than counted */
+	CASE("\x80\x01\x03"
+	     "\xff\xff"
+	     "\0\0\0\0\1"),
+	CASE("\x80\x01\x03"
+	     "\0\2"
+	     "\0\0\0\0\1"
+	     "\0\0\0\0\1"), /* twice */
+	CASE("\x80\x01\x03"
+	     "\0\2"
+	     "\0\0\0\0\2"
+	     "\0\0\0\0\1"), /* unsorted */
+	CASE("\xc0\x01\x03"
+	     "\0\0"), /* none is wanted */
+};
+
+static void malformed_messages_are_refused(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(well_formed); i++)
+		assert_int_equal(reconcile_check(well_formed[i].bytes, well_formed[i].size), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(malformed); i++)
+		assert_int_equal(
+			reconcile_check(malformed[i].bytes, malformed[i].size), ERR_MALFORMED);
 	for (size_t size = 0; size < sizeof(KEY); size++)
 		assert_int_equal(reconcile_check(KEY, size), ERR_MALFORMED);
 }
