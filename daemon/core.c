@@ -126,6 +126,26 @@ static int settle_mesh(struct daemon *daemon, struct state_info *info)
 	return state_put_mesh(daemon->state, 0, &info->mesh);
 }
 
+/* What a crash in the midst of an `init` or a `join` left: a mesh that the key file does not know
+ * yet, a root key of a mesh that never came to be. The latter stays in the file until that is
+ * written again: a root key is not thrown away on a guess. */
+static void settle_keys(struct daemon *daemon, const struct state_info *info)
+{
+	struct keyfile *keys = daemon->keys;
+	char error[KEYFILE_ERROR_SIZE];
+
+	if (keys->has_root && !(info->has_mesh && id_equal(&keys->root.id, &info->mesh))) {
+		keys->has_root = false;
+		keys_done(&keys->root);
+	}
+	if (!info->has_mesh || keys->has_mesh)
+		return;
+	keys->has_mesh = true;
+	keys->mesh = info->mesh;
+	if (keyfile_write(keys, daemon->options.state_dir, error))
+		log_warn("%s", error);
+}
+
 int core_open(struct daemon *daemon)
 {
 	char error[STATE_ERROR_SIZE];
@@ -142,6 +162,7 @@ int core_open(struct daemon *daemon)
 		tell_of_damage(daemon, &info);
 	if (settle_mesh(daemon, &info))
 		return ERR_SYSTEM;
+	settle_keys(daemon, &info);
 	generation = core_next_generation(daemon, daemon->keys->life, info.generation);
 	if (make(daemon, info.has_mesh ? &info.mesh : NULL, generation) ||
 		(info.has_mesh && restore(daemon)))

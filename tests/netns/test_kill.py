@@ -145,6 +145,46 @@ class Writer(threading.Thread):
         self.maybe.clear()
 
 
+def attempt(daemon, verb, arguments):
+    try:
+        daemon.ask(verb, **arguments)
+    except (Gone, AssertionError):
+        pass  # it was killed meanwhile, or while somebody waited for it to answer
+
+
+def test_init_join_and_leave_may_be_killed_at_any_moment(world, tmp_path):
+    host = world.host("alpha")
+    one, two = [Daemon(host, tmp_path, number) for number in (1, 2)]
+    chance = random.Random(2)
+    one.start()
+    two.start()
+    one.ask("init", name="one")
+    for turn in range(KILLS // 2):
+        ways = [("init", {"name": "two"}), ("join", {"token": one.ask("invite")["token"], "name": f"two-{turn}"})]
+        verb, arguments = chance.choice(ways)
+        if chance.randrange(3) == 0:
+            two.ask(verb, **arguments)
+            verb, arguments = "leave", {"force": True}
+        asking = threading.Thread(target=attempt, args=(two, verb, arguments))
+        asking.start()
+        time.sleep(chance.uniform(0, 0.1))
+        two.kill()
+        two.start()
+        asking.join()
+        # whatever of it has happened: the node goes on from there
+        state = two.status()["state"]
+        assert state in ("unjoined", "running", "revoked"), two.status()
+        keys = (two.folder / "state/keys").read_text()
+        assert ("mesh =" in keys) == (state != "unjoined"), (verb, state)
+        if state == "unjoined":
+            assert not two.status()["warnings"], (verb, two.status()["warnings"])
+            two.ask("init", name="two")
+        two.ask("leave", force=True)
+        assert two.status()["state"] == "unjoined"
+    one.end()
+    two.end()
+
+
 @pytest.fixture
 def pair(world, tmp_path):
     """Two members of one mesh."""
