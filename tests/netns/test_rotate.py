@@ -80,10 +80,10 @@ def rotate_in_background(node, *arguments):
                                                     "rotate", *arguments)], log=node.folder / "rotate.log")
 
 
-def announced(node, others):
-    """Waits until each of the others has a peer more than members: the announced key."""
+def announced(others):
+    """Waits until each of the others has one peer more than other members: the announced key."""
     for other in others:
-        wait_for(lambda: len(peers(other)) == len(other.status()["members"]), 10, f"{other.name} holds the next key")
+        wait_for(lambda: len(peers(other)) == len(other.members()), 10, f"{other.name} holds the next key")
 
 
 def switched(node, before, timeout=15):
@@ -240,3 +240,23 @@ def test_a_daemon_killed_at_any_moment_of_a_rotation_leaves_a_node_that_works(wo
         ping_until(alpha, beta.addresses()[1], 15)
         ping_until(beta, alpha.addresses()[1], 15)
         assert alpha.wg("show", "mesh0", "public-key").strip() == alpha.wg_key()
+
+
+def test_a_handshake_by_the_announced_key_moves_the_addresses_where_no_word_comes_through(world):
+    _, alpha, beta, gamma = world.mesh("alpha", "beta", "gamma")
+    ping_until(alpha, beta.addresses()[1], 10)
+    ping_until(alpha, gamma.addresses()[1], 10)
+    gamma.kill()  # waited for: the rotation stands still
+    rotate_in_background(alpha)
+    announced([beta])
+    alpha.kill()
+    keys = keys_file(alpha)
+    keys["wireguard"] = keys.pop("wireguard-next")
+    keys["wireguard-made"] = keys.pop("wireguard-next-made")
+    write_keys_file(alpha, keys)
+    alpha.configure({"gossip.listen": "127.0.0.1:8946"})
+    alpha.start()
+    ping_until(alpha, beta.addresses()[1], 10)
+    assert alpha.wg_key() in peers(beta)
+    assert f"{alpha.addresses()[1]}/32" in wg_show(beta, "allowed-ips")[alpha.wg_key()]
+    assert key_of(beta, "alpha") != alpha.wg_key()  # nobody has told it
