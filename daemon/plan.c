@@ -1,5 +1,6 @@
 #include "daemon/plan.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sodium.h>
@@ -294,9 +295,11 @@ static int compare_claims(const void *left, const void *right)
 /* One address is one peer's: given to two, it would move to and fro. */
 static int settle_addresses(struct builder *builder)
 {
-	struct claim *claims = calloc(builder->count * PLAN_ADDRESSES, sizeof(*claims));
+	struct claim *claims;
 	size_t count = 0;
 
+	assert(builder->count); /* this node, at least */
+	claims = calloc(builder->count * PLAN_ADDRESSES, sizeof(*claims));
 	if (!claims)
 		return ERR_NOMEM;
 	for (size_t i = 0; i < builder->count; i++) {

@@ -359,10 +359,10 @@ struct gossip_member {
 	bool has_descriptor;
 	struct descriptor descriptor;
 	bool has_wireguard; /* a peer to configure: keys below are set, self excluded */
+	bool has_next;	    /* it announces another key, to be installed beside that one */
+	bool confirmed;	    /* it has installed the key that this node announces */
 	uint8_t wireguard_public[32], preshared[32];
-	bool has_next; /* it announces another key, to be installed beside that one */
 	uint8_t next_public[32], next_preshared[32];
-	bool confirmed;		 /* it has installed the key that this node announces */
 	struct endpoint reached; /* where gossip reaches it now; family 0: nowhere */
 	/* where its WireGuard may listen, likeliest first: the reached address, then its
 	 * descriptor's */

@@ -389,6 +389,8 @@ struct gossip {
 	struct own own;
 	bool descriptor_dirty;
 	bool hello_due; /* it is a member, and few know its session yet */
+	bool has_next_key;
+	bool key_untold; /* the last descriptor on its way to the disk has another key */
 	mtime_t descriptor_next;
 	uint32_t claim;
 	struct ip address4;
@@ -401,8 +403,6 @@ struct gossip {
 	/* its WireGuard key: as described; what WireGuard has, which follows once that is on disk
 	 */
 	struct own_key key, next_key;
-	bool has_next_key;
-	bool key_untold; /* the last descriptor on its way to the disk has another key */
 	uint8_t wireguard_public[32];
 	mtime_t holds_next; /* somebody is to be told that its key is installed here */
 	/* streams */
