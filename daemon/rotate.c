@@ -112,6 +112,8 @@ int rotate_begin(struct daemon *daemon, bool force)
 	if (status.state != GOSSIP_RUNNING)
 		return refuse(daemon, ERR_STATE,
 			"this node is no member of a mesh: a key of its own is made when it joins");
+	if (status.yielded_why)
+		return refuse(daemon, ERR_STATE, status.yielded_why);
 	if (rotate->before)
 		return 0; /* the last step is under way */
 	if (!daemon->keys->has_next) {

@@ -98,7 +98,7 @@ def test_the_old_machine_steps_back_and_says_what_to_do(trio):
 
 
 def test_of_two_copies_one_goes_on(trio):
-    alpha, beta, gamma, spare, _, _ = trio
+    alpha, beta, gamma, spare, secret, _ = trio
     spare.stop()
     beta.stop()
     shutil.rmtree(spare.state)
@@ -113,6 +113,9 @@ def test_of_two_copies_one_goes_on(trio):
     assert "meshctl leave" in refusal(beta, "kv", "put", "key", "value")
     wait_for(lambda: spare.meshctl("kv", "put", "key", "value")[0] == 0, 10, "the other one writes")
     wait_for(lambda: alpha.meshctl("kv", "get", "key")[1] == "value", 20, "and is heard")
+    assert "another machine" in refusal(beta, "rotate")
+    assert "nothing that a backup" in refusal(beta, "backup", beta.folder / "none", "--passphrase-file", secret)
+    assert not (beta.folder / "none").exists()
     assert not spare.status()["warnings"]
     beta.do("leave")
     assert beta.status()["state"] == "unjoined" and member_of(alpha, "beta")["state"] == "alive"

@@ -262,6 +262,48 @@ static void the_restored_one_goes_on_though_the_old_one_is_still_up(void **state
 	cluster_free(c);
 }
 
+struct twins {
+	int original, copy;
+};
+
+static bool one_has_yielded(struct cluster *c, void *arg)
+{
+	struct twins *twins = arg;
+
+	return has_yielded(c, &twins->original) || has_yielded(c, &twins->copy);
+}
+
+/* Whatever the network loses and delays, whoever is restarted meanwhile: never both, never neither.
+ */
+static void exactly_one_goes_on_over_a_rough_network(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 12; seed++) {
+		const struct cluster_options rough = {.seed = seed,
+			.loss = 0.15,
+			.duplication = 0.1,
+			.latency_min_ms = 1,
+			.latency_max_ms = 80,
+			.disk_ms = 1 + (int)(seed % 3) * 20};
+		struct cluster *c = cluster_new(&calm);
+		struct twins twins = {ORIGINAL, 0};
+
+		cluster_mesh(c, 4 + (int)seed % 4);
+		assert_true(cluster_wait(c, 15000, cluster_converged, NULL));
+		cluster_weather(c, &rough);
+		twins.copy = cluster_add_clone(c, ORIGINAL);
+		if (seed % 2)
+			cluster_set_generation(c, twins.copy, seed % 4 == 1 ? LIFE + 1 : 1000);
+		cluster_restart(c, twins.copy);
+		assert_true(cluster_wait(c, 300000, one_has_yielded, &twins));
+		cluster_run(c, 300000);
+		assert_true(has_yielded(c, &twins.original));
+		assert_false(has_yielded(c, &twins.copy));
+		expect_to_be_heard(c, twins.copy, 1309);
+		cluster_free(c);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +314,7 @@ int main(void)
 		cmocka_unit_test(the_old_machine_steps_back_whenever_it_returns),
 		cmocka_unit_test(the_old_machine_steps_back_though_the_new_one_is_down),
 		cmocka_unit_test(the_restored_one_goes_on_though_the_old_one_is_still_up),
+		cmocka_unit_test(exactly_one_goes_on_over_a_rough_network),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

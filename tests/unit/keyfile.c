@@ -82,6 +82,7 @@ static void everything_in_it_reads_back(void **state)
 	first->root = first->wireguard;
 	first->next = first->identity;
 	first->mesh = first->wireguard.id;
+	first->life = 41;
 	assert_in_range(first->wireguard_made.ms, 1000, INT64_MAX);
 	first->wireguard_made.ms = 1700000000000;
 	first->next_made.ms = 1800000000999;
@@ -93,9 +94,10 @@ static void everything_in_it_reads_back(void **state)
 	assert_int_equal(second->wireguard_made.ms, 1700000000000);
 	assert_int_equal(second->next_made.ms, 1800000000000);
 	assert_true(second->has_mesh && id_equal(&second->mesh, &first->mesh));
+	assert_int_equal(second->life, 41);
 	keyfile_fresh(second);
 	assert_false(id_equal(&second->identity.id, &first->identity.id));
-	assert_false(second->has_root || second->has_mesh);
+	assert_false(second->has_root || second->has_mesh || second->life);
 	keyfile_free(first);
 	keyfile_free(second);
 }
@@ -114,6 +116,7 @@ static void what_does_not_belong_there_is_refused_with_its_line(void **state)
 		{"identity = " SEED "\nwireguard = " SEED "\nwireguard-made = 1234567890123\n",
 			"line 3"},
 		{"identity =" SEED "\n", "line 1"},
+		{"identity = " SEED "\nwireguard = " SEED "\nlife = 1000000\n", "line 3"},
 		{"identity = " SEED "\nwireguard = " SEED "\nroot-exported = true\n",
 			"root-exported without root"},
 		{"identity = " SEED "\nwireguard = " SEED "\nroot = " SEED
