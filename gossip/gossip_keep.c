@@ -11,8 +11,8 @@
  * on every node. */
 #define KEEP_WAIT_MS   2000
 #define KEEP_SPREAD_MS 10000
-#define KEEP_BURST     16
-#define KEEP_GAP_MS    1000
+#define KEEP_BURST     64
+#define KEEP_GAP_MS    250
 
 /* After its expiry; the honest who were admitted far away are heard of by then. Between two looks
  * of one node, half of it by chance; closings in one of them. */
