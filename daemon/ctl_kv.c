@@ -5,6 +5,7 @@
 
 #include "daemon/ctl_put.h"
 #include "daemon/ctl_verb.h"
+#include "daemon/keyfile.h"
 
 /* 64-bit numbers are texts: whoever makes JSON of them must not round them. */
 static void put_number(struct pack *out, const char *key, uint64_t number)
@@ -68,18 +69,16 @@ static void write_done(void *arg, int err)
 {
 	struct ctl_client *client = arg;
 	const struct write_task *task = client->task;
-	struct gossip_status status;
 	struct pack *out;
 	size_t frame;
 
 	if (ctl_verb_refused_by_disk(client, err))
 		return;
-	gossip_status(client->daemon->gossip, &status);
 	out = ctl_client_begin(client);
 	frame = ipc_reply_begin_ok(out);
 	pack_put_map(out, 3);
 	ctl_put_text(out, "key", task->key);
-	ctl_put_id(out, "author", &status.node);
+	ctl_put_id(out, "author", &client->daemon->keys->identity.id);
 	put_number(out, "stamp", task->stamp);
 	ipc_frame_end(out, frame);
 	ctl_client_send(client);

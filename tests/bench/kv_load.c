@@ -92,7 +92,8 @@ static void put_next(struct writer *writer)
 	writer->client.kind->put(&writer->client, key, value, VALUE_SIZE);
 }
 
-static void load(const struct kv_client_kind *kind, int seconds, const char *address, int count)
+static void load(
+	const struct kv_client_kind *kind, int seconds, int count, int addresses, char **address)
 {
 	int64_t start_ns = now_ns() + WARM_S * INT64_C(1000000000);
 	int64_t end_ns = start_ns + seconds * INT64_C(1000000000), at_ns;
@@ -101,7 +102,7 @@ static void load(const struct kv_client_kind *kind, int seconds, const char *add
 	size_t done = 0;
 
 	for (int i = 0; i < count; i++) {
-		kv_client_open(&writers[i].client, kind, address);
+		kv_client_open(&writers[i].client, kind, address[i % addresses]);
 		listen_to(poller, writers[i].client.fd, &writers[i]);
 		put_next(&writers[i]);
 	}
@@ -201,8 +202,8 @@ int main(int argc, char **argv)
 	}
 	kind = strcmp(argv[1], "etcd") == 0 ? &kv_client_etcd : &kv_client_meshd;
 	number = atoi(argv[3]);
-	if (strcmp(argv[2], "put") == 0 && atoi(argv[5]) <= CLIENTS_MAX)
-		load(kind, number, argv[4], atoi(argv[5]));
+	if (strcmp(argv[2], "put") == 0 && atoi(argv[4]) >= 1 && atoi(argv[4]) <= CLIENTS_MAX)
+		load(kind, number, atoi(argv[4]), argc - 5, argv + 5);
 	else if (strcmp(argv[2], "watch") == 0 && argc - 5 <= CLIENTS_MAX && number <= SAMPLES_MAX)
 		see(kind, number, argc - 4, argv + 4);
 	else

@@ -208,9 +208,10 @@ def test_a_watcher_that_does_not_read_has_no_queue_and_gets_the_newest(world):
     watch.process.signal(signal.SIGSTOP)
     for number in range(150):
         put(alpha, f"key{number % 3}", bytes([number]) * VALUE_MAX)
-    watch.process.signal(signal.SIGCONT)
+    os.killpg(watch.process.popen.pid, signal.SIGCONT)  # nsenter stops with its child
     watch.wait_for(*((f"key{number % 3}", bytes([number]) * VALUE_MAX) for number in (147, 148, 149)))
     assert len(watch.seen()) < 100, "150 values do not wait in a queue: those that were overtaken are passed over"
+    watch.end()
 
 
 def test_of_concurrent_writes_the_same_one_wins_everywhere(world):

@@ -52,6 +52,41 @@ static void a_request_has_these_bytes_for_ever(void **state)
 	pack_done(&p);
 }
 
+static void a_value_may_hold_any_bytes_up_to_its_limit(void **state)
+{
+	(void)state;
+	static const char golden[] = "\x83\xa1v\x01\xa4verb\xa6kv-put\xa4"
+				     "args\x82\xa3key\xa1k\xa5value\xc4\x03\x00\xff\n";
+	static const uint8_t large[IPC_BYTES_MAX + 1];
+	struct ipc_request request, decoded;
+	const char *where = NULL;
+	struct pack p;
+
+	ipc_request_init(&request, IPC_VERB_KV_PUT);
+	assert_int_equal(ipc_request_set_text(&request, IPC_ARG_KEY, "k"), 0);
+	assert_int_equal(ipc_request_set_bytes(&request, IPC_ARG_VALUE, "\0\xff\n", 3), 0);
+	pack_init_growing(&p, IPC_REQUEST_MAX);
+	ipc_request_encode(&request, &p);
+	assert_frame(&p, "\0\0\0\x27", golden, sizeof(golden) - 1);
+	assert_int_equal(ipc_request_decode(golden, sizeof(golden) - 1, &decoded, &where), 0);
+	assert_int_equal(decoded.args[IPC_ARG_VALUE].count, 3);
+	assert_memory_equal(decoded.args[IPC_ARG_VALUE].bytes, "\0\xff\n", 3);
+	ipc_request_done(&decoded);
+
+	assert_int_equal(
+		ipc_request_set_bytes(&request, IPC_ARG_VALUE, large, sizeof(large)), ERR_TOO_BIG);
+	assert_int_equal(ipc_request_set_bytes(&request, IPC_ARG_VALUE, large, IPC_BYTES_MAX), 0);
+	p.size = 0;
+	ipc_request_encode(&request, &p);
+	assert_int_equal(pack_status(&p), 0);
+	assert_int_equal(ipc_request_decode(
+				 p.data + IPC_HEAD_SIZE, p.size - IPC_HEAD_SIZE, &decoded, &where),
+		0);
+	assert_int_equal(decoded.args[IPC_ARG_VALUE].count, IPC_BYTES_MAX);
+	ipc_request_done(&decoded);
+	pack_done(&p);
+}
+
 static void replies_have_these_bytes_for_ever(void **state)
 {
 	(void)state;
@@ -193,6 +228,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_request_has_these_bytes_for_ever),
+		cmocka_unit_test(a_value_may_hold_any_bytes_up_to_its_limit),
 		cmocka_unit_test(replies_have_these_bytes_for_ever),
 		cmocka_unit_test(a_frame_that_is_too_long_is_refused_by_its_head),
 		cmocka_unit_test(a_request_that_is_not_right_is_refused_and_says_where),
