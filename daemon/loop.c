@@ -113,6 +113,7 @@ void loop_core_replaced(struct daemon *daemon)
 	struct loop *loop = daemon->turn;
 	struct waiter *waiter;
 
+	call_waiters(daemon); /* what is on disk is, also that it has left */
 	while ((waiter = loop->waiters)) {
 		loop->waiters = waiter->next;
 		waiter_call(daemon, waiter, ERR_STATE);

@@ -177,7 +177,8 @@ def test_init_join_and_leave_may_be_killed_at_any_moment(world, tmp_path):
         keys = (two.folder / "state/keys").read_text()
         assert ("mesh =" in keys) == (state != "unjoined"), (verb, state)
         if state == "unjoined":
-            assert not two.status()["warnings"], (verb, two.status()["warnings"])
+            # a new identity sets the old one's database aside, if nothing more was done
+            assert all("another node's" in text for text in two.status()["warnings"]), two.status()["warnings"]
             two.ask("init", name="two")
         two.ask("leave", force=True)
         assert two.status()["state"] == "unjoined"
