@@ -105,7 +105,7 @@ static void record_added(void *context, struct record *record)
 	if (record != g->storing && id_equal(&record->author, &g->config.identity->id))
 		gossip_own_record_met(g, record);
 	/* what a joiner is given is news to nobody else */
-	if (!g->join.active)
+	if (!g->join.active && !gossip_age_withholds(g, NULL, record))
 		spread_record(g, record);
 }
 
@@ -477,6 +477,7 @@ int gossip_start(struct gossip *g, struct gossip_time time)
 	if (g->store) {
 		gossip_view_refresh(g);
 		gossip_value_start(g);
+		gossip_age_start(g);
 		/* a mesh without this node in it: its database was lost, and its peers bring it
 		 * back */
 		if (g->state == GOSSIP_UNJOINED)
@@ -530,6 +531,7 @@ mtime_t gossip_deadline(const struct gossip *g)
 	next = mtime_min(next, gossip_contact_deadline(g));
 	next = mtime_min(next, gossip_sync_deadline(g));
 	next = mtime_min(next, gossip_fetch_deadline(g));
+	next = mtime_min(next, gossip_age_deadline(g));
 	next = mtime_min(next, gossip_rotate_deadline(g));
 	next = mtime_min(next, mtime_min(gossip_keep_deadline(g), gossip_lease_deadline(g)));
 	next = mtime_min(next, gossip_proof_deadline(g));
@@ -562,6 +564,7 @@ void gossip_tick(struct gossip *g, struct gossip_time time)
 	if (g->store) { /* a join that failed has closed it */
 		gossip_sync_tick(g);
 		gossip_fetch_tick(g);
+		gossip_age_tick(g);
 		gossip_contact_tick(g);
 		gossip_rotate_tick(g);
 		gossip_keep_tick(g);

@@ -61,8 +61,10 @@ struct gossip_config {
 };
 
 /* Numbers that a node keeps on its disk; name, label. */
-#define GOSSIP_NUMBER_LIST(X) \
-	X(FLOOR, "floor") /* cursors below it have missed something: gossip_value_since */
+#define GOSSIP_NUMBER_LIST(X)                                                                  \
+	X(FLOOR, "floor")     /* cursors below it have missed something: gossip_value_since */ \
+	X(CUTOFF, "cutoff")   /* the hour up to which tombstones are collected */              \
+	X(CONTACT, "contact") /* ms: of the last contact with a member: gossip_age.c */
 
 enum gossip_number {
 #define X(name, label) GOSSIP_NUMBER_##name,

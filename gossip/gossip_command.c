@@ -133,6 +133,7 @@ int gossip_found(struct gossip *g, struct gossip_time time, const struct gossip_
 	if (err != 0)
 		return gossip_fail(g, err, "cannot found a mesh: %s", err_text(err));
 	g->config.root = found->root;
+	gossip_age_founded(g);
 	g->config.root_exported = false;
 	effect = gossip_effect_add(g, EFFECT_PERSIST_MESH, NULL, 0);
 	effect->ticket = ++g->ticket;

@@ -13,6 +13,7 @@
  *   gossip_round.c    the same by datagrams
  *   gossip_fetch.c    what is too large for a datagram: announced, and asked for
  *   gossip_value.c    key-values: put, deleted, shown
+ *   gossip_age.c      how old that is: collection, and the reset of who was away
  *   gossip_check.c    whether a member that answers no datagram answers a stream
  *   gossip_contact.c  whom to dial
  *   gossip_command.c  what an operator says
@@ -174,6 +175,7 @@ struct peer {
 	uint64_t ping_sequence;
 	mtime_t ping_sent;
 	/* its store */
+	uint64_t cutoff; /* the hour that it told last; 0: none */
 	bool differs;
 	mtime_t differs_since;
 	mtime_t forged;	    /* of the rate at which what it made up is verified */
@@ -229,6 +231,15 @@ struct own_record {
 struct restored_value {
 	struct hash hash;
 	uint64_t number;
+};
+
+/* See gossip_age.c. */
+struct age {
+	int64_t contact_ms; /* of mesh time; 0: never yet */
+	bool collecting;
+	int64_t target; /* the cutoff, then */
+	mtime_t since;	/* of the start */
+	mtime_t next, noted;
 };
 
 struct effect_node {
@@ -356,6 +367,7 @@ struct gossip {
 	bool voids_changed;  /* another author is proven to have equivocated, or one no more */
 	struct restored_value *restored_values; /* until the start */
 	size_t restored_count, restored_capacity;
+	struct age age;
 	uint64_t numbers[GOSSIP_NUMBERS]; /* on disk, or on their way there; 0: none */
 	struct authority *authority;
 	struct record **authority_records; /* what it was computed from */
@@ -584,6 +596,27 @@ void gossip_value_publish(struct gossip *g, struct own_record *own);
 void gossip_value_storing(struct gossip *g, const struct own_record *own);
 /* At the end of an input. */
 void gossip_value_tell(struct gossip *g);
+
+/* gossip_age.c */
+enum gossip_age {
+	AGE_SAME,   /* digests can be compared */
+	AGE_APART,  /* they cannot */
+	AGE_BEHIND, /* the other has collected what this node may never have seen */
+};
+void gossip_age_start(struct gossip *g);
+void gossip_age_founded(struct gossip *g); /* by this node: it knows all there is */
+void gossip_age_tick(struct gossip *g);
+mtime_t gossip_age_deadline(const struct gossip *g);
+uint64_t gossip_age_cutoff(const struct gossip *g); /* to be told; 0: none just now */
+enum gossip_age gossip_age_of(const struct gossip *g, uint64_t other_cutoff);
+/* This node holds the same records as one with that cutoff. */
+void gossip_age_agreed(struct gossip *g, uint64_t other_cutoff);
+/* The latest stamp of key-values that are not told to that peer (NULL: to anybody); 0: all are. */
+uint64_t gossip_age_withheld(const struct gossip *g, const struct peer *peer);
+bool gossip_age_withholds(
+	const struct gossip *g, const struct peer *peer, const struct record *record);
+/* A comparison of all there is has come to its end. */
+void gossip_age_synced(struct gossip *g, const struct peer *peer, struct sync *sync);
 
 /* gossip_check.c: a stream of its own that ends when the member has proven itself. */
 void gossip_check_begin(struct gossip *g, const struct swim_action *action);

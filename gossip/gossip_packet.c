@@ -71,6 +71,7 @@ void gossip_packet_add_store(struct gossip *g, struct msg *msg)
 {
 	msg_add(msg, MSG_DIGEST);
 	store_digest(g->store, msg->digest);
+	msg->cutoff_hour = gossip_age_cutoff(g);
 	msg_add(msg, MSG_TIME);
 	msg->time = g->time.wall;
 }

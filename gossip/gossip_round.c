@@ -28,6 +28,8 @@
 #define STREAM_BURST_MS	 16000
 
 struct answer {
+	const struct gossip *g;
+	const struct peer *peer;
 	size_t message_count;
 	size_t sizes[ANSWER_PACKETS];
 	uint8_t messages[ANSWER_PACKETS][RANGES_MAX];
@@ -53,6 +55,8 @@ static int take_lacking(void *context, struct record *record)
 {
 	struct answer *answer = context;
 
+	if (gossip_age_withholds(answer->g, answer->peer, record))
+		return 0;
 	if (record->size > SPREAD_ITEM_MAX) {
 		if (answer->place_count < MSG_PLACES_MAX - 1)
 			gossip_fetch_place(record, answer->places[answer->place_count++]);
@@ -168,7 +172,7 @@ static void wait_on(struct gossip *g)
 
 static void begin(struct gossip *g, struct peer *peer)
 {
-	struct answer answer = {.message_count = 0};
+	struct answer answer = {.g = g, .peer = peer};
 	struct reconcile_sink sink = sink_of(&answer);
 
 	g->counters[GOSSIP_COUNT_SYNC_ROUNDS]++;
@@ -289,7 +293,7 @@ void gossip_round_streamed(struct gossip *g, struct peer *peer, size_t records)
 
 void gossip_round_ranges_received(struct gossip *g, struct peer *peer, const struct msg *msg)
 {
-	struct answer answer = {.message_count = 0};
+	struct answer answer = {.g = g, .peer = peer};
 	struct reconcile_sink sink = sink_of(&answer);
 	bool ours = is_with(g, peer) &&
 		    memcmp(g->round.key, msg->reconcile.bytes, sizeof(g->round.key)) == 0;

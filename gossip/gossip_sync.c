@@ -10,8 +10,12 @@
 
 void gossip_sync_digest_received(struct gossip *g, struct peer *peer, const struct msg *msg)
 {
+	enum gossip_age age = gossip_age_of(g, msg->cutoff_hour);
 	uint8_t own[DIGEST_SIZE];
 
+	peer->cutoff = msg->cutoff_hour;
+	if (age == AGE_APART)
+		return;
 	store_digest(g->store, own);
 	bool differs = memcmp(own, msg->digest, sizeof(own)) != 0;
 	bool counts = mtime_diff_ms(g->time.now, peer->compared) >= SYNC_KNOWN_MS;
@@ -27,6 +31,7 @@ void gossip_sync_digest_received(struct gossip *g, struct peer *peer, const stru
 			spread_known(g->spread);
 		g->agreed = true;
 		g->agreed_with = peer->id;
+		gossip_age_agreed(g, peer->cutoff);
 	}
 	peer->differs = differs;
 	gossip_round_compared(g, peer);
@@ -74,7 +79,11 @@ static void sync_with(struct gossip *g, struct peer *peer)
 		peer->sync_gap_ms = SYNC_RETRY_MAX_MS;
 	peer->sync_next = mtime_add_ms(g->time.now, peer->sync_gap_ms);
 	(void)mtime_allows(&peer->synced, g->time.now, SYNC_EACH_MS, SYNC_BURST);
-	gossip_round_begin(g, peer);
+	/* by datagrams nobody knows when all is compared */
+	if (gossip_age_of(g, peer->cutoff) == AGE_BEHIND)
+		gossip_sync_over_stream(g, peer);
+	else
+		gossip_round_begin(g, peer);
 }
 
 /* A difference that news under way will not mend by itself is mended by a sync. */
@@ -137,9 +146,16 @@ int gossip_sync_begin(struct gossip *g, struct stream *s, bool initiator)
 			    : ERR_STATE; /* it has come meanwhile */
 	else
 		err = sync_new(g->store, &g->rng, initiator, &s->sync);
-	if (err == 0)
-		g->counters[GOSSIP_COUNT_SYNCS]++;
-	return err;
+	if (err != 0)
+		return err;
+	/* whoever joins knows nothing yet that could be old */
+	if (channel_peer_kind(s->channel) == CHANNEL_MEMBER)
+		sync_withhold(s->sync,
+			gossip_age_withheld(g, gossip_peer(g, s->role == STREAM_CLIENT
+								      ? &s->peer
+								      : channel_peer(s->channel))));
+	g->counters[GOSSIP_COUNT_SYNCS]++;
+	return 0;
 }
 
 int gossip_sync_pump(struct gossip *g, struct stream *s)
@@ -189,6 +205,8 @@ static int sync_done(struct gossip *g, struct stream *s)
 		text_endpoint(&s->endpoint, g->join.refused_by);
 		return gossip_join_synced(g, s);
 	}
+	if (s->role == STREAM_CLIENT && !s->asking)
+		gossip_age_synced(g, gossip_peer(g, &s->peer), s->sync);
 	if (s->role == STREAM_CLIENT)
 		gossip_stream_end(g, s);
 	return 0;

@@ -52,8 +52,10 @@ int gossip_value_open(struct gossip *g)
 	const struct kv_hooks hooks = {.counts = counts, .changed = changed, .context = g};
 	int err = kv_new(&g->rng, &hooks, &g->kv);
 
-	if (err == 0 && g->started)
+	if (err == 0 && g->started) {
 		begin(g);
+		gossip_age_start(g);
+	}
 	return err;
 }
 

@@ -32,15 +32,24 @@ struct ranges {
 	uint8_t bytes[];
 };
 
+/* Records, each with a reference. */
+struct lacking {
+	struct record **records;
+	size_t count, capacity;
+};
+
 struct sync {
 	struct store *store;
 	enum phase phase;
 	bool sent_all, received_all; /* records */
 	struct ranges *first, **last;
-	bool said_nothing;	 /* so far, in the turn that goes on */
-	size_t turn_size;	 /* bytes of the peer's turn so far */
-	struct record **lacking; /* what the peer lacks, each with a reference */
-	size_t lacking_count, lacking_capacity, lacking_at;
+	bool said_nothing;	/* so far, in the turn that goes on */
+	size_t turn_size;	/* bytes of the peer's turn so far */
+	struct lacking lacking; /* what the peer lacks */
+	size_t lacking_at;
+	uint64_t withhold;	 /* the latest stamp of key-values that are not sent; 0: all are */
+	struct lacking withheld; /* of those that the peer lacks */
+	bool left_out;		 /* it lacks more */
 	struct sync_counts counts;
 };
 
@@ -59,24 +68,41 @@ static int add_ranges(void *context, const void *bytes, size_t size)
 	return 0;
 }
 
+static int add_to(struct lacking *lacking, struct record *record)
+{
+	if (lacking->count == lacking->capacity) {
+		size_t capacity = lacking->capacity ? 2 * lacking->capacity : LACKING_FIRST;
+		struct record **larger =
+			realloc(lacking->records, capacity * sizeof(struct record *));
+
+		if (!larger)
+			return ERR_NOMEM;
+		lacking->records = larger;
+		lacking->capacity = capacity;
+	}
+	lacking->records[lacking->count++] = record_ref(record);
+	return 0;
+}
+
+static void lacking_done(struct lacking *lacking, size_t from)
+{
+	for (size_t i = from; i < lacking->count; i++)
+		record_unref(lacking->records[i]);
+	free(lacking->records);
+}
+
+/* What is beyond the limit the next sync brings. */
 static int add_lacking(void *context, struct record *record)
 {
 	struct sync *sync = context;
 
-	if (sync->lacking_count == SYNC_RECORDS_MAX)
-		return ERR_LIMIT;
-	if (sync->lacking_count == sync->lacking_capacity) {
-		size_t capacity =
-			sync->lacking_capacity ? 2 * sync->lacking_capacity : LACKING_FIRST;
-		struct record **larger = realloc(sync->lacking, capacity * sizeof(struct record *));
-
-		if (!larger)
-			return ERR_NOMEM;
-		sync->lacking = larger;
-		sync->lacking_capacity = capacity;
+	if (record->type == RECORD_VALUE && record->stamp <= sync->withhold)
+		return add_to(&sync->withheld, record);
+	if (sync->lacking.count == SYNC_RECORDS_MAX) {
+		sync->left_out = true;
+		return 0;
 	}
-	sync->lacking[sync->lacking_count++] = record_ref(record);
-	return 0;
+	return add_to(&sync->lacking, record);
 }
 
 static struct reconcile_sink sink_of(struct sync *sync)
@@ -158,9 +184,8 @@ void sync_free(struct sync *sync)
 		return;
 	while (sync->first)
 		drop_first(sync);
-	for (size_t i = sync->lacking_at; i < sync->lacking_count; i++)
-		record_unref(sync->lacking[i]);
-	free(sync->lacking);
+	lacking_done(&sync->lacking, sync->lacking_at);
+	lacking_done(&sync->withheld, 0);
 	free(sync);
 }
 
@@ -169,16 +194,16 @@ void sync_free(struct sync *sync)
 /* Each once, however often it was asked for. */
 static void order_lacking(struct sync *sync)
 {
-	size_t count = sync->lacking_count ? 1 : 0;
+	size_t count = sync->lacking.count ? 1 : 0;
 
-	order_sort_sent(sync->lacking, sync->lacking_count);
-	for (size_t i = 1; i < sync->lacking_count; i++) {
-		if (sync->lacking[i] == sync->lacking[count - 1])
-			record_unref(sync->lacking[i]);
+	order_sort_sent(sync->lacking.records, sync->lacking.count);
+	for (size_t i = 1; i < sync->lacking.count; i++) {
+		if (sync->lacking.records[i] == sync->lacking.records[count - 1])
+			record_unref(sync->lacking.records[i]);
 		else
-			sync->lacking[count++] = sync->lacking[i];
+			sync->lacking.records[count++] = sync->lacking.records[i];
 	}
-	sync->lacking_count = count;
+	sync->lacking.count = count;
 }
 
 /* A turn is over. If nothing was said in it, so are the ranges. */
@@ -225,8 +250,8 @@ static size_t count_batch(const struct sync *sync)
 {
 	size_t count = 0, size = 0;
 
-	while (sync->lacking_at + count < sync->lacking_count && count < RECORDS_IN_MESSAGE) {
-		size += sync->lacking[sync->lacking_at + count]->size + RECORD_PREFIX_MAX;
+	while (sync->lacking_at + count < sync->lacking.count && count < RECORDS_IN_MESSAGE) {
+		size += sync->lacking.records[sync->lacking_at + count]->size + RECORD_PREFIX_MAX;
 		if (size > RECORDS_SIZE_MAX)
 			break;
 		count++;
@@ -237,12 +262,12 @@ static size_t count_batch(const struct sync *sync)
 static int send_records(struct sync *sync, struct pack *out)
 {
 	size_t count = count_batch(sync);
-	bool last = sync->lacking_at + count == sync->lacking_count;
+	bool last = sync->lacking_at + count == sync->lacking.count;
 
 	put_head(out, MESSAGE_RECORDS, last);
 	pack_put_array(out, (uint32_t)count);
 	for (size_t i = 0; i < count; i++) {
-		struct record *record = sync->lacking[sync->lacking_at++];
+		struct record *record = sync->lacking.records[sync->lacking_at++];
 
 		pack_put_bin(out, record->bytes, record->size);
 		record_unref(record);
@@ -383,6 +408,21 @@ int sync_receive(struct sync *sync, const void *message, size_t size)
 		return ERR_STATE;
 	return kind == MESSAGE_RANGES ? receive_ranges(sync, &reader, last)
 				      : receive_records(sync, &reader, last);
+}
+
+void sync_withhold(struct sync *sync, uint64_t stamp)
+{
+	sync->withhold = stamp;
+}
+
+struct record *sync_take_withheld(struct sync *sync)
+{
+	return sync->withheld.count ? sync->withheld.records[--sync->withheld.count] : NULL;
+}
+
+bool sync_is_whole(const struct sync *sync)
+{
+	return sync_is_done(sync) && !sync->left_out;
 }
 
 bool sync_is_done(const struct sync *sync)

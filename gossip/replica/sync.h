@@ -49,6 +49,14 @@ int sync_next(struct sync *sync, struct pack *out) MUST_CHECK;
  * ERR_STATE (out of order), ERR_BAD_SIGNATURE (too many forged), ERR_NOMEM. */
 int sync_receive(struct sync *sync, const void *message, size_t size) MUST_CHECK;
 bool sync_is_done(const struct sync *sync);
+/* Done, and nothing was left out for SYNC_RECORDS_MAX. */
+bool sync_is_whole(const struct sync *sync);
+
+/* Before the peer's first message: key-values up to this stamp are not sent, but kept apart. 0: all
+ * are sent. */
+void sync_withhold(struct sync *sync, uint64_t stamp);
+/* One of those that the peer lacks, with its reference; NULL: there are no more. */
+struct record *sync_take_withheld(struct sync *sync);
 
 struct sync_counts {
 	/* turns: of both sides; the rest are records, the forged among the refused */

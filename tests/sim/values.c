@@ -10,7 +10,8 @@
 #include "gossip/gossip_internal.h"
 #include "tests/support/cluster.h"
 
-#define NODES 4
+#define NODES  4
+#define DAY_MS (24 * 3600 * INT64_C(1000))
 
 static const struct cluster_options calm = {
 	.seed = 15, .latency_min_ms = 1, .latency_max_ms = 5, .disk_ms = 1};
@@ -165,6 +166,170 @@ static void a_reader_misses_nothing_over_a_restart(void **state)
 	cluster_free(c);
 }
 
+/* ---- time ---- */
+
+/* All clocks go on by so many days, a day at a time: there is no need to live through all of it. */
+struct calendar {
+	struct cluster *c;
+	int64_t days;
+};
+
+static void set_clock(struct calendar *calendar, int node)
+{
+	cluster_clock(calendar->c, node, calendar->days * DAY_MS, 0, true);
+}
+
+static void days_pass(struct calendar *calendar, int days)
+{
+	while (days--) {
+		calendar->days++;
+		for (int node = 0; node < cluster_count(calendar->c); node++)
+			set_clock(calendar, node);
+		cluster_run(calendar->c, 4000);
+	}
+}
+
+static size_t records_on(struct cluster *c, int node)
+{
+	struct gossip_status status;
+
+	gossip_status(cluster_core(c, node), &status);
+	return status.records;
+}
+
+static void what_is_deleted_is_forgotten_after_ten_days(void **state)
+{
+	(void)state;
+	struct cluster *c = mesh_of(3);
+	struct calendar calendar = {c, 0};
+	size_t before;
+	uint64_t cursor;
+
+	put(c, 0, "kept", "1");
+	days_pass(&calendar, 9); /* the invites are closed by then */
+	before = records_on(c, 1);
+	put(c, 1, "gone", "1");
+	put(c, 2, "gone", "2");
+	cluster_run(c, 500);
+	cursor = gossip_value_cursor(cluster_core(c, 1));
+	assert_int_equal(try_delete(c, 0, "gone"), 0);
+	wait_all(c, 200, "gone", NULL);
+	days_pass(&calendar, 9);
+	assert_int_equal(records_on(c, 1), before + 3);
+	assert_int_equal(gossip_value_check(cluster_core(c, 1), cursor), 0);
+	days_pass(&calendar, 2);
+	for (int node = 0; node < 3; node++)
+		assert_int_equal(records_on(c, node), before);
+	assert_true(cluster_converged(c, NULL));
+	assert_int_equal(gossip_value_check(cluster_core(c, 1), cursor), ERR_EXPIRED);
+	wait_all(c, 0, "kept", "1");
+	/* it is on no disk any more either, a day later */
+	days_pass(&calendar, 2);
+	cluster_kill(c, 1);
+	cluster_restart(c, 1);
+	cluster_run(c, 5000);
+	assert_int_equal(records_on(c, 1), before);
+	cluster_free(c);
+}
+
+static void never(struct cluster *c, int64_t ms, const char *key)
+{
+	for (; ms > 0; ms -= 50) {
+		cluster_run(c, 50);
+		for (int node = 0; node < 2; node++)
+			assert_true(shows(c, node, key, NULL));
+	}
+}
+
+static void who_was_away_for_eleven_days_brings_nothing_back(void **state)
+{
+	(void)state;
+	struct cluster *c = mesh_of(3);
+	struct calendar calendar = {c, 0};
+
+	put(c, 0, "a", "1");
+	put(c, 2, "b", "1");
+	put(c, 1, "kept", "1");
+	wait_all(c, 200, "b", "1");
+	wait_all(c, 200, "kept", "1");
+	cluster_run(c, 5000);
+	cluster_kill(c, 2);
+	assert_int_equal(try_delete(c, 1, "a"), 0);
+	assert_int_equal(try_delete(c, 1, "b"), 0);
+	days_pass(&calendar, 12);
+	put(c, 0, "new", "1");
+	cluster_run(c, 500);
+	cluster_restart(c, 2);
+	set_clock(&calendar, 2);
+	assert_true(shows(c, 2, "a", "1"));
+	never(c, 15000, "b");
+	wait_all(c, 1000, "a", NULL);
+	wait_all(c, 1000, "b", NULL);
+	wait_all(c, 0, "kept", "1");
+	wait_all(c, 0, "new", "1");
+	assert_true(cluster_converged(c, NULL));
+	/* it is one like the others again */
+	put(c, 2, "b", "2");
+	wait_all(c, 200, "b", "2");
+	cluster_free(c);
+}
+
+static void what_was_written_apart_is_kept(void **state)
+{
+	(void)state;
+	struct cluster *c = mesh_of(3);
+	struct calendar calendar = {c, 0};
+
+	put(c, 2, "old", "1");
+	wait_all(c, 200, "old", "1");
+	cluster_run(c, 5000);
+	cluster_group(c, 2, 1);
+	assert_int_equal(try_delete(c, 1, "old"), 0);
+	days_pass(&calendar, 6);
+	put(c, 2, "apart", "1");
+	days_pass(&calendar, 6);
+	cluster_group(c, 2, 0);
+	wait_all(c, 120000, "apart", "1");
+	wait_all(c, 120000, "old", NULL);
+	assert_true(cluster_wait(c, 60000, cluster_converged, NULL));
+	cluster_free(c);
+}
+
+static void a_mesh_that_slept_all_winter_wakes_up_whole(void **state)
+{
+	(void)state;
+	struct cluster *c = mesh_of(4);
+	struct calendar calendar = {c, 0};
+
+	put(c, 0, "all", "1");
+	put(c, 3, "gone", "1");
+	wait_all(c, 200, "gone", "1");
+	cluster_run(c, 5000);
+	/* one hears of neither any more */
+	cluster_kill(c, 3);
+	assert_int_equal(try_delete(c, 0, "gone"), 0);
+	put(c, 1, "last", "1");
+	cluster_run(c, 20);
+	for (int node = 0; node < 3; node++)
+		cluster_kill(c, node);
+	calendar.days = 120;
+	for (int node = 0; node < 4; node++)
+		set_clock(&calendar, node);
+	cluster_restart(c, 3);
+	cluster_restart(c, 2);
+	cluster_run(c, 60000);
+	cluster_restart(c, 0);
+	days_pass(&calendar, 2);
+	cluster_restart(c, 1);
+	wait_all(c, 60000, "last", "1");
+	wait_all(c, 60000, "gone", NULL);
+	wait_all(c, 0, "all", "1");
+	assert_true(cluster_wait(c, 60000, cluster_converged, NULL));
+	put(c, 2, "spring", "1");
+	wait_all(c, 200, "spring", "1");
+	cluster_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +337,10 @@ int main(void)
 		cmocka_unit_test(configuration_is_the_admins_alone),
 		cmocka_unit_test(what_makes_no_key_or_value_is_refused),
 		cmocka_unit_test(a_reader_misses_nothing_over_a_restart),
+		cmocka_unit_test(what_is_deleted_is_forgotten_after_ten_days),
+		cmocka_unit_test(who_was_away_for_eleven_days_brings_nothing_back),
+		cmocka_unit_test(what_was_written_apart_is_kept),
+		cmocka_unit_test(a_mesh_that_slept_all_winter_wakes_up_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
