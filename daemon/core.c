@@ -163,6 +163,9 @@ int core_open(struct daemon *daemon)
 	if (settle_mesh(daemon, &info))
 		return ERR_SYSTEM;
 	settle_keys(daemon, &info);
+	/* what a join had brought when a crash broke it off is of no mesh that this node is in */
+	if (!info.has_mesh)
+		state_reset(daemon->state, &daemon->keys->identity.id);
 	generation = core_next_generation(daemon, daemon->keys->life, info.generation);
 	if (make(daemon, info.has_mesh ? &info.mesh : NULL, generation) ||
 		(info.has_mesh && restore(daemon)))

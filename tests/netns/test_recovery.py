@@ -202,3 +202,23 @@ def test_what_a_stolen_admins_machine_did_falls_and_the_rest_stands(world):
     wait_for(lambda: beta.status()["state"] == "revoked", 15, "the stolen machine is out")
     wait_for(lambda: thief.status()["state"] == "revoked", 15, "and its friend")
     wait_for(lambda: gamma.status()["state"] == "running" and alpha.sees(gamma), 90, "who was thrown out is back")
+
+
+def test_records_of_a_join_that_a_crash_broke_off_are_forgotten(world):
+    """They stand there with no mesh: what the next one is may be another."""
+    (alpha,) = mesh(world, "alpha")
+    beta = world.node(world.host("beta"), {"wireguard.backend": "none"})
+    beta.start()
+    alpha.stop()
+    beta.stop()
+    with sqlite3.connect(beta.state / DATABASE) as database:
+        database.execute("ATTACH ? AS other", (str(alpha.state / DATABASE),))
+        assert database.execute("INSERT INTO records SELECT * FROM other.records").rowcount > 0
+    database.close()
+    beta.start()
+    beta.stop()
+    with sqlite3.connect(beta.state / DATABASE) as database:
+        (left,) = database.execute("SELECT count(*) FROM records").fetchone()
+    database.close()
+    assert left == 0
+    assert not list(beta.state.glob(DATABASE + ".*-*"))

@@ -278,8 +278,10 @@ void disk_restore(struct cluster *c, struct node *node)
 {
 	const struct disk *disk = &node->disk;
 
-	if (!disk->has_mesh)
+	if (!disk->has_mesh) { /* nobody's: a join had not come to its end */
+		empty(c, &node->disk);
 		return;
+	}
 	for (size_t i = 0; disk->has_image && i < c->image_count; i++) {
 		if (!map_get(&disk->entries, &c->image[i]->hash))
 			restore_one(node, c->image[i], 0);
