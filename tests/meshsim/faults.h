@@ -8,6 +8,7 @@
  *   faults_net.c      what befalls datagrams and paths
  *   faults_node.c     what befalls hosts, processes, disks and clocks
  *   faults_mesh.c     joins, leaves, revocations, commands: life that goes on meanwhile
+ *   faults_value.c    values that are put and deleted
  *   faults_member.c   a member that lies, and nodes of other versions
  */
 #ifndef MESHD_TESTS_MESHSIM_FAULTS_H

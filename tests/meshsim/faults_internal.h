@@ -98,6 +98,7 @@ bool faults_net(struct faults *faults);
 bool faults_node(struct faults *faults);
 bool faults_mesh(struct faults *faults);
 bool faults_member(struct faults *faults);
+bool faults_value(struct faults *faults);
 
 void faults_net_begin(struct faults *faults); /* the filter, and how bad it is */
 void faults_net_end(struct faults *faults);   /* all paths whole */

@@ -26,7 +26,9 @@
 	X(JOINS, "joins")                                                                      \
 	X(LEAVES, "leaves")                                                                    \
 	X(REVOCATIONS, "revocations")                                                          \
-	X(COMMANDS, "commands")		  /* invites made and withdrawn, other settings */     \
+	X(COMMANDS, "commands") /* invites made and withdrawn, other settings */               \
+	X(PUTS, "puts")		/* values, by anybody */                                       \
+	X(DELETES, "deletes")                                                                  \
 	X(FLOODS, "floods")		  /* by a member, as all of these */                   \
 	X(REFLECTIONS, "reflections")	  /* authentic, from an address that is not its own */ \
 	X(EQUIVOCATIONS, "equivocations") /* two records of one stamp */                       \

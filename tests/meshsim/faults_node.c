@@ -92,6 +92,17 @@ static bool lose_disk(struct faults *f)
 	return true;
 }
 
+/* Whether it could find the founder by its records alone: there it hears what it missed, should
+ * nobody look for it any more since it was revoked. */
+static bool knows_founder(struct faults *f, int node)
+{
+	const struct gossip *g = cluster_core(f->cluster, node);
+	const struct id founder = cluster_id(f->cluster, 0);
+
+	return g && g->state == GOSSIP_RUNNING &&
+	       store_slot(g->store, &founder, RECORD_DESCRIPTOR, NULL, 0);
+}
+
 /* Not the founder's: a revocation of an admin by the root, which then only those have whom that
  * admin expelled, cannot come back, for nobody takes a sync of the expelled. */
 static bool set_back_disk(struct faults *f)
@@ -100,9 +111,7 @@ static bool set_back_disk(struct faults *f)
 	struct cluster_backup **backup = &f->nodes[node].backup;
 
 	if (!*backup) {
-		/* one with no records could not find anybody, nor be found where it is by then */
-		if (!cluster_is_up(f->cluster, node) ||
-			cluster_core(f->cluster, node)->state != GOSSIP_RUNNING)
+		if (!knows_founder(f, node))
 			return false;
 		*backup = cluster_backup(f->cluster, node);
 		return true;

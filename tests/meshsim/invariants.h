@@ -21,29 +21,33 @@
  * and each round of news, of at most 300 bytes. */
 #define INVARIANTS_UNPROVEN_BYTES 15000
 
-#define INVARIANT_LIST(X)                                                                        \
-	X(INCARNATION_FORWARD, "what a node knows of another's incarnation never goes back")     \
-	X(INCARNATION_ISSUED, "nobody is known by an incarnation that it never issued")          \
-	X(TABLE, "states change as the table says: dead only from suspect, suspect only from "   \
-		 "alive")                                                                        \
-	X(REVIVAL, "against a standing accusation only a later incarnation brings back to life") \
-	X(SELF_ALIVE, "a running node never sees itself dead")                                   \
-	X(END, "who left or was revoked is never anything else again")                           \
-	X(STAMP_ONCE, "of one author and stamp there is one record")                             \
-	X(STAMP_BOUNDED, "no member's record comes from more than a minute ahead")               \
-	X(PERSISTED_FIRST, "no record is anywhere before it is on its author's disk")            \
-	X(SURVIVES, "an acknowledged write is in every store in the end")                        \
-	X(DELETED, "what was replaced does not come back")                                       \
-	X(REVOCATION_KEPT, "a revocation is never lost")                                         \
-	X(REVOKED_SILENT, "nothing by the revoked is taken once it is known")                    \
-	X(DATAGRAM_FITS, "no datagram is larger than 1,200 bytes")                               \
-	X(KNOWN_ADDRESS, "nothing goes where nobody said that somebody is")                      \
-	X(NO_AMPLIFICATION, "an unproven address gets no more bytes in answer than it sent")     \
-	X(UNPROVEN_RATE, "what goes to an unproven address unasked is little")                   \
-	X(RATE, "a node's bytes a second are bounded")                                           \
-	X(BOUNDED, "tables and queues stay within their limits")                                 \
-	X(AGREE, "after the calm all nodes have the same records and views")                     \
-	X(CONVERGES, "after the faults the mesh is whole again within the time stated")          \
+#define INVARIANT_LIST(X)                                                                         \
+	X(INCARNATION_FORWARD, "what a node knows of another's incarnation never goes back")      \
+	X(INCARNATION_ISSUED, "nobody is known by an incarnation that it never issued")           \
+	X(TABLE, "states change as the table says: dead only from suspect, suspect only from "    \
+		 "alive")                                                                         \
+	X(REVIVAL, "against a standing accusation only a later incarnation brings back to life")  \
+	X(SELF_ALIVE, "a running node never sees itself dead")                                    \
+	X(END, "who left or was revoked is never anything else again")                            \
+	X(STAMP_ONCE, "of one author and stamp there is one record")                              \
+	X(STAMP_BOUNDED, "no member's record comes from more than a minute ahead")                \
+	X(PERSISTED_FIRST, "no record is anywhere before it is on its author's disk")             \
+	X(SURVIVES, "an acknowledged write is in every store in the end")                         \
+	X(DELETED, "what was replaced does not come back")                                        \
+	X(REVOCATION_KEPT, "a revocation is never lost")                                          \
+	X(REVOKED_SILENT, "nothing by the revoked is taken once it is known")                     \
+	X(DATAGRAM_FITS, "no datagram is larger than 1,200 bytes")                                \
+	X(KNOWN_ADDRESS, "nothing goes where nobody said that somebody is")                       \
+	X(NO_AMPLIFICATION, "an unproven address gets no more bytes in answer than it sent")      \
+	X(UNPROVEN_RATE, "what goes to an unproven address unasked is little")                    \
+	X(RATE, "a node's bytes a second are bounded")                                            \
+	X(BOUNDED, "tables and queues stay within their limits")                                  \
+	X(VALUE_FORWARD, "what a key shows never gives way to what is older, a deletion neither") \
+	X(VALUE_LATEST, "a key shows the latest that anybody who counts has said of it")          \
+	X(VALUES_FOLLOWED, "who reads on from its cursor sees all that is shown")                 \
+	X(VALUES_AGREE, "after the calm every key shows the same on all nodes")                   \
+	X(AGREE, "after the calm all nodes have the same records and views")                      \
+	X(CONVERGES, "after the faults the mesh is whole again within the time stated")           \
 	X(SAME_TRACE, "the same seed gives the same run, bit for bit")
 
 enum invariant {
@@ -122,11 +126,36 @@ void invariants_kept(struct invariants *checker, int node, const struct invarian
 /* It is there at a start, and was before. */
 void invariants_on_disk(
 	struct invariants *checker, int node, const struct invariants_record *record);
-void invariants_removed(struct invariants *checker, int node, const struct hash *hash);
+/* Who signed it; -1: no node, or nobody has had it. */
+int invariants_author(const struct invariants *checker, const struct hash *hash);
+/* counts: its author's word does, or did when the author was expelled. */
+void invariants_removed(struct invariants *checker, int node, const struct hash *hash, bool counts);
 /* Its author's disk has said that it is there. */
 void invariants_written(struct invariants *checker, const struct hash *hash);
 /* The node knows, from here on, that the subject is revoked. */
 void invariants_revoked(struct invariants *checker, int node, int subject);
+
+/* ---- values ---- */
+
+#define INVARIANTS_KEYS 8 /* `k0` and so on: others are not looked at */
+
+/* What stands in a key's place, and how late it is said. */
+struct invariants_value {
+	bool known; /* false: nothing, all of it zero */
+	bool deleted;
+	uint64_t stamp;
+	struct id author;
+};
+/* What the key shows there after an input. before_counts: what it showed before is there still, and
+ * its author's word counts; else anything may follow. */
+void invariants_shown(struct invariants *checker, int node, int key,
+	const struct invariants_value *now, bool before_counts);
+/* A record of the key is there and counts: what is shown is that, or later. */
+void invariants_said(
+	struct invariants *checker, int node, int key, const struct invariants_value *said);
+/* What somebody knows of the key who reads what changes, and has read all of it. */
+void invariants_followed(
+	struct invariants *checker, int node, int key, const struct invariants_value *read);
 
 /* ---- datagrams ---- */
 
@@ -153,6 +182,7 @@ void invariants_size(
 struct invariants_end {
 	int node;
 	uint8_t records[32], view[32]; /* hashes over all that it holds, and sees */
+	struct invariants_value values[INVARIANTS_KEYS];
 };
 /* What the nodes that run in the end hold: all that was written and could survive. */
 void invariants_calm(struct invariants *checker, const struct invariants_end *ends, size_t count);

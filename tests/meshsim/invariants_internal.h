@@ -44,8 +44,9 @@ struct node_facts {
 	struct map slots; /* of struct latest */
 	struct map flows; /* of struct flow */
 	struct flow all;
-	struct endpoint came;		  /* family 0: no datagram is worked on */
-	size_t came_left;		  /* of what may be answered */
+	struct endpoint came; /* family 0: no datagram is worked on */
+	size_t came_left;     /* of what may be answered */
+	struct invariants_value shown[INVARIANTS_KEYS];
 	const struct written *revocation; /* removed by this input; its successor is told next */
 };
 
@@ -60,6 +61,8 @@ struct invariants {
 };
 
 void invariants_record_done(struct invariants *checker);
+void invariants_value_calm(
+	struct invariants *checker, const struct invariants_end *ends, size_t count);
 /* The input is over. */
 void invariants_check_revocation(struct invariants *checker, int node);
 

@@ -81,16 +81,21 @@ static bool is_later(const struct invariants_record *record, const struct latest
 	return memcmp(&record->hash, &latest->hash, sizeof(record->hash)) > 0;
 }
 
-/* In each slot time goes one way. An admission that makes an admin stands above one that does not,
- * whatever their stamps: chains only grow. */
+/* An admission that makes an admin stands above one that does not, and of two proofs about one node
+ * that of the lower stamp stays, whatever their own stamps. */
+static bool has_own_order(uint16_t type)
+{
+	return type == RECORD_ADMISSION || type == RECORD_EQUIVOCATION;
+}
+
+/* In each other slot time goes one way. */
 static void check_slot(struct invariants *checker, int node, const struct invariants_record *record)
 {
 	const struct latest *latest = map_get(&checker->nodes[node].slots, &record->slot);
 
 	if (latest)
 		invariants_check(checker, INVARIANT_DELETED,
-			record->type == RECORD_ADMISSION ||
-				hash_equal(&record->hash, &latest->hash) ||
+			has_own_order(record->type) || hash_equal(&record->hash, &latest->hash) ||
 				is_later(record, latest),
 			node, "%s by n%d of %llu after one of %llu",
 			record_type_label(record->type), record->author,
@@ -125,6 +130,9 @@ void invariants_kept(struct invariants *checker, int node, const struct invarian
 	const struct written *written = written_of(checker, record);
 	bool own = record->author == node, authority = authority_concerns(record->type);
 
+	/* written once more: what it shows has another number */
+	if (record->type == RECORD_VALUE && written->holders >> node & 1)
+		return;
 	check_stamp(checker, node, record);
 	/* what it signs goes to its disk before its store looks at it */
 	if (!own && !(record->author >= 0 && checker->nodes[node].purged >> record->author & 1))
@@ -148,7 +156,14 @@ void invariants_kept(struct invariants *checker, int node, const struct invarian
 			record->author);
 }
 
-void invariants_removed(struct invariants *checker, int node, const struct hash *hash)
+int invariants_author(const struct invariants *checker, const struct hash *hash)
+{
+	const struct written *written = map_get(&checker->by_hash, hash);
+
+	return written ? written->record.author : -1;
+}
+
+void invariants_removed(struct invariants *checker, int node, const struct hash *hash, bool counts)
 {
 	struct written *written = map_get(&checker->by_hash, hash);
 	const struct latest *latest;
@@ -157,11 +172,10 @@ void invariants_removed(struct invariants *checker, int node, const struct hash 
 		return;
 	written->holders &= ~(UINT64_C(1) << node);
 	latest = map_get(&checker->nodes[node].slots, &written->record.slot);
-	/* an admission that makes an admin takes the place of a later one, too */
-	written->replaced |= (latest && !hash_equal(&latest->hash, hash)) ||
-			     written->record.type == RECORD_ADMISSION;
-	if (written->record.type == RECORD_REVOCATION ||
-		written->record.type == RECORD_ADMIN_REVOCATION)
+	written->replaced |=
+		(latest && !hash_equal(&latest->hash, hash)) || has_own_order(written->record.type);
+	if (counts && (written->record.type == RECORD_REVOCATION ||
+			      written->record.type == RECORD_ADMIN_REVOCATION))
 		checker->nodes[node].revocation = written;
 }
 
@@ -211,6 +225,7 @@ void invariants_disk_lost(struct invariants *checker, int node)
 	map_done(&facts->slots);
 	map_init(&facts->slots, sizeof(struct hash), &checker->rng);
 	facts->revoked = 0;
+	memset(facts->shown, 0, sizeof(facts->shown));
 	for (int i = 0; i < INVARIANTS_NODES_MAX; i++)
 		facts->seen[i] = (struct seen){.known = false};
 }
@@ -226,7 +241,7 @@ static bool holds(const struct invariants *checker, int node, const struct writt
 		return true;
 	/* replaced; and who was let in twice is a member by the one that makes more of it */
 	if (latest && !hash_equal(&latest->hash, &written->record.hash) &&
-		(written->record.type == RECORD_ADMISSION || !is_later(&written->record, latest)))
+		(has_own_order(written->record.type) || !is_later(&written->record, latest)))
 		return true;
 	return facts->revoked >> written->record.author & 1 &&
 	       !authority_concerns(written->record.type);
@@ -265,4 +280,5 @@ void invariants_calm(struct invariants *checker, const struct invariants_end *en
 	}
 	map_each (&checker->by_hash, at, written)
 		check_written(checker, written, ends, count);
+	invariants_value_calm(checker, ends, count);
 }

@@ -6,6 +6,7 @@
 
 #include "gossip/gossip_internal.h"
 #include "gossip/swim/state.h"
+#include "tests/meshsim/invariants_watch_value.h"
 
 /* An own record on its way to the disk. */
 struct pending {
@@ -20,6 +21,7 @@ struct watched {
 	int64_t mesh_ahead_ms; /* of its wall clock, after the last input */
 	struct pending *pending;
 	bool revoked[INVARIANTS_NODES_MAX];
+	struct value_reader reader;
 	struct accusers {
 		size_t count;
 		struct id ids[MEMBER_ACCUSERS_MAX];
@@ -53,7 +55,8 @@ static struct invariants_record describe(
 	crypto_generichash_state state;
 
 	crypto_generichash_init(&state, NULL, 0, sizeof(ret.slot));
-	crypto_generichash_update(&state, record->author.b, sizeof(record->author));
+	if (record->type != RECORD_EQUIVOCATION) /* whoever proves it */
+		crypto_generichash_update(&state, record->author.b, sizeof(record->author));
 	crypto_generichash_update(&state, (const uint8_t *)&record->type, sizeof(record->type));
 	crypto_generichash_update(&state, record->key, record->key_size);
 	crypto_generichash_final(&state, ret.slot.b, sizeof(ret.slot));
@@ -110,6 +113,19 @@ static void records_written(struct watch *watch, int node, uint64_t persisted)
 		*at = pending->next;
 		free(pending);
 	}
+}
+
+/* What an expelled admin had signed goes, but for what the root named to be kept. */
+static bool counts(const struct watch *watch, const struct gossip *g, const struct hash *hash)
+{
+	int author = invariants_author(watch->checker, hash);
+	struct record record = {.hash = *hash};
+
+	if (author < 0)
+		return true;
+	record.author = cluster_id(watch->cluster, author);
+	return !authority_is_expelled(g->authority, &record.author) ||
+	       authority_stands(g->authority, &record);
 }
 
 /* ---- datagrams ---- */
@@ -186,6 +202,13 @@ static void drop_pending(struct watched *watched)
 	}
 }
 
+void watch_disk_lost(struct watch *watch, int node)
+{
+	memset(watch->nodes[node].revoked, 0, sizeof(watch->nodes[node].revoked));
+	watch->nodes[node].reader = (struct value_reader){.cursor = 0};
+	invariants_disk_lost(watch->checker, node);
+}
+
 /* A core that was not seen before: what is on its disk is written, whether it was told so or not.
  */
 static void note_start(struct watch *watch, int node, const struct gossip *g)
@@ -203,12 +226,8 @@ static void note_start(struct watch *watch, int node, const struct gossip *g)
 	invariants_started(watch->checker, node);
 	if (g->store)
 		cluster_records(watch->cluster, node, on_disk, &start);
-}
-
-void watch_disk_lost(struct watch *watch, int node)
-{
-	memset(watch->nodes[node].revoked, 0, sizeof(watch->nodes[node].revoked));
-	invariants_disk_lost(watch->checker, node);
+	else /* of a join that was broken off */
+		watch_disk_lost(watch, node);
 }
 
 /* ---- members ---- */
@@ -358,6 +377,8 @@ static void input_done(void *arg, int node)
 	map_each (&g->peers, at, peer)
 		look_at_peer(watch, node, g, peer);
 	look_at_sizes(watch, node, g);
+	if (g->state == GOSSIP_RUNNING)
+		watch_values(watch->checker, node, g, &watch->nodes[node].reader);
 	watch->nodes[node].mesh_ahead_ms = gossip_mesh_time(g).ms - g->time.wall.ms;
 }
 
@@ -376,7 +397,8 @@ static void took_effect(void *arg, int node, const struct gossip_effect *effect)
 	else if (effect->kind == EFFECT_PERSIST_REMOVE && !g->store)
 		watch_disk_lost(watch, node); /* a join failed, and all that it brought goes */
 	else if (effect->kind == EFFECT_PERSIST_REMOVE)
-		invariants_removed(watch->checker, node, &effect->hash);
+		invariants_removed(
+			watch->checker, node, &effect->hash, counts(watch, g, &effect->hash));
 	else if (effect->kind == EFFECT_EVENT && effect->event->kind == GOSSIP_EVENT_MEMBER_STATE)
 		member_changed(watch, node, effect->event);
 }
@@ -443,13 +465,14 @@ void watch_end(struct watch *watch)
 	size_t count = 0;
 
 	for (int i = 0; i < cluster_count(watch->cluster); i++) {
-		const struct gossip *g = cluster_core(watch->cluster, i);
+		struct gossip *g = cluster_core(watch->cluster, i);
 
 		if (!g || g->state != GOSSIP_RUNNING)
 			continue;
 		ends[count].node = i;
 		hash_records(g, ends[count].records);
 		hash_view(g, ends[count].view);
+		watch_values_end(watch->checker, i, g, &watch->nodes[i].reader, ends[count].values);
 		count++;
 	}
 	invariants_calm(watch->checker, ends, count);

@@ -136,7 +136,7 @@ static void revocation_kept(struct invariants *c)
 	struct invariants_record a = record(1, RECORD_REVOCATION, 0, 1);
 
 	spread(c, &a, 0);
-	invariants_removed(c, 0, &a.hash);
+	invariants_removed(c, 0, &a.hash, true);
 	invariants_came_nothing(c, 0); /* the input is over, and no successor came */
 }
 
@@ -189,6 +189,53 @@ static void bounded(struct invariants *c)
 	invariants_size(c, 0, "things", 8, 7);
 }
 
+/* ms 0: the key shows nothing. */
+static struct invariants_value value(int64_t ms, bool is_deleted)
+{
+	if (!ms)
+		return (struct invariants_value){.known = false};
+	return (struct invariants_value){
+		.known = true, .deleted = is_deleted, .stamp = hlc_from_ms(NOW_MS + ms)};
+}
+
+static void show(struct invariants *c, int64_t ms, bool is_deleted, bool before_counts)
+{
+	const struct invariants_value now = value(ms, is_deleted);
+
+	invariants_shown(c, 0, 3, &now, before_counts);
+}
+
+static void value_forward(struct invariants *c)
+{
+	show(c, 1, false, true);
+	show(c, 3, true, true);
+	show(c, 2, false, true);
+}
+
+static void value_latest(struct invariants *c)
+{
+	const struct invariants_value later = value(2, false);
+
+	show(c, 1, true, true);
+	invariants_said(c, 0, 3, &later);
+}
+
+static void values_followed(struct invariants *c)
+{
+	const struct invariants_value read = value(1, false);
+
+	show(c, 2, true, true);
+	invariants_followed(c, 0, 3, &read);
+}
+
+static void values_agree(struct invariants *c)
+{
+	struct invariants_end ends[] = {{.node = 0}, {.node = 1}};
+
+	ends[1].values[7] = value(1, true);
+	invariants_calm(c, ends, ARRAY_SIZE(ends));
+}
+
 static void agree(struct invariants *c)
 {
 	const struct invariants_end ends[] = {{.node = 0}, {.node = 1, .records = {1}}};
@@ -226,6 +273,10 @@ static void (*const forgeries[])(struct invariants *) = {
 	[INVARIANT_UNPROVEN_RATE] = unproven_rate,
 	[INVARIANT_RATE] = rate,
 	[INVARIANT_BOUNDED] = bounded,
+	[INVARIANT_VALUE_FORWARD] = value_forward,
+	[INVARIANT_VALUE_LATEST] = value_latest,
+	[INVARIANT_VALUES_FOLLOWED] = values_followed,
+	[INVARIANT_VALUES_AGREE] = values_agree,
 	[INVARIANT_AGREE] = agree,
 	[INVARIANT_CONVERGES] = converges,
 	[INVARIANT_SAME_TRACE] = same_trace,
@@ -293,7 +344,7 @@ static void records_that_survive_pass(void **state)
 	const struct invariants_end ends[] = {{.node = 0}, {.node = 1}};
 
 	spread(c, &a, 0);
-	invariants_removed(c, 0, &a.hash);
+	invariants_removed(c, 0, &a.hash, true);
 	spread(c, &b, 0);
 	keep(c, 3, &lost); /* its only disk is lost with it */
 	invariants_written(c, &lost.hash);
@@ -315,6 +366,24 @@ static void answers_within_what_came_pass(void **state)
 		send(c, 80, false, false);
 		invariants_came_nothing(c, 0);
 	}
+	assert_int_equal(invariants_broken(c), 0);
+	invariants_free(c);
+}
+
+static void values_that_go_forward_pass(void **state)
+{
+	(void)state;
+	struct invariants *c = checker();
+	const struct invariants_value gone = value(5, true), nothing = value(0, false);
+
+	show(c, 1, false, true);
+	show(c, 5, true, true);
+	invariants_said(c, 0, 3, &gone);
+	invariants_followed(c, 0, 3, &gone);
+	show(c, 1, false, false); /* whoever deleted it has been revoked */
+	show(c, 0, false, false);
+	invariants_followed(c, 0, 3, &gone);
+	invariants_followed(c, 0, 3, &nothing);
 	assert_int_equal(invariants_broken(c), 0);
 	invariants_free(c);
 }
@@ -362,6 +431,7 @@ int main(void)
 		cmocka_unit_test(a_life_by_the_table_passes),
 		cmocka_unit_test(records_that_survive_pass),
 		cmocka_unit_test(answers_within_what_came_pass),
+		cmocka_unit_test(values_that_go_forward_pass),
 		cmocka_unit_test(a_mesh_breaks_none),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,136 @@
+#include "tests/meshsim/invariants_watch_value.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "gossip/gossip_internal.h"
+#include "gossip/record/value.h"
+#include "gossip/replica/kv.h"
+
+#define KEY_SIZE 2
+
+static void key_name(int key, char ret[KEY_SIZE + 1])
+{
+	assert(key >= 0 && key < 10);
+	snprintf(ret, KEY_SIZE + 1, "k%d", key % 10);
+}
+
+/* -1: none that is looked at. */
+static int key_number(const void *key, size_t size)
+{
+	const char *text = key;
+
+	return size == KEY_SIZE && text[0] == 'k' && text[1] >= '0' &&
+			       text[1] < '0' + INVARIANTS_KEYS
+		       ? text[1] - '0'
+		       : -1;
+}
+
+static struct invariants_value said(const struct record *record)
+{
+	return (struct invariants_value){.known = true,
+		.deleted = value_is_tombstone(record),
+		.stamp = record->stamp,
+		.author = record->author};
+}
+
+static bool is_void(const struct gossip *g, const struct record *record)
+{
+	return authority_value_is_void(g->authority, &record->author, record->stamp);
+}
+
+/* Where nobody who counts says anything of it, a key shows nothing, however it came to that. */
+static struct invariants_value shown(const struct gossip *g, int key)
+{
+	char name[KEY_SIZE + 1];
+	struct kv_shown found;
+
+	key_name(key, name);
+	if (!kv_get(g->kv, name, KEY_SIZE, &found) ||
+		(found.deleted && (!value_is_tombstone(found.record) || is_void(g, found.record) ||
+					  !store_find(g->store, &found.record->hash))))
+		return (struct invariants_value){.known = false};
+	return said(found.record);
+}
+
+/* Whether what the key showed is here still, or what its author has said since, and counts. */
+static bool counts_still(const struct gossip *g, int key, const struct invariants_value *before)
+{
+	const struct record *record;
+	char name[KEY_SIZE + 1];
+
+	if (!before->known)
+		return true;
+	key_name(key, name);
+	record = store_slot(g->store, &before->author, RECORD_VALUE, name, KEY_SIZE);
+	if (record && record->stamp >= before->stamp)
+		return !is_void(g, record);
+	return !store_banned(g->store, &before->author) &&
+	       store_slot(g->store, &before->author, RECORD_ADMISSION, NULL, 0);
+}
+
+static void look(struct invariants *checker, int node, const struct gossip *g,
+	struct value_reader *reader, int key)
+{
+	struct invariants_value now = shown(g, key);
+
+	invariants_shown(checker, node, key, &now, counts_still(g, key, &reader->shown[key]));
+	reader->shown[key] = now;
+}
+
+static void read_on(
+	struct invariants *checker, int node, struct gossip *g, struct value_reader *reader)
+{
+	struct gossip_value value;
+
+	invariants_check(checker, INVARIANT_VALUES_FOLLOWED,
+		gossip_value_check(g, reader->cursor) == 0, node, "its cursor is refused: %s",
+		gossip_error(g));
+	while (gossip_value_since(g, reader->cursor, &value)) {
+		int key = key_number(value.key, value.key_size);
+
+		reader->cursor = value.cursor;
+		if (key >= 0)
+			reader->read[key] = (struct invariants_value){.known = true,
+				.deleted = !value.value,
+				.stamp = value.stamp,
+				.author = value.author};
+	}
+	reader->cursor = gossip_value_cursor(g);
+	/* what is shown behind an own write that is not on disk yet is told after that */
+	if (reader->cursor != kv_cursor(g->kv))
+		return;
+	for (int key = 0; key < INVARIANTS_KEYS; key++)
+		invariants_followed(checker, node, key, &reader->read[key]);
+}
+
+void watch_values(
+	struct invariants *checker, int node, struct gossip *g, struct value_reader *reader)
+{
+	if (reader->cursor == gossip_value_cursor(g)) {
+		look(checker, node, g, reader, (int)(reader->turn++ % INVARIANTS_KEYS));
+		return;
+	}
+	for (int key = 0; key < INVARIANTS_KEYS; key++)
+		look(checker, node, g, reader, key);
+	read_on(checker, node, g, reader);
+}
+
+void watch_values_end(struct invariants *checker, int node, struct gossip *g,
+	struct value_reader *reader, struct invariants_value ret[INVARIANTS_KEYS])
+{
+	for (int key = 0; key < INVARIANTS_KEYS; key++) {
+		look(checker, node, g, reader, key);
+		ret[key] = reader->shown[key];
+		invariants_followed(checker, node, key, &reader->read[key]);
+	}
+	for (struct record *r = store_after(g->store, NULL); r; r = store_after(g->store, r)) {
+		int key = r->type == RECORD_VALUE ? key_number(r->key, r->key_size) : -1;
+		struct invariants_value value;
+
+		if (key < 0 || is_void(g, r))
+			continue;
+		value = said(r);
+		invariants_said(checker, node, key, &value);
+	}
+}
