@@ -145,12 +145,8 @@ static int record_admit(void *context, const struct record *record)
 	 * what it has seen */
 	if (authority_concerns(record->type) || record == g->storing)
 		err = 0;
-	/* whoever was an admin says nothing new as one, nor anything else in place of what stands
-	 */
-	if (err == 0 && gossip_grant_is_act(record) && g->authority &&
-		authority_is_expelled(g->authority, &record->author) &&
-		!authority_stands(g->authority, record))
-		return ERR_REVOKED;
+	if (err == 0)
+		err = gossip_purge_admit(g, record);
 	/* what a member may say again and again, and what each time costs every node a write, or a
 	 * look at all there is of authority */
 	peer = record->type == RECORD_DESCRIPTOR || record->type == RECORD_ADMISSION ||
@@ -317,6 +313,7 @@ int gossip_open_mesh(struct gossip *g, const struct id *mesh)
 	hlc_begin(&g->hlc, rng_u64(&g->rng));
 	map_init(&g->peers, sizeof(struct id), &g->rng);
 	map_init(&g->tags, SEAL_TAG_SIZE, &g->rng);
+	map_init(&g->purged, sizeof(struct id), &g->rng);
 	err = gossip_value_open(g);
 	if (err == 0)
 		err = store_new(mesh, &g->rng, g->kv, &observer, &g->store);
@@ -343,6 +340,8 @@ void gossip_close_mesh(struct gossip *g)
 		gossip_peer_free(g, peer);
 	map_done(&g->peers);
 	map_done(&g->tags);
+	gossip_purge_clear(g);
+	map_done(&g->purged);
 	while (g->own_first) {
 		struct own_record *own = g->own_first;
 

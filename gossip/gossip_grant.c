@@ -19,25 +19,6 @@ bool gossip_grant_is_act(const struct record *record)
 	       (record->type == RECORD_VALUE && value_key_is_mesh(record->key, record->key_size));
 }
 
-/* What an expelled admin signed and the root does not name counts for nothing, and there is no end
- * to what it may have signed: it goes. So does what it would put in place of what stands. */
-void gossip_grant_purge(struct gossip *g)
-{
-	struct record *at = NULL, *next;
-
-	if (!authority_expelled_count(g->authority))
-		return;
-	while ((next = store_after(g->store, at)) && authority_concerns(next->type)) {
-		record_ref(next);
-		record_unref(at);
-		at = next;
-		if (gossip_grant_is_act(at) && authority_is_expelled(g->authority, &at->author) &&
-			!authority_stands(g->authority, at))
-			store_remove(g->store, at);
-	}
-	record_unref(at);
-}
-
 /* Whether the text, an id or a beginning of it of four digits or more, or a key of the
  * configuration, is what the record is about. */
 static bool is_about(const struct record *record, const char *text, const struct id *node)

@@ -21,6 +21,7 @@
  *   gossip_own.c      whether another machine bears this node's identity
  *   gossip_rotate.c   another WireGuard key
  *   gossip_grant.c    offices: admins and writers
+ *   gossip_purge.c    what is left of admins that the root took out
  *   gossip_void.c     whoever's membership has ended is told by what
  *   gossip_keep.c     what admins' nodes do by themselves: keeps and closings
  *   gossip_lease.c    memberships that end by themselves
@@ -437,6 +438,7 @@ struct gossip {
 	mtime_t lease_next;
 	struct suspicion_of_two found[PROOFS_FOUND_MAX]; /* and not proven to all yet */
 	size_t found_count;
+	struct map purged; /* of expelled admins: see gossip_purge.c */
 	struct reply reply;
 	/* out */
 	struct effect_node *effect_first, **effect_last;
@@ -692,11 +694,16 @@ uint8_t *gossip_revoke_admitted(
 bool gossip_grant_is_act(const struct record *record);
 /* Only the root takes an admin's office, and names what of its acts stands: all that are known. */
 int gossip_grant_take_office(struct gossip *g, const struct revocation *revocation) MUST_CHECK;
-/* What expelled admins signed goes, but for what the root names. */
-void gossip_grant_purge(struct gossip *g);
 /* Events about offices that somebody has now, or has not any more. */
 void gossip_grant_tell(
 	struct gossip *g, const struct authority *before, const struct authority *now);
+
+/* gossip_purge.c */
+/* After each computation of the authority. */
+void gossip_purge(struct gossip *g);
+void gossip_purge_clear(struct gossip *g);
+/* Of a record that would be added: ERR_REVOKED, ERR_LIMIT where it would go again. */
+int gossip_purge_admit(const struct gossip *g, const struct record *record) MUST_CHECK;
 
 /* gossip_void.c */
 /* All it takes for the client to see it; then the stream ends. */

@@ -120,7 +120,10 @@ static void tell_self(struct gossip *g, const struct authority_member *self)
 	char *why = g->revoked_why;
 	size_t size = sizeof(g->revoked_why);
 
-	if (!self || (self->standing == AUTHORITY_VOID && self->why == ERR_USED_UP))
+	if (!self)
+		snprintf(why, size,
+			"its invite has no use for it, or counts for nothing any more; %s", anew);
+	else if (self->standing == AUTHORITY_VOID && self->why == ERR_USED_UP)
 		snprintf(why, size,
 			"its invite has been used up: others have its uses; %s, or ask an admin to "
 			"`meshctl keep` this node",
@@ -252,7 +255,7 @@ void gossip_view_refresh(struct gossip *g)
 		end_unlisted(g);
 		gossip_value_review(g);
 		spread_set_members(g->spread, members);
-		gossip_grant_purge(g);
+		gossip_purge(g);
 	}
 	apply_self(g);
 	gossip_address_apply(g);

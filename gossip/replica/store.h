@@ -82,8 +82,8 @@ void store_restored(struct store *store);
 void store_ban(struct store *store, const struct id *author);
 void store_unban(struct store *store, const struct id *author);
 bool store_banned(const struct store *store, const struct id *author);
-/* Takes out a record that an admin signed, and whatever is beyond an invite's uses without it. For
- * what the observer would not admit any more. */
+/* Takes out an admission, with what it was the chain of, or what an admin signed, with whatever is
+ * beyond an invite's uses without it. For what the observer would not admit any more. */
 void store_remove(struct store *store, struct record *record);
 
 /* Collects: of each key whose tombstone is older than the cutoff, that goes, with all records of

@@ -293,9 +293,12 @@ void store_remove(struct store *store, struct record *record)
 {
 	struct entry *entry = map_get(&store->by_hash, &record->hash);
 
-	assert(entry && authority_chain(record->type) != CHAIN_ADMISSION);
+	assert(entry);
 	record_ref(record);
-	remove_entry(store, entry, true);
+	if (record->type == RECORD_ADMISSION)
+		remove_member(store, entry);
+	else
+		remove_entry(store, entry, true);
 	each_kept(store, record, trim_one);
 	record_unref(record);
 }

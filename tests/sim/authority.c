@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
+#include "gossip/record/hlc.h"
 #include "gossip/record/value.h"
 #include "tests/support/cluster.h"
 
@@ -193,6 +194,112 @@ static void a_stolen_admins_invite_is_dropped_and_the_rest_stands(void **state)
 		assert_false(standing(c, i, 1)->admin);
 	}
 	assert_int_equal(status_of(c, 4).state, GOSSIP_REVOKED);
+	cluster_free(c);
+}
+
+#define FLOOD 80
+
+static struct keys keys_of(unsigned number)
+{
+	uint8_t seed[32] = {0x77, (uint8_t)number, (uint8_t)(number >> 8)};
+	struct keys keys;
+
+	keys_from_seed(seed, &keys);
+	return keys;
+}
+
+/* As a hostile admin can: an invite of node 1's, with so many uses. */
+static struct record *sign_invite(struct cluster *c, const struct keys *key, uint64_t stamp)
+{
+	struct id mesh = status_of(c, 0).mesh;
+	struct invite invite = {
+		.id = key->id, .uses = FLOOD, .expires_ms = hlc_stamp_ms(stamp) + HOUR_MS};
+	uint8_t value[256];
+	struct record_draft draft = {.type = RECORD_INVITE,
+		.key = &invite.id,
+		.key_size = sizeof(invite.id),
+		.stamp = stamp,
+		.value = value};
+	struct record *record;
+	struct pack pack;
+
+	pack_init(&pack, value, sizeof(value));
+	invite_encode(&invite, &pack);
+	draft.value_size = pack.size;
+	assert_int_equal(record_sign(&mesh, cluster_keys(c, 1), &draft, &record), 0);
+	return record;
+}
+
+/* And whom it lets in, who witness for themselves. */
+static struct record *sign_admission(
+	struct cluster *c, struct record *invite, const struct keys *key, unsigned number)
+{
+	struct id mesh = status_of(c, 0).mesh;
+	struct keys node = keys_of(number);
+	struct admission admission = {.node = node.id,
+		.invite_record = invite,
+		.witness = node.id,
+		.stamp = invite->stamp + 1 + number};
+	struct record *record;
+
+	snprintf(admission.name, sizeof(admission.name), "flood-%u", number);
+	admission_sign_invite(&mesh, key, &node.id, admission.name, &admission.invite_sig);
+	admission_sign_witness(&mesh, &node, &node.id, admission.name, &key->id, admission.stamp,
+		&admission.witness_sig);
+	assert_int_equal(admission_sign(&mesh, &node, &admission, &record), 0);
+	return record;
+}
+
+static size_t records_of(struct cluster *c, enum record_type type);
+
+static bool only_the_honest_are_members(struct cluster *c, void *unused)
+{
+	(void)unused;
+	for (int i = 0; i < 3; i++) {
+		if (status_of(c, i).members != 3)
+			return false;
+	}
+	return cluster_digests_equal(c, NULL);
+}
+
+static void what_a_hostile_admin_made_goes_with_it(void **state)
+{
+	(void)state;
+	struct cluster *c = mesh_of(3);
+	struct keys key = keys_of(9999);
+	struct record *invite, *record;
+	char hex[TEXT_ID_SIZE];
+
+	assert_int_equal(grant(c, 0, 1, GOSSIP_ADMIN), 0);
+	settle(c);
+	cluster_run(c, 15000); /* everybody is kept */
+	cluster_kill(c, 2);
+	invite = sign_invite(c, &key, (uint64_t)cluster_time(c).wall.ms << 16);
+	cluster_write(c, 2, invite);
+	for (unsigned i = 0; i < FLOOD; i++) {
+		record = sign_admission(c, invite, &key, i);
+		cluster_write(c, 2, record);
+		record_unref(record);
+	}
+	cluster_restart(c, 2);
+	settle(c);
+	assert_int_equal(status_of(c, 0).members, 3 + FLOOD);
+	text_id(&key.id, hex);
+	assert_int_equal(ungrant(c, 0, 1, GOSSIP_ADMIN, hex), 0);
+	assert_true(cluster_wait(c, SETTLE_MS, only_the_honest_are_members, NULL));
+	cluster_run(c, 1000);
+	assert_int_equal(records_of(c, RECORD_ADMISSION), 3 + AUTHORITY_OVERSPENT_MAX);
+	assert_true(cluster_digests_equal(c, NULL));
+	/* and does not come again */
+	cluster_kill(c, 2);
+	record = sign_admission(c, invite, &key, FLOOD + 7);
+	cluster_write(c, 2, record);
+	record_unref(record);
+	cluster_write(c, 2, invite);
+	cluster_restart(c, 2);
+	settle(c);
+	assert_int_equal(records_of(c, RECORD_ADMISSION), 3 + AUTHORITY_OVERSPENT_MAX);
+	record_unref(invite);
 	cluster_free(c);
 }
 
@@ -574,6 +681,7 @@ int main(void)
 		cmocka_unit_test(an_admin_is_made_and_unmade_by_the_root_alone),
 		cmocka_unit_test(a_writer_is_made_and_unmade_by_any_admin),
 		cmocka_unit_test(a_stolen_admins_invite_is_dropped_and_the_rest_stands),
+		cmocka_unit_test(what_a_hostile_admin_made_goes_with_it),
 		cmocka_unit_test(a_revoked_admins_configuration_stands_but_what_is_dropped),
 		cmocka_unit_test(every_admission_is_kept_and_hardly_any_twice),
 		cmocka_unit_test(an_invite_is_closed_a_week_after_its_expiry_keeping_who_came),
