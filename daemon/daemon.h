@@ -158,6 +158,9 @@ int daemon_join_mesh(struct daemon *daemon, const char *token, const char *node_
  * daemon->gossip is an unjoined one then. */
 int daemon_leave(struct daemon *daemon, bool force, daemon_done_cb done, void *arg) MUST_CHECK;
 const char *daemon_error(const struct daemon *daemon);
+/* What daemon_error() is to say; answers err. */
+int daemon_refuse(struct daemon *daemon, int err, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* The host's addresses are other ones: tells the core. */
 void daemon_addresses_changed(struct daemon *daemon);

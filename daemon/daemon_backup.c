@@ -1,8 +1,6 @@
 #include "daemon/daemon_backup.h"
 
 #include <sodium.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "daemon/addresses.h"
@@ -10,19 +8,6 @@
 #include "daemon/keyfile.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
-
-static int refuse(struct daemon *daemon, int err, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static int refuse(struct daemon *daemon, int err, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(daemon->error, sizeof(daemon->error), format, args);
-	va_end(args);
-	return err;
-}
 
 /* Whoever waits is told, once. */
 static void finish(struct daemon *daemon, int err, const char *text)
@@ -45,13 +30,13 @@ int daemon_backup(struct daemon *daemon, struct backup *ret)
 
 	gossip_status(daemon->gossip, &status);
 	if (status.state != GOSSIP_RUNNING || !daemon->keys->has_mesh || status.yielded_why)
-		return refuse(daemon, ERR_STATE,
+		return daemon_refuse(daemon, ERR_STATE,
 			"this node is %s: there is nothing that a backup would bring back",
 			status.yielded_why ? "not the only one that bears its identity"
 					   : gossip_state_label(status.state));
 	backup.keys = sodium_malloc(sizeof(*backup.keys));
 	if (!backup.keys)
-		return refuse(daemon, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+		return daemon_refuse(daemon, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
 	*backup.keys = *daemon->keys;
 	backup.generation = status.generation;
 	while (!err && (record = gossip_record_after(daemon->gossip, record)))
@@ -65,7 +50,7 @@ int daemon_backup(struct daemon *daemon, struct backup *ret)
 	}
 	if (err) {
 		backup_done(&backup);
-		return refuse(daemon, err, "%s", err_text(err));
+		return daemon_refuse(daemon, err, "%s", err_text(err));
 	}
 	*ret = backup;
 	return 0;
@@ -78,7 +63,7 @@ int daemon_may_restore(struct daemon *daemon)
 	gossip_status(daemon->gossip, &status);
 	if (status.state == GOSSIP_UNJOINED && !daemon->joining.active && !daemon->restored)
 		return 0;
-	return refuse(daemon, ERR_STATE,
+	return daemon_refuse(daemon, ERR_STATE,
 		"a node is restored where there is none, and this one is %s: `meshctl leave` "
 		"first, "
 		"or run another instance",
@@ -162,7 +147,7 @@ int daemon_restore(struct daemon *daemon, struct backup *backup, daemon_done_cb 
 		return err;
 	daemon->restored = malloc(sizeof(*backup));
 	if (!daemon->restored)
-		return refuse(daemon, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+		return daemon_refuse(daemon, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
 	*daemon->restored = *backup;
 	*backup = (struct backup){0};
 	backup = daemon->restored;
@@ -176,7 +161,7 @@ int daemon_restore(struct daemon *daemon, struct backup *backup, daemon_done_cb 
 	if (err) {
 		undo_restore(daemon);
 		forget_restored(daemon);
-		return refuse(daemon, err, "%s", err_text(err));
+		return daemon_refuse(daemon, err, "%s", err_text(err));
 	}
 	daemon->restoring = (struct daemon_request){true, done, arg};
 	return 0;

@@ -1,8 +1,6 @@
 #include "daemon/daemon_mesh.h"
 
 #include <sodium.h>
-#include <stdarg.h>
-#include <stdio.h>
 
 #include "daemon/addresses.h"
 #include "daemon/core.h"
@@ -12,25 +10,12 @@
 #include "daemon/overlap.h"
 #include "gossip/trust/address.h"
 
-static int refuse(struct daemon *daemon, int err, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static int refuse(struct daemon *daemon, int err, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(daemon->error, sizeof(daemon->error), format, args);
-	va_end(args);
-	return err;
-}
-
 /* Passes on what the core says. */
 static int refuse_by_core(struct daemon *daemon, int err)
 {
 	const char *text = gossip_error(daemon->gossip);
 
-	return refuse(daemon, err, "%s", text && *text ? text : err_text(err));
+	return daemon_refuse(daemon, err, "%s", text && *text ? text : err_text(err));
 }
 
 const char *daemon_error(const struct daemon *daemon)
@@ -81,7 +66,7 @@ static int make_root(struct daemon *daemon)
 	if (keyfile_write(keys, daemon->options.state_dir, error)) {
 		keys->has_root = false;
 		keys_done(&keys->root);
-		return refuse(daemon, ERR_SYSTEM, "%s", error);
+		return daemon_refuse(daemon, ERR_SYSTEM, "%s", error);
 	}
 	return 0;
 }
@@ -118,7 +103,7 @@ static int check_prefix(struct daemon *daemon, struct nl *nl, const struct prefi
 
 	if (!overlap_find(nl, daemon->config.interface, prefix, text))
 		return 0;
-	return refuse(daemon, ERR_STATE,
+	return daemon_refuse(daemon, ERR_STATE,
 		"the mesh's prefix %s would take traffic from this host's route %s: choose another "
 		"with --prefix%d",
 		text_prefix(prefix, own), text, prefix->ip.family);
@@ -159,12 +144,12 @@ int daemon_init_mesh(
 
 	gossip_status(daemon->gossip, &status);
 	if (status.state != GOSSIP_UNJOINED || daemon->restored)
-		return refuse(daemon, ERR_STATE,
+		return daemon_refuse(daemon, ERR_STATE,
 			"this node belongs to a mesh already: `meshctl leave` it first, or run "
 			"another "
 			"instance");
 	if (!*found.node_name)
-		return refuse(daemon, ERR_INVALID,
+		return daemon_refuse(daemon, ERR_INVALID,
 			"the host's name makes no node name: give one with --name");
 	err = make_root(daemon);
 	if (err)
@@ -183,7 +168,7 @@ int daemon_init_mesh(
 	err = loop_wait(daemon, ticket, note_mesh, NULL, daemon);
 	if (!err)
 		err = loop_wait(daemon, ticket, NULL, done, arg);
-	return err ? refuse(daemon, err, "%s", err_text(err)) : 0;
+	return err ? daemon_refuse(daemon, err, "%s", err_text(err)) : 0;
 }
 
 /* ---- join ---- */
@@ -196,7 +181,7 @@ int daemon_join_mesh(struct daemon *daemon, const char *token, const char *node_
 	int err;
 
 	if (daemon->joining.active || daemon->restored)
-		return refuse(
+		return daemon_refuse(
 			daemon, ERR_STATE, "this node is joining already: wait for that to end");
 	err = gossip_join(daemon->gossip, daemon_time(daemon), token, *name ? name : NULL,
 		timeout_ms, NULL, 0);
@@ -244,7 +229,7 @@ int daemon_leave(struct daemon *daemon, bool force, daemon_done_cb done, void *a
 	int err;
 
 	if (daemon->leaving.active)
-		return refuse(daemon, ERR_STATE, "this node is leaving already");
+		return daemon_refuse(daemon, ERR_STATE, "this node is leaving already");
 	err = gossip_leave(daemon->gossip, daemon_time(daemon), force, &ticket);
 	if (err)
 		return refuse_by_core(daemon, err);
@@ -253,7 +238,7 @@ int daemon_leave(struct daemon *daemon, bool force, daemon_done_cb done, void *a
 	err = loop_wait(daemon, ticket, NULL, leave_stored, daemon);
 	if (err)
 		daemon->leaving = (struct daemon_request){0};
-	return err ? refuse(daemon, err, "%s", err_text(err)) : 0;
+	return err ? daemon_refuse(daemon, err, "%s", err_text(err)) : 0;
 }
 
 void daemon_mesh_left(struct daemon *daemon)

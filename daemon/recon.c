@@ -1,4 +1,4 @@
-#include "daemon/recon_internal.h"
+#include "daemon/recon.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -9,6 +9,7 @@
 #include "daemon/log.h"
 #include "daemon/overlap.h"
 #include "daemon/recon_cleanup.h"
+#include "daemon/recon_internal.h"
 
 #define NET_LOOK_MS 30000 /* the kernel tells of links, addresses and routes */
 

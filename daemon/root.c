@@ -1,8 +1,6 @@
 #include "daemon/root.h"
 
 #include <sodium.h>
-#include <stdarg.h>
-#include <stdio.h>
 
 #include "daemon/keyfile.h"
 #include "daemon/log.h"
@@ -11,24 +9,11 @@
 #define CONTENT_VERSION 1
 #define CONTENT_MAX	128 /* [version, mesh, seed] */
 
-static int refuse(struct daemon *daemon, int err, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static int refuse(struct daemon *daemon, int err, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(daemon->error, sizeof(daemon->error), format, args);
-	va_end(args);
-	return err;
-}
-
 static int need_root(struct daemon *daemon)
 {
 	return daemon->keys->has_root
 		       ? 0
-		       : refuse(daemon, ERR_STATE,
+		       : daemon_refuse(daemon, ERR_STATE,
 				 "the mesh's root key is not on this node: `meshctl root import "
 				 "FILE` brings an exported one here");
 }
@@ -45,7 +30,7 @@ static int keep(struct daemon *daemon, bool has_root, bool exported)
 	if (keyfile_write(keys, daemon->options.state_dir, error)) {
 		keys->has_root = had_root;
 		keys->root_exported = was_exported;
-		return refuse(daemon, ERR_SYSTEM, "%s", error);
+		return daemon_refuse(daemon, ERR_SYSTEM, "%s", error);
 	}
 	if (!has_root)
 		keys_done(&keys->root);
@@ -86,7 +71,7 @@ int root_forget(struct daemon *daemon)
 	if (err)
 		return err;
 	if (!daemon->keys->root_exported)
-		return refuse(daemon, ERR_STATE,
+		return daemon_refuse(daemon, ERR_STATE,
 			"the mesh's root key was never exported, and would be lost for good: "
 			"`meshctl root export FILE` first");
 	err = keep(daemon, false, false);
@@ -145,20 +130,21 @@ int root_import(struct daemon *daemon, const uint8_t key[SEALED_KEY_SIZE],
 	int err;
 
 	if (!root)
-		return refuse(daemon, ERR_NOMEM, "out of memory");
+		return daemon_refuse(daemon, ERR_NOMEM, "out of memory");
 	gossip_status(daemon->gossip, &status);
 	err = open_sealed(key, head, sealed, size, root);
 	if (err == ERR_AUTH) {
-		refuse(daemon, err,
+		daemon_refuse(daemon, err,
 			"it does not open: another passphrase, or the file is cut off or changed");
 	} else if (err) {
-		refuse(daemon, err, "there is no root key in it that this version understands");
+		daemon_refuse(
+			daemon, err, "there is no root key in it that this version understands");
 	} else if (!status.has_mesh) {
-		err = refuse(daemon, ERR_STATE,
+		err = daemon_refuse(daemon, ERR_STATE,
 			"this node belongs to no mesh: `meshctl join` it first, the root key comes "
 			"after that");
 	} else if (!id_equal(&root->id, &status.mesh)) {
-		err = refuse(daemon, ERR_OTHER_MESH,
+		err = daemon_refuse(daemon, ERR_OTHER_MESH,
 			"it is the root key of another mesh than this node's");
 	} else {
 		daemon->keys->root = *root;

@@ -78,12 +78,6 @@ bool rotate_next_waiting(const struct daemon *daemon, size_t *index, struct goss
 
 /* ---- the steps ---- */
 
-static int refuse(struct daemon *daemon, int err, const char *text)
-{
-	snprintf(daemon->error, sizeof(daemon->error), "%s", text);
-	return err;
-}
-
 static int make_next(struct daemon *daemon)
 {
 	struct keyfile *keys = daemon->keys;
@@ -99,7 +93,7 @@ static int make_next(struct daemon *daemon)
 		return 0;
 	keys->has_next = false;
 	keys_done(&keys->next);
-	return refuse(daemon, ERR_SYSTEM, error);
+	return daemon_refuse(daemon, ERR_SYSTEM, "%s", error);
 }
 
 int rotate_begin(struct daemon *daemon, bool force)
@@ -110,10 +104,10 @@ int rotate_begin(struct daemon *daemon, bool force)
 
 	gossip_status(daemon->gossip, &status);
 	if (status.state != GOSSIP_RUNNING)
-		return refuse(daemon, ERR_STATE,
+		return daemon_refuse(daemon, ERR_STATE,
 			"this node is no member of a mesh: a key of its own is made when it joins");
 	if (status.yielded_why)
-		return refuse(daemon, ERR_STATE, status.yielded_why);
+		return daemon_refuse(daemon, ERR_STATE, "%s", status.yielded_why);
 	if (rotate->before)
 		return 0; /* the last step is under way */
 	if (!daemon->keys->has_next) {

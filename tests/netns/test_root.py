@@ -5,6 +5,7 @@ import stat
 
 import pytest
 
+from lan import wait_for
 from mesh import BACKEND, BUILD, Refused
 
 pytestmark = pytest.mark.skipif(BACKEND != "userspace", reason="no data plane has a part in it")
@@ -102,6 +103,16 @@ def test_the_root_of_another_mesh_is_refused(pair, world):
     other.init()
     assert "another mesh" in refusal(other, "root", "import", file, "--passphrase-file", secret)
     assert len(other.status()["warnings"]) and "root export" in warnings(other)
+
+
+def test_a_holder_of_an_exported_root_may_leave(pair):
+    alpha, beta, secret, file = pair
+    alpha.do("grant", "beta", "admin")
+    wait_for(lambda: beta.status()["node"]["admin"], 10, "another admin")
+    assert "never exported" in refusal(alpha, "leave")
+    export(alpha, file, secret)
+    alpha.do("leave")
+    assert "root" not in (alpha.state / "keys").read_text()
 
 
 def on_a_terminal(command, *answers):
