@@ -263,7 +263,7 @@ static int publish_grant(struct gossip *g, const struct id *node)
 int gossip_grant(struct gossip *g, struct gossip_time time, const struct id *node,
 	enum gossip_office office, uint64_t *ret_ticket)
 {
-	const struct authority_member *member;
+	const struct authority_member *member = NULL;
 	int err;
 
 	g->time = time;

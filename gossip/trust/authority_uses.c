@@ -151,8 +151,8 @@ static void add_replacement(struct strata *s, const struct strata_invite *invite
 		const struct strata_candidate *by = &s->candidates[i];
 
 		if (by->why == 0 && !id_equal(&by->record->author, subject))
-			s->replacements[s->replacement_count++] =
-				(struct strata_replacement){subject, by, &invite->view.record->author};
+			s->replacements[s->replacement_count++] = (struct strata_replacement){
+				subject, by, &invite->view.record->author};
 	}
 }
 
