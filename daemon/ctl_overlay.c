@@ -1,6 +1,19 @@
 #include "daemon/ctl_overlay.h"
 
 #include "daemon/ctl_put.h"
+#include "daemon/keyfile.h"
+
+/* Announced, and not in use yet. */
+static void put_next_key(struct pack *out, const struct daemon *daemon)
+{
+	char text[TEXT_KEY_SIZE];
+	uint8_t public[32];
+
+	ctl_put_text(out, "next_public_key",
+		daemon->keys->has_next && keys_wireguard_public(&daemon->keys->next.id, public) == 0
+			? text_key(public, text)
+			: NULL);
+}
 
 void ctl_overlay_put(struct pack *out, struct daemon *daemon)
 {
@@ -8,13 +21,14 @@ void ctl_overlay_put(struct pack *out, struct daemon *daemon)
 
 	recon_status(daemon->recon, &status);
 	pack_put_str(out, "wireguard");
-	pack_put_map(out, 6);
+	pack_put_map(out, 7);
 	ctl_put_text(out, "interface", status.interface);
 	ctl_put_text(out, "backend", status.backend);
 	ctl_put_number(out, "listen_port", status.listen_port);
 	ctl_put_number(out, "mtu", status.mtu);
 	ctl_put_number(out, "peers", status.peers);
 	ctl_put_flag(out, "up", status.up);
+	put_next_key(out, daemon);
 }
 
 void ctl_overlay_put_peer(struct pack *out, struct daemon *daemon, const struct id *node,
