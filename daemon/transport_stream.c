@@ -6,11 +6,16 @@
 #include "daemon/sockaddr.h"
 #include "gossip/base/text.h"
 
+/* Bytes that are read of a stream in a turn of the loop: a sync's worth some milliseconds of
+ * verifying, and probes are to be answered in between. */
+#define STREAM_READ_SIZE 32768
+
 struct stream {
 	struct transport *transport;
 	struct stream *next;
 	uint64_t number; /* 0: nobody is told of it any more */
 	bool connected;
+	bool rests; /* it had its share of this turn */
 	uv_tcp_t tcp;
 	uv_timer_t timer; /* of connecting, then of closing */
 	uv_connect_t connect;
@@ -88,7 +93,8 @@ static void on_stream_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *re
 	struct stream *stream = handle->data;
 
 	(void)suggested;
-	*ret = uv_buf_init(stream->transport->buffer, TRANSPORT_SLOT_SIZE);
+	*ret = uv_buf_init(stream->transport->buffer, stream->rests ? 0 : STREAM_READ_SIZE);
+	stream->rests = false;
 }
 
 static void on_stream_read(uv_stream_t *tcp, ssize_t size, const uv_buf_t *buf)
@@ -96,6 +102,10 @@ static void on_stream_read(uv_stream_t *tcp, ssize_t size, const uv_buf_t *buf)
 	struct stream *stream = tcp->data;
 	struct transport *transport = stream->transport;
 
+	if (size == UV_ENOBUFS)
+		return; /* it rests: what is there is read in the next turn */
+	/* after a full buffer libuv would go on at once */
+	stream->rests = size == STREAM_READ_SIZE;
 	if (size < 0)
 		stream_end(stream);
 	else if (size > 0 && stream->number)

@@ -16,6 +16,7 @@ enum message_kind {
 #define RANGES_SIZE_MAX	   (60 * 1024) /* of a message */
 #define RECORD_PREFIX_MAX  5	       /* before each record's bytes */
 #define RECORDS_SIZE_MAX   (SYNC_MESSAGE_MAX - HEAD_SIZE_MAX)
+#define RECORDS_SIZE_GOAL  (16 * 1024) /* of a message: verified in one go */
 #define RECORDS_IN_MESSAGE UINT16_MAX
 #define LACKING_FIRST	   256 /* room for so many records at first */
 
@@ -252,7 +253,7 @@ static size_t count_batch(const struct sync *sync)
 
 	while (sync->lacking_at + count < sync->lacking.count && count < RECORDS_IN_MESSAGE) {
 		size += sync->lacking.records[sync->lacking_at + count]->size + RECORD_PREFIX_MAX;
-		if (size > RECORDS_SIZE_MAX)
+		if (count && size > RECORDS_SIZE_GOAL)
 			break;
 		count++;
 	}
