@@ -356,6 +356,7 @@ void recon_status(const struct recon *recon, struct recon_status *ret)
 					     : config_backend_label(wanted),
 		.interface = recon->config.interface,
 		.up = none || is_up(recon),
+		.tunnels = none || (recon_tunnel_owned(recon) && recon->wg.applied),
 		.listen_port = recon->config.wireguard_port,
 		.mtu = recon->plan.mtu,
 	};

@@ -19,7 +19,8 @@ extern const struct daemon_part recon_part;
 struct recon_status {
 	const char *backend; /* "kernel", "userspace", "none" */
 	const char *interface;
-	bool up; /* all of it is as planned: device, addresses, routes; always with "none" */
+	bool up;      /* all of it is as planned: device, addresses, routes; always with "none" */
+	bool tunnels; /* of that, the device alone; always with "none" */
 	bool port_taken; /* by another program: WireGuard does not get it */
 	uint16_t listen_port, mtu;
 	size_t peers;

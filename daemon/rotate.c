@@ -234,7 +234,8 @@ static void go_on(struct rotate *rotate, struct gossip_time time)
 
 	recon_status(daemon->recon, &overlay);
 	if (!mtime_reached(time.now, rotate->retry) ||
-		(!rotate->forced && (!overlay.up || !mtime_reached(time.now, rotate->settled))))
+		(!rotate->forced &&
+			(!overlay.tunnels || !mtime_reached(time.now, rotate->settled))))
 		return;
 	if (name_waiting(daemon, names) == 0) {
 		switch_key(rotate);
