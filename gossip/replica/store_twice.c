@@ -35,11 +35,11 @@ static bool contradicts(const struct record *record, const struct record *other)
 
 static const struct record *find_other(const struct store *store, const struct record *record)
 {
-	for (uint8_t class = 0; class < ORDER_CLASSES; class ++) {
-		struct order_key key = {.class = class, .stamp = record->stamp};
+	for (unsigned group = 0; group < ORDER_CLASSES; group++) {
+		struct order_key key = {.class = (uint8_t)group, .stamp = record->stamp};
 		const struct order_node *node;
 
-		while ((node = order_after(&store->all, &key)) && node->class == class &&
+		while ((node = order_after(&store->all, &key)) && node->class == group &&
 			node->record->stamp == record->stamp) {
 			if (contradicts(record, node->record))
 				return node->record;
