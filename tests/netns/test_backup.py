@@ -1,12 +1,13 @@
 """A node's whole state in a file, and the node again on another machine."""
 import shutil
 import stat
+import subprocess
 import time
 
 import pytest
 
 from lan import wait_for
-from mesh import BACKEND, Refused
+from mesh import BACKEND, BUILD, Refused
 
 pytestmark = pytest.mark.skipif(BACKEND != "userspace", reason="no data plane has a part in it")
 
@@ -177,3 +178,46 @@ def test_the_only_node_of_a_mesh_comes_back_whole(world, tmp_path):
     assert "life = 2" in (new.state / "keys").read_text()
 
 
+
+
+def test_a_full_disk_leaves_no_half_a_file(trio):
+    alpha, *_, secret, _ = trio
+    alpha.do("kv", "put", "big", "-", input="x" * 60000)
+    folder = alpha.folder / "small"
+    folder.mkdir()
+    alpha.host.run("mount", "-t", "tmpfs", "-o", "size=16k", "none", folder)
+    assert "No space left" in refusal(alpha, "backup", folder / "backup", "--passphrase-file", secret)
+    assert alpha.host.run("ls", "-A", folder).stdout == ""
+
+
+@pytest.mark.slow
+def test_a_kill_in_the_midst_of_a_restore_leaves_one_node_or_the_other(world, tmp_path):
+    secret = tmp_path / "passphrase"
+    secret.write_text("correct horse battery staple\n")
+    old, new = (world.node(world.host(name), NO_DATA_PLANE) for name in ("old", "new"))
+    old.start()
+    old.init()
+    for number in range(20):
+        old.do("kv", "put", f"big/{number}", "-", input="x" * 60000)
+    file = tmp_path / "backup"
+    backup(old, file, secret)
+    store = old.status()["store"]["records"]
+    old.kill()
+    new.start()
+    began = time.monotonic()
+    restore(new, file, secret)
+    took = time.monotonic() - began
+    for step in range(8):
+        if new.status()["state"] == "running":
+            new.do("leave", "--force")
+        doomed = subprocess.Popen([BUILD / "meshctl", "--socket", new.socket, "restore", file, "--passphrase-file", secret],
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(took * (0.7 + 0.05 * step))
+        new.kill()
+        done = doomed.wait() == 0
+        new.start()
+        status = new.status()
+        assert status["state"] in ("unjoined", "running")
+        assert status["state"] == "running" or not done, "what was told to be done is not"
+        if status["state"] == "running":
+            assert status["store"]["records"] == store and new.do("kv", "get", "big/19") == "x" * 60000
