@@ -37,6 +37,16 @@ static int compare_offsets(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* One clock alone is not believed while there are others to be heard: a stamp that is made by a lie
+ * stands for as long as that was ahead, and nobody takes it until then. */
+static bool is_enough(const struct gossip *g, size_t clocks)
+{
+	return clocks > 1 ||
+	       (clocks == 1 && (swim_count(g->swim) <= 1 ||
+				       mtime_diff_ms(g->time.now, g->began) >= CLOCK_LONELY_MS));
+}
+
+/* Of several clocks the median, this node's own among them: so of three no one alone decides. */
 bool gossip_clock_offset(const struct gossip *g, int64_t *ret_ms)
 {
 	int64_t offsets[64];
@@ -44,11 +54,14 @@ bool gossip_clock_offset(const struct gossip *g, int64_t *ret_ms)
 	struct peer *peer;
 
 	map_each (&g->peers, at, peer) {
-		if (peer->has_clock && peer->has_session && count < ARRAY_SIZE(offsets))
+		if (peer->has_clock && peer->has_session && peer->member &&
+			count < ARRAY_SIZE(offsets) - 1)
 			offsets[count++] = peer->clock_offset_ms;
 	}
-	if (count == 0)
+	if (!is_enough(g, count))
 		return false;
+	if (count > 1)
+		offsets[count++] = 0;
 	qsort(offsets, count, sizeof(offsets[0]), compare_offsets);
 	*ret_ms = offsets[count / 2];
 	return true;
@@ -472,6 +485,7 @@ void gossip_restore_endpoint(
 int gossip_start(struct gossip *g, struct gossip_time time)
 {
 	g->time = time;
+	g->began = time.now;
 	g->own.started = time.now;
 	if (g->store) {
 		gossip_view_refresh(g);

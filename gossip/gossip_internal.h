@@ -142,6 +142,10 @@
 /* Authors of two bodies with one stamp that this node has found out and that wait to be told. */
 #define PROOFS_FOUND_MAX 16
 
+/* In a mesh of more than two a node that trusts no clock of its own goes by another's alone when it
+ * has heard no second one for so long since it started. */
+#define CLOCK_LONELY_MS (3600 * INT64_C(1000))
+
 /* Between two events that this node's key lives twice; how long members that ended are listed. */
 #define TWICE_GAP_MS  60000
 #define PAST_SHOWN_MS (24 * 3600 * INT64_C(1000))
@@ -353,6 +357,7 @@ struct gossip {
 	uint8_t challenge_key[16];
 	/* now: set at the start of every input */
 	struct gossip_time time;
+	mtime_t began; /* this start */
 	enum gossip_state state;
 	bool started;
 	struct id mesh;

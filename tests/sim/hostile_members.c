@@ -89,6 +89,52 @@ static void a_clock_of_no_year_moves_nobody(void **state)
 	hostile_free(h);
 }
 
+/* It cannot tell which of the others is right; but one of them agrees with it. */
+static void one_liar_among_three_moves_nobodys_clock(void **state)
+{
+	(void)state;
+	static const int64_t lies_ms[] = {-86400000, 86400000};
+
+	for (size_t i = 0; i < ARRAY_SIZE(lies_ms); i++) {
+		struct hostile *h = hostile_new(3);
+		struct msg msg = {.ping = 1};
+		struct gossip_status status;
+
+		hostile_begin(h);
+		cluster_clock(h->c, 0, 0, 0, false);
+		msg.time.ms = cluster_time(h->c).wall.ms + lies_ms[i];
+		msg_add(&msg, MSG_PING);
+		msg_add(&msg, MSG_TIME);
+		actor_send(&h->actor, &h->actor.at, &msg);
+		cluster_run(h->c, 2000);
+		gossip_status(cluster_core(h->c, 0), &status);
+		assert_in_range(status.clock_offset_ms + 1000, 0, 2000);
+		hostile_free(h);
+	}
+}
+
+/* Who answers first after a start may be the liar. */
+static void one_clock_alone_is_not_believed_where_there_are_more(void **state)
+{
+	(void)state;
+	struct hostile *h = hostile_new(3);
+	struct msg msg = {.ping = 1};
+	struct gossip_status status;
+
+	cluster_group(h->c, 2, 1);
+	cluster_kill(h->c, 0);
+	cluster_restart(h->c, 0);
+	cluster_clock(h->c, 0, 0, 0, false);
+	hostile_begin(h);
+	msg.time.ms = cluster_time(h->c).wall.ms + 86400000;
+	msg_add(&msg, MSG_PING);
+	msg_add(&msg, MSG_TIME);
+	actor_send(&h->actor, &h->actor.at, &msg);
+	gossip_status(cluster_core(h->c, 0), &status);
+	assert_int_equal(status.clock_offset_ms, 0);
+	hostile_free(h);
+}
+
 static void news_of_a_second_life_of_our_key_are_told(void **state)
 {
 	(void)state;
@@ -120,6 +166,8 @@ int main(void)
 		cmocka_unit_test(an_unproven_address_gets_no_more_than_came_from_it),
 		cmocka_unit_test(ranges_that_are_malformed_take_all_along_with_them),
 		cmocka_unit_test(a_clock_of_no_year_moves_nobody),
+		cmocka_unit_test(one_liar_among_three_moves_nobodys_clock),
+		cmocka_unit_test(one_clock_alone_is_not_believed_where_there_are_more),
 		cmocka_unit_test(news_of_a_second_life_of_our_key_are_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
