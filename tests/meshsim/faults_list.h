@@ -15,6 +15,7 @@
 	X(UDP_CUTS, "udp_cuts")		/* streams work */                                     \
 	X(REBINDINGS, "nat_rebindings") /* of a node behind NAT */                             \
 	X(NAT_DROPS, "nat_drops")	/* nothing had gone out to that address */             \
+	X(NAT_REFUSALS, "nat_refusals") /* streams to it */                                    \
 	X(MOVES, "moves")		/* to another address, and it knows */                 \
 	X(MASS_RESTARTS, "mass_restarts")                                                      \
 	X(DISKS_LOST, "disks_lost")                                                            \
@@ -34,12 +35,14 @@
 	X(EQUIVOCATIONS, "equivocations") /* two records of one stamp */                       \
 	X(ACCUSATIONS, "accusations")	  /* of members that live */                           \
 	X(FALSE_STATEMENTS, "false_statements")                                                \
-	X(FALSE_NEWS, "false_news") /* of addresses seen */                                    \
+	X(FALSE_NEWS, "false_news")   /* of addresses seen */                                  \
+	X(FALSE_TIMES, "false_times") /* of the clock */                                       \
 	X(FUTURE_RECORDS, "future_records")                                                    \
 	X(WITHHELD, "withheld")			/* accepts streams, and says nothing */        \
 	X(FALSE_SYNCS, "false_syncs")		/* garbage on streams */                       \
 	X(UNKNOWN_SECTIONS, "unknown_sections") /* of other versions, as all of these */       \
 	X(UNKNOWN_VERSIONS, "unknown_versions")                                                \
+	X(UNKNOWN_FRAMES, "unknown_frames") /* on streams */                                   \
 	X(UNKNOWN_TYPES, "unknown_types")
 
 enum fault {

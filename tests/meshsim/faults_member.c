@@ -243,6 +243,23 @@ static void mislead(struct faults *f)
 	faults_count(f, FAULT_FALSE_NEWS);
 }
 
+/* What its clock says: of minutes, of years, of no year. */
+static void lie_about_time(struct faults *f)
+{
+	int64_t now_ms = cluster_time(f->cluster).wall.ms;
+	struct msg msg = {.ping = rng_u64(&f->rng)};
+
+	msg.time.ms = now_ms + (faults_chance(f, 0.5) ? 1 : -1) *
+				       faults_span_ms(f, 1000, INT64_C(20) * 365 * 86400000);
+	if (faults_chance(f, 0.1))
+		msg.time.ms = faults_chance(f, 0.5) ? 0 : WTIME_MAX_MS;
+	msg_add(&msg, MSG_PING);
+	msg_add(&msg, MSG_TIME);
+	for (int to = 0; to < cluster_count(f->cluster); to++)
+		say(f, f->evil, to, &msg);
+	faults_count(f, FAULT_FALSE_TIMES);
+}
+
 static void speak(struct faults *f, int a, int b)
 {
 	(void)a;
@@ -291,7 +308,7 @@ static void disturb_syncs(struct faults *f)
 static bool do_evil(struct faults *f)
 {
 	static void (*const deeds[])(struct faults *) = {flood, equivocate, come_from_the_future,
-		accuse, forge, mislead, withhold, disturb_syncs, disturb_syncs};
+		accuse, forge, mislead, lie_about_time, withhold, disturb_syncs, disturb_syncs};
 
 	if (f->evil < 0 || !faults_is_well(f, f->evil) || core(f, f->evil)->state != GOSSIP_RUNNING)
 		return false;
@@ -322,6 +339,35 @@ static bool say_unknown_section(struct faults *f, int node)
 	put(f, peer, to, &source, plain, pack.size);
 	faults_count(f, FAULT_UNKNOWN_SECTIONS);
 	return true;
+}
+
+/* A frame that nobody here knows: [99, bin]. */
+static bool say_unknown_frame(struct faults *f, int node)
+{
+	struct gossip *g = core(f, node);
+	struct pack plain, out;
+	bool said = false;
+
+	pack_init_growing(&plain, CHANNEL_MESSAGE_MAX);
+	pack_put_array(&plain, 2);
+	pack_put_uint(&plain, UNKNOWN_TYPE);
+	pack_put_bin(&plain, "later", 5);
+	for (struct stream *s = g->streams; s; s = s->next) {
+		if (!s->up || s->ended)
+			continue;
+		pack_init_growing(&out, CHANNEL_MESSAGE_MAX);
+		if (channel_send(s->channel, plain.data, plain.size, &out) == 0) {
+			gossip_effect_add(g, EFFECT_STREAM_SEND, out.data, out.size)->stream =
+				s->number;
+			said = true;
+		}
+		pack_done(&out);
+	}
+	pack_done(&plain);
+	cluster_drain(f->cluster, node);
+	if (said)
+		faults_count(f, FAULT_UNKNOWN_FRAMES);
+	return said;
 }
 
 /* A record of a version that nobody here knows: the number stands first in its body. */
@@ -377,10 +423,12 @@ static bool be_newer(struct faults *f)
 
 	if (node < 0)
 		return false;
-	switch (faults_below(f, 3)) {
+	switch (faults_below(f, 4)) {
 	case 0:
 		return f->enabled[FAULT_UNKNOWN_SECTIONS] && say_unknown_section(f, node);
 	case 1:
+		return f->enabled[FAULT_UNKNOWN_FRAMES] && say_unknown_frame(f, node);
+	case 2:
 		return f->enabled[FAULT_UNKNOWN_VERSIONS] && say_unknown_version(f, node);
 	default:
 		return f->enabled[FAULT_UNKNOWN_TYPES] && publish_unknown_type(f, node);

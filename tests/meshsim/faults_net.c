@@ -94,6 +94,22 @@ static void nat_in(struct faults *f, struct cluster_datagram *d)
 		faults_count(f, FAULT_NAT_DROPS);
 }
 
+/* Behind a router nobody can be reached by a stream, neither inside nor, without a mapping,
+ * outside. */
+static void nat_streams(void *arg, struct cluster_connection *connection)
+{
+	struct faults *f = arg;
+	const struct nat *nat = &f->nodes[connection->from].nat;
+	int to = cluster_node_at(f->cluster, &connection->destination);
+
+	if (nat->on)
+		connection->source.ip = nat->outside.ip;
+	if (to < 0 || !f->nodes[to].nat.on)
+		return;
+	connection->lost = true;
+	faults_count(f, FAULT_NAT_REFUSALS);
+}
+
 static void rebind(struct faults *f, int node, int unused)
 {
 	struct nat *nat = &f->nodes[node].nat;
@@ -304,6 +320,7 @@ void faults_net_begin(struct faults *f)
 	f->clogged = calloc(CLOGGED_MAX, sizeof(*f->clogged));
 	assert(f->clogged);
 	cluster_filter_datagrams(f->cluster, filter, f);
+	cluster_filter_connections(f->cluster, nat_streams, f);
 }
 
 void faults_net_end(struct faults *f)
@@ -326,6 +343,7 @@ void faults_net_end(struct faults *f)
 		}
 	}
 	cluster_filter_datagrams(f->cluster, NULL, NULL);
+	cluster_filter_connections(f->cluster, NULL, NULL);
 	free(f->clogged);
 	f->clogged = NULL;
 }

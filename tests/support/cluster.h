@@ -169,6 +169,16 @@ struct cluster_datagram {
 #define CLUSTER_DATAGRAM_MAX 1500
 typedef void (*cluster_filter)(void *arg, struct cluster_datagram *datagram);
 void cluster_filter_datagrams(struct cluster *cluster, cluster_filter filter, void *arg);
+/* Each connection that a node opens, to be changed likewise. */
+struct cluster_connection {
+	int from;
+	struct endpoint destination;
+	struct endpoint source; /* as whoever accepts it sees it */
+	bool lost;		/* nobody answers */
+};
+typedef void (*cluster_connection_filter)(void *arg, struct cluster_connection *connection);
+void cluster_filter_connections(
+	struct cluster *cluster, cluster_connection_filter filter, void *arg);
 /* One that no node sent: it arrives at the node from that address, now. */
 void cluster_inject(struct cluster *cluster, int to, const struct endpoint *source,
 	const void *bytes, size_t size);

@@ -52,7 +52,8 @@ struct wire_key {
 struct wire {
 	struct wire *next, *previous;
 	struct wire_key keys[2];
-	int ends[2]; /* -1: nobody */
+	int ends[2];		/* -1: nobody */
+	struct endpoint source; /* of end 0, as end 1 sees it */
 	bool open[2];
 	mtime_t last[2];  /* arrival of the last thing towards each end: streams keep order */
 	mtime_t floor[2]; /* nothing comes before that: the path was cut, TCP tries again then */
@@ -146,6 +147,8 @@ struct cluster {
 	bool grouped;
 	cluster_filter filter;
 	void *filter_arg;
+	cluster_connection_filter connection_filter;
+	void *connection_filter_arg;
 	struct map wires_by_key;
 	struct wire *wires;
 	uint64_t next_accepted;

@@ -81,13 +81,25 @@ static int who_answers(const struct cluster *c, int from, const struct endpoint 
 	return node->up ? node->number : -2;
 }
 
+void cluster_filter_connections(struct cluster *c, cluster_connection_filter filter, void *arg)
+{
+	c->connection_filter = filter;
+	c->connection_filter_arg = arg;
+}
+
 void stream_open(struct cluster *c, int from, const struct gossip_effect *effect)
 {
 	struct wire *w = calloc(1, sizeof(*w));
-	int to = who_answers(c, from, &effect->endpoint);
+	struct cluster_connection connection = {
+		.from = from, .destination = effect->endpoint, .source = cluster_endpoint(c, from)};
+	int to;
 
 	assert(w);
-	*w = (struct wire){.next = c->wires, .ends = {from, to}};
+	connection.source.port = CLIENT_PORT;
+	if (c->connection_filter)
+		c->connection_filter(c->connection_filter_arg, &connection);
+	to = connection.lost ? -1 : who_answers(c, from, &connection.destination);
+	*w = (struct wire){.next = c->wires, .ends = {from, to}, .source = connection.source};
 	w->keys[0] = (struct wire_key){effect->stream, from};
 	w->keys[1] = (struct wire_key){GOSSIP_STREAM_ACCEPTED | ++c->next_accepted, to};
 	if (c->wires)
@@ -176,14 +188,11 @@ void stream_happen(struct cluster *c, struct node *node, const struct event *eve
 	struct wire *w = event->wire;
 	struct gossip_time time = cluster_node_time(c, node->number);
 	uint64_t number = w->keys[event->end].number;
-	struct endpoint from;
 
 	if (!w->open[event->end])
 		return;
 	if (event->kind == EVENT_CONNECT && event->end == 1) {
-		from = cluster_endpoint(c, w->ends[0]);
-		from.port = CLIENT_PORT;
-		gossip_stream_accepted(node->core, time, number, &from);
+		gossip_stream_accepted(node->core, time, number, &w->source);
 	} else if (event->kind == EVENT_CONNECT) {
 		gossip_stream_connected(node->core, time, number);
 	} else if (event->kind == EVENT_DATA) {
