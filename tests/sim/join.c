@@ -8,7 +8,7 @@
 #include "tests/support/cluster.h"
 
 #define INVITES	   600 /* records enough for more than one message of a sync */
-#define MANY_BYTES 20000
+#define MANY_BYTES 10000
 
 static const struct cluster_options calm = {.seed = 12, .latency_max_ms = 2, .disk_ms = 1};
 
