@@ -30,7 +30,6 @@ static void a_member_that_always_differs_costs_a_sync_a_minute(void **state)
 	for (int i = 0; i < 600; i++) {
 		struct msg msg = {.ping = 1, .time = cluster_time(h->c).wall};
 
-		msg.cutoff_hour = gossip_age_cutoff(cluster_core(h->c, 0));
 		rng_bytes(&h->rng, msg.digest, sizeof(msg.digest));
 		msg_add(&msg, MSG_PING);
 		tell_digest(h, &msg);
@@ -80,7 +79,6 @@ static void a_round_without_end_holds_up_no_others(void **state)
 	for (int i = 0; i < SECONDS * 10; i++) {
 		struct msg msg = {.reconcile = {ranges, sizeof(ranges)}};
 
-		msg.cutoff_hour = gossip_age_cutoff(cluster_core(h->c, 0));
 		rng_bytes(&h->rng, msg.digest, sizeof(msg.digest));
 		tell_digest(h, &msg);
 		msg_add(&msg, MSG_RECONCILE);
@@ -225,7 +223,6 @@ static void a_member_that_differs_by_turns_costs_few_more(void **state)
 
 		gossip_status(cluster_core(h->c, 0), &status);
 		memcpy(msg.digest, status.digest, sizeof(msg.digest));
-		msg.cutoff_hour = gossip_age_cutoff(cluster_core(h->c, 0));
 		if (ms / TURN_MS % 2)
 			rng_bytes(&h->rng, msg.digest, sizeof(msg.digest));
 		msg_add(&msg, MSG_PING);
