@@ -1,0 +1,269 @@
+/* What is deleted goes when its time is over: on all who hold the same, the same. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gossip/record/hlc.h"
+#include "tests/support/stores.h"
+
+#define DAY_S (24 * 3600)
+
+enum { ANN = STORES_MEMBER, BEN, EVE };
+
+/* A store with its view. */
+struct shelf {
+	struct kv *values;
+	struct store *store;
+	size_t buried, on_disk;
+};
+
+static bool counts(void *context, const struct record *record)
+{
+	(void)context;
+	(void)record;
+	return true;
+}
+
+static void changed(void *context, struct record *record, uint64_t number)
+{
+	(void)context;
+	(void)record;
+	(void)number;
+}
+
+static void added(void *context, struct record *record)
+{
+	struct shelf *shelf = context;
+
+	shelf->on_disk++;
+	if (record->type == RECORD_VALUE)
+		(void)kv_add(shelf->values, record, 0);
+}
+
+static void removed(void *context, struct record *record, const struct record *successor)
+{
+	struct shelf *shelf = context;
+
+	shelf->on_disk--;
+	if (record->type == RECORD_VALUE && !successor)
+		kv_remove(shelf->values, record);
+}
+
+static void buried(void *context, struct record *record)
+{
+	struct shelf *shelf = context;
+
+	shelf->buried++;
+	kv_remove(shelf->values, record);
+}
+
+static void shelf_init(struct shelf *shelf)
+{
+	const struct kv_hooks hooks = {.counts = counts, .changed = changed, .context = shelf};
+	const struct store_observer observer = {
+		.added = added, .removed = removed, .buried = buried, .context = shelf};
+	struct records_set set = {.count = 0};
+
+	*shelf = (struct shelf){.values = NULL};
+	assert_int_equal(kv_new(&stores_rng, &hooks, &shelf->values), 0);
+	kv_begin(shelf->values, 1, 0);
+	assert_int_equal(
+		store_new(records_mesh(), &stores_rng, shelf->values, &observer, &shelf->store), 0);
+	stores_founders(&set);
+	for (unsigned node = ANN; node <= EVE; node++)
+		stores_member(&set, STORES_ADMIN, node);
+	stores_put_all(shelf->store, set.records, set.count);
+	records_set_done(&set);
+}
+
+static void shelf_done(struct shelf *shelf)
+{
+	store_free(shelf->store);
+	kv_free(shelf->values);
+}
+
+static void collect(struct shelf *shelf, unsigned until)
+{
+	while (!store_collect(shelf->store, hlc_stamp_ms(records_at(until)), 3))
+		continue;
+}
+
+static void give(struct shelf *shelf, unsigned author, const char *key, const char *value,
+	unsigned at, enum store_result expected)
+{
+	stores_give(shelf->store, records_value(author, key, value, records_at(at)), expected);
+}
+
+static bool has(const struct shelf *shelf, unsigned author, const char *key)
+{
+	struct id id = records_id(author);
+
+	return store_slot(shelf->store, &id, RECORD_VALUE, key, strlen(key)) != NULL;
+}
+
+static void a_tombstone_goes_with_all_that_it_hides_and_nothing_else(void **state)
+{
+	struct shelf shelf;
+
+	(void)state;
+	shelf_init(&shelf);
+	give(&shelf, ANN, "k", "1", 100, STORE_ADDED);
+	give(&shelf, BEN, "k", NULL, 200, STORE_ADDED);
+	give(&shelf, EVE, "k", "3", 300, STORE_ADDED);
+	give(&shelf, ANN, "l", "1", 100, STORE_ADDED);
+	give(&shelf, ANN, "m", NULL, 400, STORE_ADDED);
+	collect(&shelf, 200);
+	assert_true(has(&shelf, BEN, "k"));
+	collect(&shelf, 201);
+	assert_false(has(&shelf, ANN, "k"));
+	assert_false(has(&shelf, BEN, "k"));
+	assert_true(has(&shelf, EVE, "k"));
+	assert_true(has(&shelf, ANN, "l"));
+	assert_true(has(&shelf, ANN, "m"));
+	shelf_done(&shelf);
+}
+
+static void what_it_hid_does_not_come_back_for_a_day(void **state)
+{
+	struct shelf shelf;
+	size_t on_disk;
+
+	(void)state;
+	shelf_init(&shelf);
+	on_disk = shelf.on_disk;
+	give(&shelf, BEN, "k", NULL, 200, STORE_ADDED);
+	collect(&shelf, 201);
+	assert_int_equal(shelf.buried, 1);
+	assert_int_equal(shelf.on_disk, on_disk + 1); /* or a restart would forget it */
+	give(&shelf, ANN, "k", "1", 100, STORE_KNOWN);
+	give(&shelf, BEN, "k", NULL, 200, STORE_KNOWN);
+	give(&shelf, ANN, "k", "later", 300, STORE_ADDED);
+	collect(&shelf, 200 + DAY_S + 1);
+	assert_int_equal(shelf.on_disk, on_disk + 1); /* "later" */
+	give(&shelf, EVE, "k", "1", 100, STORE_ADDED);
+	shelf_done(&shelf);
+}
+
+static void one_that_comes_late_does_its_work(void **state)
+{
+	struct shelf shelf;
+
+	(void)state;
+	shelf_init(&shelf);
+	give(&shelf, ANN, "k", "1", 100, STORE_ADDED);
+	collect(&shelf, 1000);
+	give(&shelf, BEN, "k", NULL, 200, STORE_ADDED);
+	assert_false(has(&shelf, ANN, "k"));
+	assert_false(has(&shelf, BEN, "k"));
+	give(&shelf, ANN, "k", "1", 100, STORE_KNOWN);
+	shelf_done(&shelf);
+}
+
+/* Whoever writes a key again has taken its tombstone back: it hides nothing any more, there or
+ * where it was collected before the news came. */
+static void who_takes_it_back_ends_its_grave(void **state)
+{
+	struct shelf one, other;
+
+	(void)state;
+	shelf_init(&one);
+	shelf_init(&other);
+	for (size_t i = 0; i < 2; i++) {
+		struct shelf *shelf = i ? &one : &other;
+
+		give(shelf, ANN, "k", "1", 100, STORE_ADDED);
+		give(shelf, BEN, "k", NULL, 200, STORE_ADDED);
+	}
+	collect(&one, 1000);
+	give(&one, BEN, "k", "again", 300, STORE_ADDED);
+	give(&other, BEN, "k", "again", 300, STORE_ADDED);
+	collect(&other, 1000);
+	/* the sync that mends it */
+	give(&one, ANN, "k", "1", 100, STORE_ADDED);
+	stores_assert_same(one.store, other.store);
+	shelf_done(&one);
+	shelf_done(&other);
+}
+
+/* Of each slot the last: what all who heard everything hold before the hour. */
+static void make_values(struct records_set *set)
+{
+	for (unsigned i = 0; i < 60; i++) {
+		unsigned author = ANN + (unsigned)rng_below(&stores_rng, 3);
+		char key[] = {(char)('a' + rng_below(&stores_rng, 6)), 0};
+		struct record *record =
+			records_value(author, key, rng_below(&stores_rng, 3) ? "v" : NULL,
+				records_at(100 + (unsigned)rng_below(&stores_rng, 1000)));
+		size_t at = 0;
+
+		while (at < set->count && !record_same_slot(set->records[at], record))
+			at++;
+		if (at == set->count) {
+			records_add(set, record);
+		} else if (record_compare(record, set->records[at]) > 0) {
+			record_unref(set->records[at]);
+			set->records[at] = record;
+		} else {
+			record_unref(record);
+		}
+	}
+}
+
+static void any_order_and_any_time_of_collecting_leaves_the_same(void **state)
+{
+	enum { CUTOFF = 700 };
+
+	(void)state;
+	for (int round = 0; round < 60; round++) {
+		struct records_set set = {.count = 0};
+		struct shelf first;
+
+		make_values(&set);
+		shelf_init(&first);
+		stores_put_all(first.store, set.records, set.count);
+		collect(&first, CUTOFF);
+		for (int again = 0; again < 4; again++) {
+			struct shelf shelf;
+			size_t before = rng_below(&stores_rng, set.count + 1);
+
+			shelf_init(&shelf);
+			stores_shuffle(set.records, set.count);
+			/* some come before the hour, and some after it; some twice */
+			stores_put_all(shelf.store, set.records, before);
+			if (again % 2)
+				collect(&shelf, CUTOFF / 2);
+			stores_put_all(shelf.store, set.records, before / 2);
+			collect(&shelf, CUTOFF);
+			stores_put_all(shelf.store, set.records + before, set.count - before);
+			stores_put_all(shelf.store, set.records, set.count);
+			stores_assert_same(first.store, shelf.store);
+			shelf_done(&shelf);
+		}
+		for (size_t i = 0; i < set.count; i++) {
+			if (value_is_tombstone(set.records[i]))
+				assert_true(!store_find(first.store, &set.records[i]->hash) ||
+					    set.records[i]->stamp >= records_at(CUTOFF));
+		}
+		shelf_done(&first);
+		records_set_done(&set);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_tombstone_goes_with_all_that_it_hides_and_nothing_else),
+		cmocka_unit_test(what_it_hid_does_not_come_back_for_a_day),
+		cmocka_unit_test(one_that_comes_late_does_its_work),
+		cmocka_unit_test(who_takes_it_back_ends_its_grave),
+		cmocka_unit_test(any_order_and_any_time_of_collecting_leaves_the_same),
+	};
+
+	return cmocka_run_group_tests(tests, stores_start, NULL);
+}
