@@ -90,7 +90,8 @@ int loop_wait(struct daemon *daemon, uint64_t ticket, daemon_ticket_cb ticket_do
 	while (*end)
 		end = &(*end)->next;
 	*end = waiter;
-	/* What it waits for is written while this turn goes on: the next waiter's is not waited for. */
+	/* What it waits for is written while this turn goes on: the next waiter's is not waited
+	 * for. */
 	loop_drain(daemon);
 	state_hurry(daemon->state, ticket);
 	return 0;

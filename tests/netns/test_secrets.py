@@ -11,11 +11,13 @@ import tempfile
 import pytest
 
 from lan import wait_for
-from mesh import BUILD, INTERFACE, Node
+from mesh import BACKEND, BUILD, INTERFACE, Node
 
 NOBODY = 65534
 PASSPHRASE = "a passphrase that nobody shall find"
 KEYS_FILE = "keys"
+
+NO_DATA_PLANE = pytest.mark.skipif(BACKEND != "userspace", reason="no data plane has a part in it")
 
 
 def forms(secret):
@@ -134,6 +136,7 @@ def test_nothing_that_is_written_or_told_has_a_secret_in_it(world, tmp_path):
     assert not {name for name in secrets.in_bytes((alpha.state / KEYS_FILE).read_bytes()) if name.startswith("root")}
 
 
+@NO_DATA_PLANE
 def test_a_planted_secret_is_found(world, tmp_path):
     """The search above can fail."""
     alpha = world.node(world.host("alpha"), {"wireguard.backend": "none"})
@@ -173,6 +176,7 @@ def as_nobody(*command):
     return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *map(str, command)]
 
 
+@NO_DATA_PLANE
 def test_nobody_reads_the_memory_and_files_are_the_owners_alone(folder, world):
     host = world.host("alpha")
     node = Node(host, folder / "node", {"wireguard.backend": "none"})
