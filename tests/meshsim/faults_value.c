@@ -22,7 +22,7 @@ static void put(struct faults *f, int node, const char *key)
 		faults_count(f, FAULT_PUTS);
 }
 
-static void delete(struct faults *f, int node, const char *key)
+static void drop_value(struct faults *f, int node, const char *key)
 {
 	uint64_t stamp, ticket;
 
@@ -41,7 +41,7 @@ bool faults_value(struct faults *f)
 	while (count--) {
 		snprintf(key, sizeof(key), "k%d", faults_below(f, INVARIANTS_KEYS));
 		if (f->enabled[FAULT_DELETES] && faults_chance(f, DELETE))
-			delete (f, node, key);
+			drop_value(f, node, key);
 		else
 			put(f, node, key);
 		cluster_drain(f->cluster, node);
