@@ -192,6 +192,39 @@ static void tell_parts(struct faults *f, char *text, size_t size)
 	}
 }
 
+/* Whether it knows of any address where a node is now. */
+static bool could_find_anybody(struct faults *f, int node)
+{
+	const struct gossip *g = cluster_core(f->cluster, node);
+	struct endpoint at[GOSSIP_CANDIDATES_MAX];
+	const struct peer *peer;
+
+	map_each (&g->peers, slot, peer) {
+		for (size_t i = gossip_peer_candidates(g, peer, at); i-- > 0;) {
+			int other = cluster_node_at(f->cluster, &at[i]);
+
+			if (other >= 0 && other != node)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Who was expelled after it had lost its disk, and all whose addresses it knows have moved, is
+ * beyond reach: nobody looks for the expelled (PROTOCOL.md, section 6). */
+static void give_up_lost(struct faults *f)
+{
+	for (int i = 0; i < cluster_count(f->cluster); i++) {
+		const struct gossip *g = cluster_core(f->cluster, i);
+
+		if (!g || g->state != GOSSIP_RUNNING || standing_of(f, i) == AUTHORITY_MEMBER ||
+			could_find_anybody(f, i))
+			continue;
+		f->nodes[i].gone = true;
+		cluster_kill(f->cluster, i);
+	}
+}
+
 static void expect_whole(struct faults *f)
 {
 	int64_t began_ms = sim_now_ms(f->sim), since_ms = began_ms;
@@ -200,6 +233,8 @@ static void expect_whole(struct faults *f)
 
 	while (sim_now_ms(f->sim) < since_ms + STAY_MS && since_ms <= until_ms) {
 		run_until(f, sim_now_ms(f->sim) + LOOK_MS);
+		if (sim_now_ms(f->sim) - began_ms > FAULTS_CALM_MS / 2)
+			give_up_lost(f);
 		if (!is_whole(f))
 			since_ms = sim_now_ms(f->sim);
 	}
