@@ -349,6 +349,16 @@ static void tell(struct gossip *g, const struct authority_member *member, bool g
 	gossip_effect_event(g, &event);
 }
 
+/* By whose word it is one now, or is none; where none is left the root has expelled the admin who
+ * had made it one. */
+static const struct id *writer_by(
+	const struct gossip *g, const struct authority *now, const struct id *node)
+{
+	const struct record *word = authority_writer(now, node);
+
+	return word ? &word->author : &g->mesh;
+}
+
 void gossip_grant_tell(
 	struct gossip *g, const struct authority *before, const struct authority *now)
 {
@@ -363,6 +373,6 @@ void gossip_grant_tell(
 			tell(g, member, member->admin, GOSSIP_ADMIN, &g->mesh);
 		if (member->writer != was->writer)
 			tell(g, member, member->writer, GOSSIP_WRITER,
-				&authority_writer(now, &member->id)->author);
+				writer_by(g, now, &member->id));
 	}
 }

@@ -167,6 +167,28 @@ static void a_writer_is_made_and_unmade_by_any_admin(void **state)
 	cluster_free(c);
 }
 
+/* Nobody kept what the root had not heard of. */
+static void a_writer_by_an_expelled_admins_word_is_none(void **state)
+{
+	(void)state;
+	struct cluster *c = mesh_of(5);
+
+	assert_int_equal(grant(c, 0, 1, GOSSIP_ADMIN), 0);
+	settle(c);
+	for (int i = 1; i < 4; i++)
+		cluster_group(c, i, 1);
+	assert_int_equal(grant(c, 1, 2, GOSSIP_WRITER), 0);
+	cluster_run(c, 2000);
+	assert_true(standing(c, 3, 2)->writer);
+	assert_int_equal(ungrant(c, 0, 1, GOSSIP_ADMIN, NULL), 0);
+	for (int i = 1; i < 4; i++)
+		cluster_group(c, i, 0);
+	settle(c);
+	for (int i = 0; i < 5; i++)
+		assert_false(standing(c, i, 2)->writer);
+	cluster_free(c);
+}
+
 static void a_stolen_admins_invite_is_dropped_and_the_rest_stands(void **state)
 {
 	(void)state;
@@ -680,6 +702,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_admin_is_made_and_unmade_by_the_root_alone),
 		cmocka_unit_test(a_writer_is_made_and_unmade_by_any_admin),
+		cmocka_unit_test(a_writer_by_an_expelled_admins_word_is_none),
 		cmocka_unit_test(a_stolen_admins_invite_is_dropped_and_the_rest_stands),
 		cmocka_unit_test(what_a_hostile_admin_made_goes_with_it),
 		cmocka_unit_test(a_revoked_admins_configuration_stands_but_what_is_dropped),
