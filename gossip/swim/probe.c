@@ -177,11 +177,14 @@ static void go_indirect(struct swim *swim, mtime_t now)
 
 void probe_ask_if_due(struct swim *swim, mtime_t now)
 {
-	struct member *member = member_random(swim);
 	int64_t gap_us = SWIM_PERIOD_MS * 1000;
+	/* company may have come since somebody was heard the last time */
+	bool forgot = swim->health.asked.us == MTIME_NEVER.us && health_is_quiet(swim, now);
+	struct member *member;
 
-	if (!mtime_reached(now, swim->prober.ask_at))
+	if (!mtime_reached(now, swim->prober.ask_at) && !forgot)
 		return;
+	member = member_random(swim);
 	for (size_t i = 0; i < SWIM_INDIRECT; i++, member = member_after(swim, member))
 		(void)probe_send(swim, now, member);
 	health_asked(swim, now);

@@ -28,7 +28,7 @@ static void a_member_that_always_differs_costs_a_sync_a_minute(void **state)
 
 	hostile_begin(h);
 	for (int i = 0; i < 600; i++) {
-		struct msg msg = {.ping = 1, .time = cluster_time(h->c).wall};
+		struct msg msg = {.ping = 1, .cutoff_hour = h->actor.heard.cutoff_hour};
 
 		rng_bytes(&h->rng, msg.digest, sizeof(msg.digest));
 		msg_add(&msg, MSG_PING);
@@ -77,7 +77,8 @@ static void a_round_without_end_holds_up_no_others(void **state)
 	const uint64_t *counts = gossip_counters(cluster_core(h->c, 0));
 	uint64_t before = counts[GOSSIP_COUNT_SYNC_ROUNDS];
 	for (int i = 0; i < SECONDS * 10; i++) {
-		struct msg msg = {.reconcile = {ranges, sizeof(ranges)}};
+		struct msg msg = {.reconcile = {ranges, sizeof(ranges)},
+			.cutoff_hour = h->actor.heard.cutoff_hour};
 
 		rng_bytes(&h->rng, msg.digest, sizeof(msg.digest));
 		tell_digest(h, &msg);
@@ -219,7 +220,7 @@ static void a_member_that_differs_by_turns_costs_few_more(void **state)
 	const uint64_t *counts = gossip_counters(cluster_core(h->c, 0));
 	uint64_t before = counts[GOSSIP_COUNT_SYNC_ROUNDS];
 	for (int ms = 0; ms < SECONDS * 1000; ms += STEP_MS) {
-		struct msg msg = {.ping = 1};
+		struct msg msg = {.ping = 1, .cutoff_hour = h->actor.heard.cutoff_hour};
 
 		gossip_status(cluster_core(h->c, 0), &status);
 		memcpy(msg.digest, status.digest, sizeof(msg.digest));

@@ -447,6 +447,25 @@ static void who_is_alone_once_is_in_no_rough_times(void **state)
 	solo_done(&w);
 }
 
+/* The second member that should live came back by others' word, when nobody was heard any more. */
+static void company_that_comes_late_is_asked_before_any_verdict(void **state)
+{
+	(void)state;
+	struct solo w;
+
+	solo_init(&w, 2);
+	solo_introduce(&w, 1);
+	solo_expect_news(&w, solo_alive(&w, &w.peers[1], SOLO_GENERATION, 0), false);
+	solo_wait_for(&w, 1, SWIM_DEAD, 0x01U);
+	solo_run(&w, 5000, 0x01U);
+	swim_heard(w.swim, w.now, &w.peers[0].id);
+	solo_expect_news(&w, solo_alive(&w, &w.peers[1], SOLO_GENERATION, 1), true);
+	solo_expect_news(&w, solo_suspect(&w, &w.peers[0], SOLO_GENERATION, 0, &w.peers[1]), true);
+	solo_run(&w, 10000, SOLO_NOBODY);
+	solo_expect_state(&w, 0, SWIM_SUSPECT);
+	solo_done(&w);
+}
+
 /* It is known whether others hear us before it matters. */
 static void who_hears_nobody_asks_at_growing_gaps(void **state)
 {
@@ -483,6 +502,7 @@ int main(void)
 		cmocka_unit_test(in_rough_times_only_who_is_missed_is_held_dead),
 		cmocka_unit_test(who_calls_without_end_makes_us_miss_nobody),
 		cmocka_unit_test(who_is_alone_once_is_in_no_rough_times),
+		cmocka_unit_test(company_that_comes_late_is_asked_before_any_verdict),
 		cmocka_unit_test(who_hears_nobody_asks_at_growing_gaps),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
