@@ -40,6 +40,7 @@ static int decode_body(
 	const struct id *mesh, const uint8_t *body, size_t body_size, struct record *record)
 {
 	struct pack_reader reader = pack_reader(body, body_size);
+	size_t key_size, value_size;
 	uint64_t type, expiry_ms;
 	struct id of_mesh;
 	int err = decode_head(&reader);
@@ -49,16 +50,17 @@ static int decode_body(
 	if (pack_get_uint(&reader, "type", UINT16_MAX, &type) != 0 || type == 0 ||
 		pack_get_fixed(&reader, "mesh", &of_mesh, sizeof(of_mesh)) != 0 ||
 		pack_get_fixed(&reader, "author", &record->author, sizeof(record->author)) != 0 ||
-		pack_get_bin(&reader, "key", 0, RECORD_KEY_MAX, &record->key, &record->key_size) !=
-			0 ||
+		pack_get_bin(&reader, "key", 0, RECORD_KEY_MAX, &record->key, &key_size) != 0 ||
 		pack_get_uint(&reader, "stamp", UINT64_MAX, &record->stamp) != 0 ||
 		pack_get_uint(&reader, "expiry", INT64_MAX, &expiry_ms) != 0 ||
-		pack_get_bin(&reader, "value", 0, RECORD_VALUE_MAX, &record->value,
-			&record->value_size) != 0 ||
+		pack_get_bin(&reader, "value", 0, RECORD_VALUE_MAX, &record->value, &value_size) !=
+			0 ||
 		pack_get_end(&reader, "end") != 0)
 		return ERR_MALFORMED;
 	if (!id_equal(mesh, &of_mesh))
 		return ERR_OTHER_MESH;
+	record->key_size = (uint16_t)key_size;
+	record->value_size = (uint32_t)value_size;
 	record->type = (uint16_t)type;
 	record->expiry_ms = (int64_t)expiry_ms;
 	return 0;
@@ -79,8 +81,10 @@ int record_decode(const struct id *mesh, const void *bytes, size_t size, struct 
 		return ERR_NOMEM;
 	copy = (uint8_t *)(record + 1);
 	memcpy(copy, bytes, size);
-	*record = (struct record){
-		.bytes = copy, .size = size, .body_size = size - SIG_SIZE, .references = 1};
+	*record = (struct record){.bytes = copy,
+		.size = (uint32_t)size,
+		.body_size = (uint32_t)(size - SIG_SIZE),
+		.references = 1};
 	err = decode_body(mesh, copy, record->body_size, record);
 	if (err) {
 		free(record);

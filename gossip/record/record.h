@@ -44,19 +44,19 @@ enum record_type {
 #undef X
 };
 
+/* Kept small: there may be a million of them. */
 struct record {
 	struct hash hash; /* of the body */
-	uint16_t type;	  /* enum record_type, or one this version does not know */
 	struct id author;
 	uint64_t stamp;	    /* hybrid logical clock, record/hlc.h */
 	int64_t expiry_ms;  /* wall clock; 0: none */
 	const uint8_t *key; /* these point into bytes */
-	size_t key_size;
 	const uint8_t *value;
-	size_t value_size;
 	const uint8_t *bytes; /* body and signature, as received */
-	size_t size, body_size;
+	uint32_t size, body_size, value_size;
 	unsigned references;
+	uint16_t key_size;
+	uint16_t type; /* enum record_type, or one this version does not know */
 	bool verified; /* it was signed here: record_verify need not look */
 };
 
