@@ -111,6 +111,7 @@ def test_a_tunnel_to_a_peer_whose_daemon_is_down_is_waited_for(world):
     stop_flows(made)
 
 
+@pytest.mark.slow
 def test_force_waits_for_nobody_and_who_was_down_catches_up(world):
     _, alpha, beta, gamma = world.mesh("alpha", "beta", "gamma")
     made = flows((alpha, gamma))
@@ -129,6 +130,7 @@ def test_force_waits_for_nobody_and_who_was_down_catches_up(world):
     rotated(alpha, [beta, gamma], alpha.wg_key())
 
 
+@pytest.mark.slow
 def test_a_member_without_a_session_is_not_waited_for_and_catches_up(world):
     lan, alpha, beta, gamma = world.mesh("alpha", "beta", "gamma")
     ping_until(alpha, beta.addresses()[1], 10)
@@ -142,6 +144,7 @@ def test_a_member_without_a_session_is_not_waited_for_and_catches_up(world):
     all_ping(alpha, beta, gamma)
 
 
+@pytest.mark.slow
 def test_a_key_that_has_lived_its_time_is_replaced(world):
     _, alpha, beta = world.mesh("alpha", "beta", settings={"wireguard.rotate-every": "2h"})
     made = flows((alpha, beta))
@@ -163,6 +166,7 @@ def test_a_key_that_has_lived_its_time_is_replaced(world):
     assert alpha.wg_key() == after
 
 
+@pytest.mark.slow
 def test_both_ends_of_a_tunnel_rotate_at_once(world):
     _, alpha, beta, gamma = world.mesh("alpha", "beta", "gamma")
     made = flows((alpha, beta))
@@ -180,6 +184,7 @@ def test_both_ends_of_a_tunnel_rotate_at_once(world):
     print(results)
 
 
+@pytest.mark.slow
 def test_a_daemon_killed_between_announcing_and_switching_goes_on(world):
     _, alpha, beta = world.mesh("alpha", "beta")
     made = flows((alpha, beta))
