@@ -35,7 +35,9 @@ static int make(struct daemon *daemon, const struct id *mesh, uint64_t generatio
 	int err;
 
 	randombytes_buf(config.seed, sizeof(config.seed));
-	err = gossip_new(&config, daemon_time(daemon), &daemon->gossip);
+	err = state_set_signer(daemon->state, &daemon->keys->identity);
+	if (!err)
+		err = gossip_new(&config, daemon_time(daemon), &daemon->gossip);
 	if (err)
 		log_error("the core cannot start: %s", err_text(err));
 	return err;

@@ -6,6 +6,7 @@
 #include "daemon/ctl_put.h"
 #include "daemon/ctl_verb.h"
 #include "daemon/keyfile.h"
+#include "daemon/state.h"
 
 /* 64-bit numbers are texts: whoever makes JSON of them must not round them. */
 static void put_number(struct pack *out, const char *key, uint64_t number)
@@ -97,6 +98,7 @@ static void write_key(
 	/* What is known to fail is not begun: nobody is told no of what is done later. */
 	if (!task || ctl_verb_refused_by_disk(client, ctl_verb_disk_status(client)))
 		return;
+	gossip_sign_elsewhere(daemon->gossip, state_may_sign(daemon->state));
 	if (value)
 		err = gossip_put(daemon->gossip, daemon_time(daemon), key, strlen(key),
 			value->bytes, value->count, &task->stamp, &ticket);

@@ -326,7 +326,7 @@ static int start(struct daemon *daemon)
 	if (!err)
 		err = loop_new(daemon, &loop_hooks, &daemon->turn);
 	if (!err)
-		err = state_start(daemon->state, &daemon->loop, loop_stored, daemon);
+		err = state_start(daemon->state, &daemon->loop, loop_stored, loop_signed, daemon);
 	if (!err)
 		err = addresses_new(daemon, &daemon->addresses);
 	if (!err)

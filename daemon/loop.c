@@ -124,6 +124,13 @@ void loop_core_replaced(struct daemon *daemon)
 	loop->last_ticket = loop->stored_ticket = loop->hurried_ticket = 0;
 }
 
+void loop_signed(void *arg, const struct hash *hash, const struct sig *sig)
+{
+	struct daemon *daemon = arg;
+
+	gossip_signed(daemon->gossip, hash, sig);
+}
+
 void loop_stored(void *arg, const struct state_report *report)
 {
 	struct daemon *daemon = arg;
@@ -154,7 +161,10 @@ static void persist(struct daemon *daemon, const struct gossip_effect *effect)
 {
 	int err = 0;
 
-	if (effect->kind == EFFECT_PERSIST_RECORD)
+	if (effect->kind == EFFECT_PERSIST_RECORD && effect->to_sign)
+		err = state_put_unsigned(daemon->state, effect->ticket, &effect->hash,
+			effect->bytes, effect->size, (uint64_t)effect->number, effect->stamp);
+	else if (effect->kind == EFFECT_PERSIST_RECORD)
 		err = state_put_record(daemon->state, effect->ticket, &effect->hash, effect->bytes,
 			effect->size, (uint64_t)effect->number);
 	else if (effect->kind == EFFECT_PERSIST_REMOVE)

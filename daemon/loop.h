@@ -29,7 +29,8 @@ void loop_free(struct loop *loop);
 
 /* Takes all effects there are. Not from within a call of the core. */
 void loop_drain(struct daemon *daemon);
-/* What the storage thread reports; arg is the daemon. */
+/* What the storage thread has signed, and reports; arg is the daemon. */
+void loop_signed(void *arg, const struct hash *hash, const struct sig *sig);
 void loop_stored(void *arg, const struct state_report *report);
 /* Calls changed() without waiting for the interval. */
 void loop_plan_now(struct daemon *daemon);

@@ -10,16 +10,30 @@
 #include "daemon/state_db.h"
 #include "gossip/base/map.h"
 #include "gossip/base/rng.h"
+#include "gossip/record/record.h"
 
+#define UNSIGNED_MAX \
+	6 /* in the queue; what comes then the loop signs: so both have as much to do, measured */
 #define STACK_SIZE (256 * 1024) /* of the storage thread; what it does not touch costs nothing */
+
+/* What a record's signature takes and is: with its op until that is on disk, then on its way to the
+ * loop. */
+struct state_signing {
+	struct state_signing *next;
+	struct hash hash;
+	uint64_t stamp;
+	bool done;
+	struct sig sig;
+};
 
 /* What goes into one transaction. */
 struct batch {
-	struct map ops;	     /* struct state_op by its key, owned */
-	bool reset;	     /* forget everything first */
-	bool urgent;	     /* somebody waits for it */
-	struct timespec due; /* else it is written then; set with the first op */
-	struct id node;	     /* then: whose database it is */
+	struct map ops;		 /* struct state_op by its key, owned */
+	bool reset;		 /* forget everything first */
+	bool urgent;		 /* somebody waits for it */
+	struct timespec due;	 /* else it is written then; set with the first op */
+	struct id node;		 /* then: whose database it is */
+	unsigned unsigned_count; /* of ops */
 	uint64_t ticket;
 	uint64_t epoch; /* counts resets: tickets of another epoch mean nothing */
 };
@@ -30,7 +44,11 @@ struct state {
 	pthread_t thread;
 	uv_async_t async;
 	state_report_cb report;
+	state_signed_cb signed_cb;
 	void *arg;
+
+	pthread_mutex_t signer_mutex;
+	struct keys *signer; /* guarded memory; NULL: none yet */
 
 	pthread_mutex_t mutex; /* of all below */
 	pthread_cond_t changed;
@@ -38,7 +56,8 @@ struct state {
 	bool stop;
 	struct state_report latest; /* to be reported */
 	uint64_t latest_epoch;
-	uint64_t epoch; /* of what is put now */
+	struct state_signing *were_signed; /* of that epoch, on disk; the loop is to be told */
+	uint64_t epoch;			   /* of what is put now */
 };
 
 /* ---- batches ---- */
@@ -55,12 +74,19 @@ static void batch_init(struct batch *batch, uint64_t epoch)
 	rng_done(&rng);
 }
 
+static void op_free(struct state_op *op)
+{
+	if (op)
+		free(op->signing);
+	free(op);
+}
+
 static void batch_done(struct batch *batch)
 {
 	struct state_op *op;
 
 	map_each (&batch->ops, at, op)
-		free(op);
+		op_free(op);
 	map_done(&batch->ops);
 }
 
@@ -91,23 +117,52 @@ static int batch_put(struct batch *batch, struct state_op *op)
 	int err = map_put(&batch->ops, op->key, op);
 
 	if (err) {
-		free(op);
+		op_free(op);
 		return err;
 	}
-	free(before);
+	op_free(before);
 	return 0;
 }
 
 /* ---- the thread ---- */
+
+static void free_signed(struct state_signing *list)
+{
+	while (list) {
+		struct state_signing *next = list->next;
+
+		free(list);
+		list = next;
+	}
+}
+
+/* Under the mutex: what was signed goes back to the loop. */
+static void hand_signed(struct state *state, const struct batch *batch)
+{
+	struct state_op *op;
+
+	map_each (&batch->ops, at, op) {
+		if (!op->signing)
+			continue;
+		op->signing->next = state->were_signed;
+		state->were_signed = op->signing;
+		op->signing = NULL;
+	}
+}
 
 static void tell(struct state *state, const struct batch *batch, const char *error)
 {
 	struct state_report *latest = &state->latest;
 
 	pthread_mutex_lock(&state->mutex);
-	if (batch->epoch != state->latest_epoch)
+	if (batch->epoch != state->latest_epoch) {
 		latest->ticket = 0;
+		free_signed(state->were_signed);
+		state->were_signed = NULL;
+	}
 	state->latest_epoch = batch->epoch;
+	if (!error)
+		hand_signed(state, batch);
 	latest->failing = error != NULL;
 	latest->error[0] = '\0';
 	if (error)
@@ -118,15 +173,30 @@ static void tell(struct state *state, const struct batch *batch, const char *err
 	uv_async_send(&state->async);
 }
 
+static void sign(struct state *state, struct state_op *op)
+{
+	struct state_signing *signing = op->signing;
+
+	if (!signing || signing->done)
+		return;
+	pthread_mutex_lock(&state->signer_mutex);
+	record_sign_hash(state->signer, signing->stamp, &signing->hash, &signing->sig);
+	pthread_mutex_unlock(&state->signer_mutex);
+	memcpy(op->bytes + op->size - sizeof(signing->sig), &signing->sig, sizeof(signing->sig));
+	signing->done = true;
+}
+
 static int write_batch(struct state *state, const struct batch *batch, char error[STATE_ERROR_SIZE])
 {
-	const struct state_op *op;
+	struct state_op *op;
 
 	state_db_begin(state->db);
 	if (batch->reset)
 		state_db_reset(state->db, &batch->node);
-	map_each (&batch->ops, at, op)
+	map_each (&batch->ops, at, op) {
+		sign(state, op);
 		state_db_apply(state->db, op);
+	}
 	return state_db_commit(state->db, error);
 }
 
@@ -197,14 +267,20 @@ static void on_async(uv_async_t *async)
 {
 	struct state *state = async->data;
 	struct state_report report;
+	struct state_signing *were_signed;
 	uint64_t epoch;
 
 	pthread_mutex_lock(&state->mutex);
 	report = state->latest;
 	epoch = state->latest_epoch;
+	were_signed = state->were_signed;
+	state->were_signed = NULL;
 	pthread_mutex_unlock(&state->mutex);
 	if (epoch != state->epoch)
 		report.ticket = 0;
+	for (struct state_signing *one = were_signed; one && epoch == state->epoch; one = one->next)
+		state->signed_cb(state->arg, &one->hash, &one->sig);
+	free_signed(were_signed);
 	state->report(state->arg, &report);
 }
 
@@ -226,6 +302,7 @@ int state_open(const char *dir, const struct id *node, wtime_t wall, struct stat
 		return err;
 	}
 	pthread_mutex_init(&state->mutex, NULL);
+	pthread_mutex_init(&state->signer_mutex, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&state->changed, &attr);
@@ -266,7 +343,23 @@ int state_flush(struct state *state, char ret_error[STATE_ERROR_SIZE])
 	return 0;
 }
 
-int state_start(struct state *state, uv_loop_t *loop, state_report_cb report, void *arg)
+int state_set_signer(struct state *state, const struct keys *signer)
+{
+	struct keys *copy = sodium_malloc(sizeof(*copy)), *before;
+
+	if (!copy)
+		return ERR_NOMEM;
+	*copy = *signer;
+	pthread_mutex_lock(&state->signer_mutex);
+	before = state->signer;
+	state->signer = copy;
+	pthread_mutex_unlock(&state->signer_mutex);
+	sodium_free(before);
+	return 0;
+}
+
+int state_start(struct state *state, uv_loop_t *loop, state_report_cb report,
+	state_signed_cb signed_cb, void *arg)
 {
 	pthread_attr_t attr;
 	sigset_t all, before;
@@ -276,6 +369,7 @@ int state_start(struct state *state, uv_loop_t *loop, state_report_cb report, vo
 		return ERR_SYSTEM;
 	state->async.data = state;
 	state->report = report;
+	state->signed_cb = signed_cb;
 	state->arg = arg;
 	state->started = true;
 	pthread_attr_init(&attr);
@@ -314,6 +408,9 @@ void state_free(struct state *state)
 		return;
 	assert(!state->started || state->joined);
 	batch_done(&state->queue);
+	free_signed(state->were_signed);
+	sodium_free(state->signer); /* wipes it */
+	pthread_mutex_destroy(&state->signer_mutex);
 	state_db_close(state->db);
 	pthread_cond_destroy(&state->changed);
 	pthread_mutex_destroy(&state->mutex);
@@ -346,6 +443,7 @@ static int put(struct state *state, uint64_t ticket, struct state_op *op)
 	if (!op)
 		return ERR_NOMEM;
 	pthread_mutex_lock(&state->mutex);
+	state->queue.unsigned_count += op->signing != NULL;
 	first = !batch_waits(&state->queue);
 	err = batch_put(&state->queue, op);
 	if (!err && ticket > state->queue.ticket)
@@ -365,6 +463,34 @@ int state_put_record(struct state *state, uint64_t ticket, const struct hash *ha
 
 	if (op)
 		op->number = number;
+	return put(state, ticket, op);
+}
+
+bool state_may_sign(struct state *state)
+{
+	bool may;
+
+	pthread_mutex_lock(&state->mutex);
+	may = state->queue.unsigned_count < UNSIGNED_MAX;
+	pthread_mutex_unlock(&state->mutex);
+	return may;
+}
+
+int state_put_unsigned(struct state *state, uint64_t ticket, const struct hash *hash,
+	const uint8_t *bytes, size_t size, uint64_t number, uint64_t stamp)
+{
+	struct state_op *op = op_new(STATE_OP_PUT_RECORD, 'r', hash->b, bytes, size);
+
+	assert(state->signer && state->signed_cb);
+	if (op)
+		op->signing = calloc(1, sizeof(*op->signing));
+	if (!op || !op->signing) {
+		op_free(op);
+		return ERR_NOMEM;
+	}
+	op->number = number;
+	op->signing->hash = *hash;
+	op->signing->stamp = stamp;
 	return put(state, ticket, op);
 }
 

@@ -29,6 +29,7 @@
  * much of what others said, and they say it again. */
 #define STATE_GATHER_MS 200
 
+struct keys;
 struct state;
 
 /* What is done and what is not; report comes on the loop's thread. */
@@ -44,6 +45,8 @@ typedef void (*state_record_cb)(
 typedef void (*state_endpoint_cb)(
 	void *arg, const struct id *node, const struct endpoint *endpoint);
 typedef void (*state_report_cb)(void *arg, const struct state_report *report);
+/* On the loop's thread, before the report that it is on disk. */
+typedef void (*state_signed_cb)(void *arg, const struct hash *hash, const struct sig *sig);
 
 struct state_info {
 	bool has_mesh;
@@ -69,8 +72,12 @@ int state_get_number(struct state *state, const char *name, uint64_t *ret) MUST_
  * stays queued. */
 int state_flush(struct state *state, char ret_error[STATE_ERROR_SIZE]) MUST_CHECK;
 
-/* Starts the thread. The handle on loop keeps it from ending until state_stop. ERR_SYSTEM. */
-int state_start(struct state *state, uv_loop_t *loop, state_report_cb report, void *arg) MUST_CHECK;
+/* Whose signature state_put_unsigned asks for, from now on. Copied to guarded memory. ERR_NOMEM. */
+int state_set_signer(struct state *state, const struct keys *signer) MUST_CHECK;
+/* Starts the thread. The handle on loop keeps it from ending until state_stop. signed_cb may be
+ * NULL where nothing unsigned is put. ERR_SYSTEM. */
+int state_start(struct state *state, uv_loop_t *loop, state_report_cb report,
+	state_signed_cb signed_cb, void *arg) MUST_CHECK;
 /* Writes what is queued (one try), ends the thread and closes the handle. The rest is reported no
  * more. */
 void state_stop(struct state *state);
@@ -81,6 +88,12 @@ void state_free(struct state *state);
  * report. ERR_NOMEM: the queue is as it was. */
 int state_put_record(struct state *state, uint64_t ticket, const struct hash *hash,
 	const uint8_t *bytes, size_t size, uint64_t number) MUST_CHECK;
+/* Whether the thread has so little to do that signing is better left to it. */
+bool state_may_sign(struct state *state);
+/* A record of the signer's whose last bytes are still to become its signature: that takes longer
+ * than all the loop does for a record, so the thread does it. */
+int state_put_unsigned(struct state *state, uint64_t ticket, const struct hash *hash,
+	const uint8_t *bytes, size_t size, uint64_t number, uint64_t stamp) MUST_CHECK;
 int state_remove_record(struct state *state, uint64_t ticket, const struct hash *hash) MUST_CHECK;
 int state_put_endpoint(struct state *state, uint64_t ticket, const struct id *node,
 	const struct endpoint *endpoint) MUST_CHECK;

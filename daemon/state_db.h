@@ -39,6 +39,7 @@ struct state_op {
 	enum state_op_kind kind;
 	uint64_t number;
 	struct endpoint endpoint;
+	struct state_signing *signing; /* state.c: of a record without its signature; else NULL */
 	size_t size;
 	uint8_t bytes[];
 };

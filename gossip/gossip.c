@@ -277,6 +277,16 @@ static void own_persisted(struct gossip *g, const struct own_record *own)
 	}
 }
 
+void gossip_signed(struct gossip *g, const struct hash *hash, const struct sig *sig)
+{
+	for (struct own_record *own = g->own_first; own; own = own->next) {
+		if (own->record->pending && hash_equal(&own->record->hash, hash)) {
+			record_set_sig(own->record, sig);
+			return;
+		}
+	}
+}
+
 uint64_t gossip_awaited(const struct gossip *g)
 {
 	return g->awaited;

@@ -119,6 +119,9 @@ void gossip_stream_sent(
 	struct gossip *gossip, struct gossip_time time, uint64_t stream, size_t size);
 void gossip_stream_closed(struct gossip *gossip, struct gossip_time time, uint64_t stream);
 
+/* A record with this hash was signed (its effect said to_sign), and is on disk with its signature:
+ * told before gossip_persisted. */
+void gossip_signed(struct gossip *gossip, const struct hash *hash, const struct sig *sig);
 /* All effects of kinds EFFECT_PERSIST_* up to this ticket are on disk. */
 void gossip_persisted(struct gossip *gossip, struct gossip_time time, uint64_t ticket);
 /* The last ticket that the core itself waits for: its own word, or a joiner's. Others' may take
@@ -212,6 +215,9 @@ struct gossip_value {
  * those that begin with `mesh/` are an admin's. Errors with a text: ERR_STATE, ERR_INVALID,
  * ERR_TOO_BIG, ERR_NOT_ADMIN, ERR_LIMIT (this node's quota is full), ERR_FUTURE (its clock is so
  * far ahead that others would hold it back). What is put shows once gossip_persisted was told. */
+/* From now on the caller signs what is put (EFFECT_PERSIST_RECORD with to_sign), or the core does.
+ */
+void gossip_sign_elsewhere(struct gossip *gossip, bool elsewhere);
 int gossip_put(struct gossip *gossip, struct gossip_time time, const void *key, size_t key_size,
 	const void *value, size_t value_size, uint64_t *ret_stamp, uint64_t *ret_ticket) MUST_CHECK;
 /* The same, and ERR_UNKNOWN: the key shows no value. */
@@ -297,6 +303,8 @@ struct gossip_effect {
 	struct id id;
 	struct hash hash;
 	enum gossip_number name;
+	bool to_sign;	/* the last bytes are for a signature: record_sign_hash of hash and stamp */
+	uint64_t stamp; /* then */
 	const uint8_t *bytes; /* good until the next call of any function here */
 	size_t size;
 	const char *text;

@@ -34,6 +34,8 @@ void gossip_effect_record(struct gossip *g, const struct record *record, uint64_
 	effect->ticket = ++g->ticket;
 	effect->hash = record->hash;
 	effect->number = (int64_t)number;
+	effect->to_sign = record->pending;
+	effect->stamp = record->stamp;
 }
 
 void gossip_effect_number(struct gossip *g, enum gossip_number name, uint64_t number)

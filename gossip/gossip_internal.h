@@ -368,9 +368,10 @@ struct gossip {
 				    persisted again */
 	uint64_t storing_number; /* the change that it is to be; 0: the next */
 	struct own_record *own_first, **own_last;
-	struct kv *kv;	     /* NULL while unjoined */
-	bool values_changed; /* in this input */
-	bool voids_changed;  /* another author is proven to have equivocated, or one no more */
+	bool signs_elsewhere; /* values are signed by the caller */
+	struct kv *kv;	      /* NULL while unjoined */
+	bool values_changed;  /* in this input */
+	bool voids_changed;   /* another author is proven to have equivocated, or one no more */
 	struct restored_value *restored_values; /* until the start */
 	size_t restored_count, restored_capacity;
 	struct age age;

@@ -330,7 +330,9 @@ static int publish(struct gossip *g, const void *key, size_t key_size, const voi
 	if (!err)
 		err = check_clock(g, draft.stamp);
 	if (!err)
-		err = record_sign(&g->mesh, g->config.identity, &draft, &record);
+		err = g->signs_elsewhere
+			      ? record_draft(&g->mesh, &g->config.identity->id, &draft, &record)
+			      : record_sign(&g->mesh, g->config.identity, &draft, &record);
 	if (!err)
 		err = check_room(g, record);
 	if (err)
@@ -343,6 +345,11 @@ out:
 	record_unref(record);
 	pack_done(&pack);
 	return err;
+}
+
+void gossip_sign_elsewhere(struct gossip *g, bool elsewhere)
+{
+	g->signs_elsewhere = elsewhere;
 }
 
 int gossip_put(struct gossip *g, struct gossip_time time, const void *key, size_t key_size,

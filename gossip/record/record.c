@@ -157,10 +157,17 @@ static int decode_signed(
 	return record_decode(mesh, body->data, body->size, ret);
 }
 
+void record_sign_hash(
+	const struct keys *author, uint64_t stamp, const struct hash *hash, struct sig *ret)
+{
+	struct statement to_sign = statement(&author->id, stamp, hash);
+
+	keys_sign(author, KEYS_RECORD, &to_sign, sizeof(to_sign), ret);
+}
+
 int record_sign(const struct id *mesh, const struct keys *author, const struct record_draft *draft,
 	struct record **ret)
 {
-	struct statement to_sign;
 	struct hash hash;
 	struct sig sig;
 	struct pack body;
@@ -171,8 +178,7 @@ int record_sign(const struct id *mesh, const struct keys *author, const struct r
 	if (err)
 		goto out;
 	keys_hash(KEYS_RECORD_HASH, body.data, body.size, &hash);
-	to_sign = statement(&author->id, draft->stamp, &hash);
-	keys_sign(author, KEYS_RECORD, &to_sign, sizeof(to_sign), &sig);
+	record_sign_hash(author, draft->stamp, &hash, &sig);
 	err = decode_signed(mesh, &body, &sig, ret);
 	if (!err)
 		(*ret)->verified = true;
@@ -193,6 +199,25 @@ int record_assemble(const struct id *mesh, const struct id *author,
 		err = decode_signed(mesh, &body, sig, ret);
 	pack_done(&body);
 	return err;
+}
+
+int record_draft(const struct id *mesh, const struct id *author, const struct record_draft *draft,
+	struct record **ret)
+{
+	const struct sig none = {0};
+	int err = record_assemble(mesh, author, draft, &none, ret);
+
+	if (!err)
+		(*ret)->pending = true;
+	return err;
+}
+
+void record_set_sig(struct record *record, const struct sig *sig)
+{
+	assert(record->pending);
+	memcpy((uint8_t *)record->bytes + record->body_size, sig, sizeof(*sig));
+	record->pending = false;
+	record->verified = true;
 }
 
 void record_sig(const struct record *record, struct sig *ret)

@@ -58,6 +58,7 @@ struct record {
 	uint16_t key_size;
 	uint16_t type; /* enum record_type, or one this version does not know */
 	bool verified; /* it was signed here: record_verify need not look */
+	bool pending;  /* record_draft: there is no signature yet */
 };
 
 struct record_draft {
@@ -83,6 +84,13 @@ int record_verify_hash(const struct id *author, uint64_t stamp, const struct has
 	const struct sig *sig) MUST_CHECK;
 int record_sign(const struct id *mesh, const struct keys *author, const struct record_draft *draft,
 	struct record **ret) MUST_CHECK;
+/* The same in two steps, as signing takes longer than all else: the record without its signature,
+ * what signs it (anywhere: the keys and these two are all it needs), and the record with it. */
+int record_draft(const struct id *mesh, const struct id *author, const struct record_draft *draft,
+	struct record **ret) MUST_CHECK;
+void record_sign_hash(
+	const struct keys *author, uint64_t stamp, const struct hash *hash, struct sig *ret);
+void record_set_sig(struct record *record, const struct sig *sig);
 /* A record whose body is known except for its signature: what a token carries (trust/token.h). */
 int record_assemble(const struct id *mesh, const struct id *author,
 	const struct record_draft *draft, const struct sig *sig, struct record **ret) MUST_CHECK;

@@ -175,7 +175,7 @@ static void work(struct story *story)
 
 	story->report = (struct state_report){0};
 	assert_int_equal(uv_loop_init(&story->loop), 0);
-	assert_int_equal(state_start(story->state, &story->loop, on_report, story), 0);
+	assert_int_equal(state_start(story->state, &story->loop, on_report, NULL, story), 0);
 	for (; bursts && !story->report.failing; bursts--) {
 		for (uint64_t n = rng_below(&story->rng, BURST_MAX); n; n--)
 			operate(story);

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <signal.h>
+#include <sodium.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 
 #include "daemon/state.h"
 #include "daemon/state_db.h"
+#include "gossip/record/record.h"
 #include "tests/support/tempdir.h"
 
 #define RECORD_SIZE   400
@@ -72,7 +74,7 @@ static void node_start(struct node *node)
 	node_open_as(node, &self);
 	node->report = (struct state_report){0};
 	assert_int_equal(uv_loop_init(&node->loop), 0);
-	assert_int_equal(state_start(node->state, &node->loop, on_report, node), 0);
+	assert_int_equal(state_start(node->state, &node->loop, on_report, NULL, node), 0);
 }
 
 static void node_stop(struct node *node)
@@ -204,6 +206,71 @@ static void what_somebody_waits_for_is_written_at_once(void **state)
 	}
 	assert_true(urgent_ms < STATE_GATHER_MS);
 	node_stop(node);
+}
+
+/* What came back of a record that was put without its signature. */
+struct signature {
+	struct hash hash;
+	struct sig sig;
+	unsigned count;
+};
+
+static struct signature came_back;
+
+static void on_signed(void *arg, const struct hash *hash, const struct sig *sig)
+{
+	struct node *node = arg;
+
+	assert_int_equal(node->report.ticket, 0); /* not after the report */
+	came_back.hash = *hash;
+	came_back.sig = *sig;
+	came_back.count++;
+}
+
+static void check_signed(
+	void *arg, const struct hash *hash, const uint8_t *bytes, size_t size, uint64_t number)
+{
+	(void)arg;
+	assert_true(number == ORDER(1));
+	assert_true(hash_equal(hash, &came_back.hash));
+	assert_memory_equal(bytes + size - sizeof(struct sig), &came_back.sig, sizeof(struct sig));
+}
+
+static void a_record_is_signed_as_it_is_written(void **state)
+{
+	struct node *node = *state;
+	const struct record_draft draft = {.type = RECORD_VALUE,
+		.key = "key",
+		.key_size = 3,
+		.stamp = 77,
+		.value = "\xc0",
+		.value_size = 1};
+	struct record *record;
+	struct keys keys;
+
+	assert_true(sodium_init() >= 0); /* of guarded memory */
+	keys_from_seed((const uint8_t[32]){7}, &keys);
+	assert_int_equal(record_draft(&other, &keys.id, &draft, &record), 0);
+	node_open_as(node, &self);
+	assert_int_equal(state_set_signer(node->state, &keys), 0);
+	assert_int_equal(uv_loop_init(&node->loop), 0);
+	assert_int_equal(state_start(node->state, &node->loop, on_report, on_signed, node), 0);
+	came_back = (struct signature){0};
+	assert_int_equal(state_put_unsigned(node->state, 1, &record->hash, record->bytes,
+				 record->size, ORDER(1), record->stamp),
+		0);
+	state_hurry(node->state, 1);
+	wait_for_ticket(node, 1);
+	node_stop(node);
+	assert_int_equal(came_back.count, 1);
+	assert_true(hash_equal(&came_back.hash, &record->hash));
+	assert_int_not_equal(record_verify(record), 0);
+	record_unref(record);
+	assert_int_equal(record_verify_hash(&keys.id, 77, &came_back.hash, &came_back.sig), 0);
+	node_open_as(node, &self);
+	assert_int_equal(state_each_record(node->state, check_signed, NULL), 0);
+	state_free(node->state);
+	keys_done(&keys);
 }
 
 static void check_endpoint(void *arg, const struct id *id, const struct endpoint *endpoint)
@@ -504,6 +571,7 @@ int main(void)
 		TEST(what_was_put_is_there_after_a_restart),
 		TEST(what_somebody_waits_for_is_written_at_once),
 		TEST(haste_with_nothing_to_write_ends_nothing),
+		TEST(a_record_is_signed_as_it_is_written),
 		TEST(the_last_word_on_a_key_counts),
 		TEST(what_was_acknowledged_survives_kill_9),
 		TEST(a_damaged_database_is_set_aside_and_what_can_be_read_taken_over),
