@@ -27,6 +27,8 @@
 	X(JOINS, "joins")                                                                      \
 	X(LEAVES, "leaves")                                                                    \
 	X(REVOCATIONS, "revocations")                                                          \
+	X(GRANTS, "grants") /* of offices, and taken back */                                   \
+	X(KEEPS, "keeps")                                                                      \
 	X(COMMANDS, "commands") /* invites made and withdrawn, other settings */               \
 	X(PUTS, "puts")		/* values, by anybody */                                       \
 	X(DELETES, "deletes")                                                                  \

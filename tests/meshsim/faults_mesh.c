@@ -170,6 +170,55 @@ static bool set(struct faults *f)
 	return true;
 }
 
+static int some_other(struct faults *f, int node)
+{
+	int other = 1 + faults_below(f, cluster_count(f->cluster) - 1);
+
+	return other == node || f->nodes[other].clone_of >= 0 ? -1 : other;
+}
+
+/* Admins by the root, which is the founder's; writers by any admin. */
+static bool grant(struct faults *f)
+{
+	bool of_admin = faults_chance(f, 0.5);
+	int by = of_admin ? 0 : some_admin(f), node = by < 0 ? -1 : some_other(f, by);
+	enum gossip_office office = of_admin ? GOSSIP_ADMIN : GOSSIP_WRITER;
+	struct gossip *core;
+	uint64_t ticket;
+	struct id id;
+	int err;
+
+	if (node < 0 || !is_running(f, by))
+		return false;
+	id = cluster_id(f->cluster, node);
+	core = cluster_core(f->cluster, by);
+	if (faults_chance(f, 0.6))
+		err = gossip_grant(core, faults_time(f, by), &id, office, &ticket);
+	else
+		err = gossip_ungrant(core, faults_time(f, by), &id, office, NULL, 0, &ticket);
+	cluster_drain(f->cluster, by);
+	if (err == 0)
+		faults_count(f, FAULT_GRANTS);
+	return err == 0;
+}
+
+static bool keep(struct faults *f)
+{
+	int by = some_admin(f), node = by < 0 ? -1 : some_other(f, by);
+	uint64_t ticket;
+	struct id id;
+	int err;
+
+	if (node < 0)
+		return false;
+	id = cluster_id(f->cluster, node);
+	err = gossip_keep(cluster_core(f->cluster, by), faults_time(f, by), &id, &ticket);
+	cluster_drain(f->cluster, by);
+	if (err == 0)
+		faults_count(f, FAULT_KEEPS);
+	return err == 0;
+}
+
 static bool command(struct faults *f)
 {
 	char token[TOKEN_TEXT_MAX];
@@ -188,13 +237,17 @@ static bool command(struct faults *f)
 
 bool faults_mesh(struct faults *f)
 {
-	switch (faults_below(f, 6)) {
+	switch (faults_below(f, 8)) {
 	case 0:
 		return f->enabled[FAULT_JOINS] && join(f);
 	case 1:
 		return f->enabled[FAULT_LEAVES] && faults_chance(f, 0.3) && leave(f);
 	case 2:
 		return f->enabled[FAULT_REVOCATIONS] && faults_chance(f, 0.3) && revoke(f);
+	case 3:
+		return f->enabled[FAULT_GRANTS] && grant(f);
+	case 4:
+		return f->enabled[FAULT_KEEPS] && keep(f);
 	default:
 		return command(f);
 	}

@@ -163,6 +163,19 @@ int invariants_author(const struct invariants *checker, const struct hash *hash)
 	return written ? written->record.author : -1;
 }
 
+/* It has fallen with its author, and what it had replaced may stand. */
+static void forget_latest(struct invariants *checker, int node, struct written *written)
+{
+	struct map *slots = &checker->nodes[node].slots;
+	struct latest *latest = map_get(slots, &written->record.slot);
+
+	written->replaced = true;
+	if (!latest || !hash_equal(&latest->hash, &written->record.hash))
+		return;
+	map_del(slots, &latest->slot);
+	free(latest);
+}
+
 void invariants_removed(struct invariants *checker, int node, const struct hash *hash, bool counts)
 {
 	struct written *written = map_get(&checker->by_hash, hash);
@@ -171,11 +184,15 @@ void invariants_removed(struct invariants *checker, int node, const struct hash 
 	if (!written)
 		return;
 	written->holders &= ~(UINT64_C(1) << node);
+	if (!counts) {
+		forget_latest(checker, node, written);
+		return;
+	}
 	latest = map_get(&checker->nodes[node].slots, &written->record.slot);
 	written->replaced |=
 		(latest && !hash_equal(&latest->hash, hash)) || has_own_order(written->record.type);
-	if (counts && (written->record.type == RECORD_REVOCATION ||
-			      written->record.type == RECORD_ADMIN_REVOCATION))
+	if (written->record.type == RECORD_REVOCATION ||
+		written->record.type == RECORD_ADMIN_REVOCATION)
 		checker->nodes[node].revocation = written;
 }
 
