@@ -132,6 +132,27 @@ static void what_makes_no_key_or_value_is_refused(void **state)
 	cluster_free(c);
 }
 
+/* What no datagram carries is announced, and pulled over streams. */
+static void the_largest_values_are_on_all_nodes_soon(void **state)
+{
+	(void)state;
+	struct cluster *c = mesh_of(NODES);
+	char *large = malloc(VALUE_SIZE_MAX + 1);
+
+	assert_non_null(large);
+	memset(large, 'x', VALUE_SIZE_MAX);
+	large[VALUE_SIZE_MAX] = '\0';
+	put(c, 1, "large", large);
+	put(c, 2, "largest", large);
+	wait_all(c, 2000, "large", large);
+	wait_all(c, 2000, "largest", large);
+	assert_int_equal(try_delete(c, 3, "large"), 0);
+	wait_all(c, 200, "large", NULL);
+	assert_true(cluster_converged(c, NULL));
+	free(large);
+	cluster_free(c);
+}
+
 /* A reader that goes on from a cursor, over a restart. */
 static void a_reader_misses_nothing_over_a_restart(void **state)
 {
@@ -336,6 +357,7 @@ int main(void)
 		cmocka_unit_test(what_is_put_on_one_node_is_shown_on_all),
 		cmocka_unit_test(configuration_is_the_admins_alone),
 		cmocka_unit_test(what_makes_no_key_or_value_is_refused),
+		cmocka_unit_test(the_largest_values_are_on_all_nodes_soon),
 		cmocka_unit_test(a_reader_misses_nothing_over_a_restart),
 		cmocka_unit_test(what_is_deleted_is_forgotten_after_ten_days),
 		cmocka_unit_test(who_was_away_for_eleven_days_brings_nothing_back),

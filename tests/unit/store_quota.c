@@ -159,32 +159,22 @@ static void a_quota_that_grows_admits_the_same_whenever_it_grew(void **state)
 	enum { MANY = QUOTA_RECORDS + 100 };
 
 	(void)state;
-	struct records_set set = {.count = 0};
+	struct record *grant = writer(STORES_ADMIN, STORES_MEMBER, true, records_at(500));
+	struct record **values = calloc(MANY, sizeof(*values));
 	struct store *first = stores_with_member(), *restored;
 
-	stores_put_all(first,
-		(struct record *[]){records_add(
-			&set, writer(STORES_ADMIN, STORES_MEMBER, true, records_at(500)))},
-		1);
-	fill(first, STORES_MEMBER, false, MANY);
-	for (unsigned when = 0; when < 3; when++) {
+	assert_non_null(values);
+	for (unsigned i = 0; i < MANY; i++)
+		values[i] = numbered(STORES_MEMBER, i, false, records_at(1000 + i));
+	stores_put_all(first, &grant, 1);
+	stores_put_all(first, values, MANY);
+	for (unsigned when = 1; when < 3; when++) {
 		struct store *store = stores_with_member();
+		unsigned before = when * MANY / 2;
 
-		for (unsigned i = 0; i <= MANY; i++) {
-			if (i == when * MANY / 2)
-				stores_put_all(store, set.records, 1);
-			if (i < MANY)
-				stores_give(store,
-					numbered(STORES_MEMBER, i, false, records_at(1000 + i)),
-					STORE_ADDED);
-		}
-		for (unsigned i = 0; i < MANY; i++) {
-			struct record *again =
-				numbered(STORES_MEMBER, i, false, records_at(1000 + i));
-
-			stores_put_all(store, &again, 1);
-			record_unref(again);
-		}
+		stores_put_all(store, values, before);
+		stores_put_all(store, &grant, 1);
+		stores_put_all(store, values, MANY);
 		stores_assert_same(first, store);
 		store_free(store);
 	}
@@ -195,7 +185,10 @@ static void a_quota_that_grows_admits_the_same_whenever_it_grew(void **state)
 	stores_assert_same(first, restored);
 	store_free(restored);
 	store_free(first);
-	records_set_done(&set);
+	for (unsigned i = 0; i < MANY; i++)
+		record_unref(values[i]);
+	free(values);
+	record_unref(grant);
 }
 
 /* ---- uses ---- */
