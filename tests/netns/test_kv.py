@@ -206,9 +206,11 @@ def test_a_watcher_that_does_not_read_has_no_queue_and_gets_the_newest(world):
     put(alpha, "ready", b"")
     watch.wait_for(("ready", b""))
     watch.process.signal(signal.SIGSTOP)
-    for number in range(150):
-        put(alpha, f"key{number % 3}", bytes([number]) * VALUE_MAX)
-    os.killpg(watch.process.popen.pid, signal.SIGCONT)  # nsenter stops with its child
+    try:
+        for number in range(150):
+            put(alpha, f"key{number % 3}", bytes([number]) * VALUE_MAX)
+    finally:
+        os.killpg(watch.process.popen.pid, signal.SIGCONT)  # nsenter stops with its child
     watch.wait_for(*((f"key{number % 3}", bytes([number]) * VALUE_MAX) for number in (147, 148, 149)))
     assert len(watch.seen()) < 100, "150 values do not wait in a queue: those that were overtaken are passed over"
     watch.end()
