@@ -69,27 +69,24 @@ static struct fe squared(struct fe a, int times)
 	return a;
 }
 
+/* a^(2^times) * b. */
+static struct fe raised(const struct fe *a, int times, const struct fe *b)
+{
+	struct fe r = squared(*a, times);
+
+	return mul(&r, b);
+}
+
 /* a^(p - 2), by the usual chain of powers 2^n - 1. */
 static struct fe invert(const struct fe *a)
 {
-	struct fe a2 = squared(*a, 1), a8 = squared(a2, 2), a9 = mul(a, &a8), a11 = mul(&a2, &a9);
-	struct fe a22 = squared(a11, 1), p5 = mul(&a9, &a22), r = squared(p5, 5);
-	struct fe p10 = mul(&r, &p5), p20, p40, p50, p100, p200, p250;
+	struct fe a2 = squared(*a, 1), a9 = raised(&a2, 2, a), a11 = mul(&a2, &a9);
+	struct fe p5 = raised(&a11, 1, &a9), p10 = raised(&p5, 5, &p5);
+	struct fe p20 = raised(&p10, 10, &p10), p40 = raised(&p20, 20, &p20);
+	struct fe p50 = raised(&p40, 10, &p10), p100 = raised(&p50, 50, &p50);
+	struct fe p200 = raised(&p100, 100, &p100), p250 = raised(&p200, 50, &p50);
 
-	r = squared(p10, 10);
-	p20 = mul(&r, &p10);
-	r = squared(p20, 20);
-	p40 = mul(&r, &p20);
-	r = squared(p40, 10);
-	p50 = mul(&r, &p10);
-	r = squared(p50, 50);
-	p100 = mul(&r, &p50);
-	r = squared(p100, 100);
-	p200 = mul(&r, &p100);
-	r = squared(p200, 50);
-	p250 = mul(&r, &p50);
-	r = squared(p250, 5);
-	return mul(&r, &a11);
+	return raised(&p250, 5, &a11);
 }
 
 /* Each by its inverse, for one inversion in all. None is 0. */
