@@ -27,18 +27,6 @@ static enum gossip_state state_of(struct cluster *c, int node)
 	return status.state;
 }
 
-struct view {
-	int node;
-	enum gossip_member_state state;
-};
-
-static bool all_see(struct cluster *c, void *arg)
-{
-	const struct view *view = arg;
-
-	return cluster_all_see(c, view->state, view->node);
-}
-
 static bool joined(struct cluster *c, void *arg)
 {
 	return cluster_joined(c, *(int *)arg) != 1;
@@ -207,7 +195,6 @@ static void the_founder_may_die_and_others_still_join(void **state)
 	struct invite invite = {.uses = 1,
 		.endpoint_count = 2,
 		.endpoints = {cluster_endpoint(c, 0), cluster_endpoint(c, 2)}};
-	struct view dead = {0, GOSSIP_MEMBER_DEAD};
 	char token[TOKEN_TEXT_MAX];
 	uint64_t ticket;
 	int fresh;
@@ -218,7 +205,7 @@ static void the_founder_may_die_and_others_still_join(void **state)
 	cluster_drain(c, 0);
 	assert_true(cluster_wait(c, 5000, cluster_converged, NULL));
 	cluster_kill(c, 0);
-	assert_true(cluster_wait(c, 60000, all_see, &dead));
+	assert_true(cluster_wait_seen(c, 60000, 0, GOSSIP_MEMBER_DEAD));
 	fresh = cluster_add(c);
 	assert_int_equal(join_now(c, fresh, token), 0);
 	assert_true(cluster_wait(c, 5000, cluster_digests_equal, NULL));
@@ -234,14 +221,12 @@ static void a_crash_is_noticed_by_all_and_a_return_too(void **state)
 {
 	(void)state;
 	struct cluster *c = calm_mesh(8);
-	struct view view = {3, GOSSIP_MEMBER_DEAD};
 
 	cluster_run(c, 5000);
 	cluster_kill(c, 3);
-	assert_true(cluster_wait(c, 60000, all_see, &view));
+	assert_true(cluster_wait_seen(c, 60000, 3, GOSSIP_MEMBER_DEAD));
 	cluster_restart(c, 3);
-	view.state = GOSSIP_MEMBER_ALIVE;
-	assert_true(cluster_wait(c, 10000, all_see, &view));
+	assert_true(cluster_wait_seen(c, 10000, 3, GOSSIP_MEMBER_ALIVE));
 	assert_true(cluster_wait(c, 10000, cluster_converged, NULL));
 	cluster_free(c);
 }
@@ -286,11 +271,10 @@ static void a_member_that_moved_is_found(void **state)
 {
 	(void)state;
 	struct cluster *c = calm_mesh(5);
-	struct view alive = {2, GOSSIP_MEMBER_ALIVE};
 
 	cluster_move(c, 2);
 	cluster_run(c, 10000);
-	assert_true(cluster_wait(c, 30000, all_see, &alive));
+	assert_true(cluster_wait_seen(c, 30000, 2, GOSSIP_MEMBER_ALIVE));
 	assert_true(cluster_wait(c, 30000, cluster_converged, NULL));
 	cluster_free(c);
 }
@@ -313,18 +297,17 @@ static void a_revoked_node_is_out_everywhere_and_knows_it(void **state)
 {
 	(void)state;
 	struct cluster *c = calm_mesh(5);
-	struct view revoked = {2, GOSSIP_MEMBER_REVOKED};
 	int expelled[2] = {2, GOSSIP_REVOKED};
 
 	revoke(c, 2, "stolen");
-	assert_true(cluster_wait(c, 3000, all_see, &revoked));
+	assert_true(cluster_wait_seen(c, 3000, 2, GOSSIP_MEMBER_REVOKED));
 	assert_true(cluster_wait(c, 3000, has_state, expelled));
 	assert_int_equal(wireguard_peers(c, 0), 3);
 	/* for good: also after a restart, and nobody talks to it */
 	cluster_kill(c, 2);
 	cluster_restart(c, 2);
 	cluster_run(c, 20000);
-	assert_true(all_see(c, &revoked));
+	assert_true(cluster_all_see(c, GOSSIP_MEMBER_REVOKED, 2));
 	assert_int_equal(state_of(c, 2), GOSSIP_REVOKED);
 	cluster_free(c);
 }
@@ -334,7 +317,6 @@ static void only_the_root_expels_an_admin_and_its_acts_stand(void **state)
 	(void)state;
 	struct cluster *c = calm_mesh(3);
 	struct invite invite = {.uses = 1, .admin = true};
-	struct view revoked = {3, GOSSIP_MEMBER_REVOKED}, alive = {4, GOSSIP_MEMBER_ALIVE};
 	char token[TOKEN_TEXT_MAX];
 	struct id id;
 	uint64_t ticket;
@@ -353,9 +335,9 @@ static void only_the_root_expels_an_admin_and_its_acts_stand(void **state)
 	assert_int_equal(gossip_revoke(cluster_core(c, 3), cluster_time(c), &id, "", &ticket),
 		ERR_NOT_ADMIN);
 	revoke(c, 3, "");
-	assert_true(cluster_wait(c, 3000, all_see, &revoked));
+	assert_true(cluster_wait_seen(c, 3000, 3, GOSSIP_MEMBER_REVOKED));
 	cluster_run(c, 5000);
-	assert_true(all_see(c, &alive));
+	assert_true(cluster_all_see(c, GOSSIP_MEMBER_ALIVE, 4));
 	cluster_free(c);
 }
 
@@ -377,12 +359,11 @@ static void leaving_is_not_failure(void **state)
 {
 	(void)state;
 	struct cluster *c = calm_mesh(5);
-	struct view left = {3, GOSSIP_MEMBER_LEFT};
 	uint64_t ticket;
 
 	assert_int_equal(gossip_leave(cluster_core(c, 3), cluster_time(c), false, &ticket), 0);
 	cluster_drain(c, 3);
-	assert_true(cluster_wait(c, 3000, all_see, &left));
+	assert_true(cluster_wait_seen(c, 3000, 3, GOSSIP_MEMBER_LEFT));
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(cluster_event_count(c, i, GOSSIP_EVENT_MEMBER_STATE), 0);
 	cluster_free(c);

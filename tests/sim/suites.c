@@ -80,25 +80,6 @@ static struct endpoint somewhere(uint8_t number)
 	return at;
 }
 
-struct view {
-	int node;
-	enum gossip_member_state state;
-};
-
-static bool all_see(struct cluster *c, void *arg)
-{
-	const struct view *view = arg;
-
-	return cluster_all_see(c, view->state, view->node);
-}
-
-static bool wait_for(struct cluster *c, int64_t most_ms, int node, enum gossip_member_state state)
-{
-	struct view view = {node, state};
-
-	return cluster_wait(c, most_ms, all_see, &view);
-}
-
 static uint64_t events_of(struct cluster *c, enum gossip_event_kind kind)
 {
 	uint64_t count = 0;
@@ -237,7 +218,7 @@ static void only_a_new_word_of_its_own_brings_back_the_dead(void **state)
 
 	impersonate(&actor, c, &rng);
 	cluster_kill(c, 2);
-	assert_true(wait_for(c, 60000, 2, GOSSIP_MEMBER_DEAD));
+	assert_true(cluster_wait_seen(c, 60000, 2, GOSSIP_MEMBER_DEAD));
 	for (int i = 0; i < 10; i++) {
 		say_alive(&actor, dead, 0);
 		cluster_run(c, 500);
@@ -245,7 +226,7 @@ static void only_a_new_word_of_its_own_brings_back_the_dead(void **state)
 		assert_int_equal(cluster_sees(c, 3, 2), GOSSIP_MEMBER_DEAD);
 	}
 	say_alive(&actor, dead, 1);
-	assert_true(wait_for(c, 1000, 2, GOSSIP_MEMBER_ALIVE));
+	assert_true(cluster_wait_seen(c, 1000, 2, GOSSIP_MEMBER_ALIVE));
 	actor_done(&actor);
 	cluster_free(c);
 }
@@ -305,7 +286,7 @@ static void who_left_stays_away_through_every_restart(void **state)
 	struct cluster *c = mesh_of(&calm, 5);
 
 	leave(c, 4);
-	assert_true(wait_for(c, 3000, 4, GOSSIP_MEMBER_LEFT));
+	assert_true(cluster_wait_seen(c, 3000, 4, GOSSIP_MEMBER_LEFT));
 	cluster_run(c, 5000);
 	for (int i = 0; i < 5; i++)
 		cluster_kill(c, i);
@@ -347,12 +328,12 @@ static void an_old_leave_is_news_to_nobody(void **state)
 	struct rng rng;
 
 	leave(c, 5);
-	assert_true(wait_for(c, 3000, 5, GOSSIP_MEMBER_LEFT));
+	assert_true(cluster_wait_seen(c, 3000, 5, GOSSIP_MEMBER_LEFT));
 	impersonate(&actor, c, &rng);
 	old.actor = &actor;
 	cluster_records(c, 0, find_leave, &old);
 	assert_non_null(old.record);
-	assert_true(wait_for(c, 60000, 1, GOSSIP_MEMBER_DEAD));
+	assert_true(cluster_wait_seen(c, 60000, 1, GOSSIP_MEMBER_DEAD));
 	cluster_run(c, 60000);
 	struct cluster_counts before = *cluster_counts(c);
 	uint64_t told = events_of(c, GOSSIP_EVENT_LEFT);
@@ -384,10 +365,10 @@ static void who_is_held_dead_hears_of_it_and_is_back(void **state)
 	struct cluster *c = mesh_of(&calm, 6);
 
 	cluster_group(c, 3, 1);
-	assert_true(wait_for(c, 60000, 3, GOSSIP_MEMBER_DEAD));
+	assert_true(cluster_wait_seen(c, 60000, 3, GOSSIP_MEMBER_DEAD));
 	cluster_run(c, 30000);
 	cluster_group(c, 3, 0);
-	assert_true(wait_for(c, 90000, 3, GOSSIP_MEMBER_ALIVE));
+	assert_true(cluster_wait_seen(c, 90000, 3, GOSSIP_MEMBER_ALIVE));
 	assert_true(cluster_wait(c, 90000, cluster_converged, NULL));
 	cluster_free(c);
 }
@@ -398,10 +379,10 @@ static void who_restarts_is_believed_what_it_says_anew(void **state)
 	struct cluster *c = mesh_of(&calm, 6);
 
 	cluster_kill(c, 2);
-	assert_true(wait_for(c, 60000, 2, GOSSIP_MEMBER_DEAD));
+	assert_true(cluster_wait_seen(c, 60000, 2, GOSSIP_MEMBER_DEAD));
 	cluster_move(c, 2);
 	cluster_restart(c, 2);
-	assert_true(wait_for(c, 3000, 2, GOSSIP_MEMBER_ALIVE));
+	assert_true(cluster_wait_seen(c, 3000, 2, GOSSIP_MEMBER_ALIVE));
 	cluster_run(c, 10000);
 	for (int i = 0; i < 6; i++)
 		assert_true(i == 2 || is_reached_at(c, i, 2));
@@ -499,11 +480,11 @@ static void a_slow_disk_blocks_nothing(void **state)
 	cluster_run(c, 19000);
 	assert_int_equal(cluster_sees(c, 0, 4), GOSSIP_MEMBER_ALIVE);
 	assert_int_equal(events_of(c, GOSSIP_EVENT_MEMBER_STATE), suspected);
-	assert_true(wait_for(c, 2000, 4, GOSSIP_MEMBER_LEFT));
+	assert_true(cluster_wait_seen(c, 2000, 4, GOSSIP_MEMBER_LEFT));
 	for (int i = 0; i < 4; i++)
 		assert_true(i == 1 || says_mtu(c, i, 1, 1300));
 	cluster_crash(c, 3);
-	assert_true(wait_for(c, 60000, 3, GOSSIP_MEMBER_DEAD));
+	assert_true(cluster_wait_seen(c, 60000, 3, GOSSIP_MEMBER_DEAD));
 	cluster_free(c);
 }
 
@@ -566,7 +547,7 @@ static void a_death_is_known_everywhere_at_any_loss(void **state)
 		cluster_run(c, 60000);
 		cluster_crash(c, 5);
 		mtime_t crashed = cluster_time(c).now;
-		assert_true(wait_for(c, networks[i].most_ms, 5, GOSSIP_MEMBER_DEAD));
+		assert_true(cluster_wait_seen(c, networks[i].most_ms, 5, GOSSIP_MEMBER_DEAD));
 		printf("%.0f %% loss: known to all after %d s\n", networks[i].loss * 100,
 			(int)(mtime_diff_ms(cluster_time(c).now, crashed) / 1000));
 		assert_int_equal(verdicts.dead, 1 << 5);

@@ -188,6 +188,9 @@ void cluster_inject(struct cluster *cluster, int to, const struct endpoint *sour
 /* Asked of a node: the state in which it sees another; -1: not at all. */
 int cluster_sees(struct cluster *cluster, int node, int other);
 bool cluster_all_see(struct cluster *cluster, enum gossip_member_state state, int other);
+/* Runs until that is so; false as cluster_wait. */
+bool cluster_wait_seen(
+	struct cluster *cluster, int64_t most_ms, int node, enum gossip_member_state state);
 /* Whether all nodes that are up and running hold the same records. */
 bool cluster_digests_equal(struct cluster *cluster, void *unused);
 /* The same, and each sees every other running node as alive. */

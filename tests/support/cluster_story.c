@@ -118,6 +118,25 @@ bool cluster_all_see(struct cluster *c, enum gossip_member_state state, int othe
 	return true;
 }
 
+struct view {
+	int node;
+	enum gossip_member_state state;
+};
+
+static bool all_see(struct cluster *c, void *arg)
+{
+	const struct view *view = arg;
+
+	return cluster_all_see(c, view->state, view->node);
+}
+
+bool cluster_wait_seen(struct cluster *c, int64_t most_ms, int node, enum gossip_member_state state)
+{
+	struct view view = {node, state};
+
+	return cluster_wait(c, most_ms, all_see, &view);
+}
+
 bool cluster_digests_equal(struct cluster *c, void *unused)
 {
 	struct gossip_status status, first = {.node = {{0}}};
