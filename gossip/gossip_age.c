@@ -153,6 +153,13 @@ static bool is_near_turn(const struct gossip *g)
 	return ms < TURN_MS || ms > HOUR_MS - TURN_MS;
 }
 
+uint64_t gossip_age_believed(const struct gossip *g, uint64_t told)
+{
+	int64_t most = clock_cutoff(g) + APART_MAX;
+
+	return most > 0 && told <= (uint64_t)most ? told : 0;
+}
+
 enum gossip_age gossip_age_of(const struct gossip *g, uint64_t other_cutoff)
 {
 	int64_t other = (int64_t)other_cutoff, apart = other - own_cutoff(g);

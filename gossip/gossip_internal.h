@@ -616,6 +616,9 @@ void gossip_age_founded(struct gossip *g); /* by this node: it knows all there i
 void gossip_age_tick(struct gossip *g);
 mtime_t gossip_age_deadline(const struct gossip *g);
 uint64_t gossip_age_cutoff(const struct gossip *g); /* to be told; 0: none just now */
+/* What a member may say its cutoff is: 0 for what lies ahead of the clock by more than clocks do.
+ */
+uint64_t gossip_age_believed(const struct gossip *g, uint64_t told);
 enum gossip_age gossip_age_of(const struct gossip *g, uint64_t other_cutoff);
 /* This node holds the same records as one with that cutoff. */
 void gossip_age_agreed(struct gossip *g, uint64_t other_cutoff);

@@ -10,11 +10,10 @@
 
 void gossip_sync_digest_received(struct gossip *g, struct peer *peer, const struct msg *msg)
 {
-	enum gossip_age age = gossip_age_of(g, msg->cutoff_hour);
 	uint8_t own[DIGEST_SIZE];
 
-	peer->cutoff = msg->cutoff_hour;
-	if (age == AGE_APART)
+	peer->cutoff = gossip_age_believed(g, msg->cutoff_hour);
+	if (gossip_age_of(g, peer->cutoff) == AGE_APART)
 		return;
 	store_digest(g->store, own);
 	bool differs = memcmp(own, msg->digest, sizeof(own)) != 0;

@@ -237,6 +237,13 @@ static void what_is_deleted_is_forgotten_after_ten_days(void **state)
 	wait_all(c, 200, "gone", NULL);
 	days_pass(&calendar, 9);
 	assert_int_equal(records_on(c, 1), before + 3);
+	/* nobody is talked into collecting what is not due */
+	assert_int_equal(gossip_age_believed(cluster_core(c, 1), UINT64_MAX), 0);
+	assert_int_equal(gossip_age_believed(cluster_core(c, 1),
+				 (uint64_t)cluster_node_time(c, 1).wall.ms / 3600000),
+		0);
+	assert_int_not_equal(
+		gossip_age_believed(cluster_core(c, 1), gossip_age_cutoff(cluster_core(c, 1))), 0);
 	assert_int_equal(gossip_value_check(cluster_core(c, 1), cursor), 0);
 	days_pass(&calendar, 2);
 	for (int node = 0; node < 3; node++)
