@@ -75,6 +75,11 @@ void ctl_status_each_warning(struct daemon *daemon, ctl_status_warning_cb each, 
 	if (status.yielded_why)
 		each(arg, status.yielded_why);
 	warn_address(daemon, &status, each, arg);
+	if (status.twice)
+		each(arg, "this node's key has signed two records with one stamp (is it on another "
+			  "machine too?): what it puts counts nowhere any more; `meshctl leave`, "
+			  "then "
+			  "join by a new token");
 	if (status.has_root && !daemon->keys->root_exported) {
 		snprintf(text, sizeof(text),
 			"the mesh's root key is on this host alone: should it be lost, no admin "

@@ -43,7 +43,9 @@ const uint64_t *gossip_counters(const struct gossip *g)
 static void self_status(const struct gossip *g, struct gossip_status *ret)
 {
 	const struct authority_member *self = authority_member(g->authority, &ret->node);
+	uint64_t stamp;
 
+	ret->twice = authority_equivocation(g->authority, &ret->node, &stamp);
 	if (self) {
 		strcpy(ret->name, self->name);
 		ret->admin = self->admin && self->standing == AUTHORITY_MEMBER;

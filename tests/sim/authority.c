@@ -694,6 +694,7 @@ static void whoever_says_two_things_at_once_is_found_out_by_all(void **state)
 	assert_true(cluster_wait(c, 60000, cluster_converged, NULL));
 	cluster_run(c, 1000);
 	assert_int_equal(put(c, 3, "after", "counts nowhere"), ERR_STATE);
+	assert_true(status_of(c, 3).twice && !status_of(c, 0).twice);
 	cluster_free(c);
 }
 
