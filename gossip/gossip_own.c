@@ -84,26 +84,13 @@ static void tell_restored(struct gossip *g)
 
 /* ---- records ---- */
 
-static bool knows_time(const struct gossip *g)
-{
-	struct peer *peer;
-
-	if (g->time.synced)
-		return true;
-	map_each (&g->peers, at, peer) {
-		if (peer->has_clock && peer->has_session)
-			return true;
-	}
-	return false;
-}
-
 /* Nobody takes a stamp further ahead than that of what was said before this start. Only what is
  * told depends on it. */
 static bool is_after_start(const struct gossip *g, uint64_t stamp)
 {
 	int64_t start_ms = gossip_mesh_time(g).ms - mtime_diff_ms(g->time.now, g->own.started);
 
-	return knows_time(g) && hlc_stamp_ms(stamp) > start_ms + HLC_AHEAD_MAX_MS;
+	return gossip_mesh_time_known(g) && hlc_stamp_ms(stamp) > start_ms + HLC_AHEAD_MAX_MS;
 }
 
 void gossip_own_record_met(struct gossip *g, const struct record *record)

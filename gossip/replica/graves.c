@@ -49,7 +49,7 @@ int graves_add(struct graves *graves, struct record *tombstone, uint32_t priorit
 		return ERR_NOMEM;
 	}
 	grave->tombstone = record_ref(tombstone);
-	grave->node = (struct order_node){.priority = priority, .record = tombstone};
+	grave->node = (struct order_node){.tree.priority = priority, .record = tombstone};
 	order_add(&graves->order, &grave->node);
 	return 0;
 }

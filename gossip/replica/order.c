@@ -1,6 +1,5 @@
 #include "gossip/replica/order.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 #include "gossip/trust/authority.h"
@@ -72,167 +71,97 @@ void order_sort_sent(struct record **records, size_t count)
 
 static int compare_key(const struct order_key *key, const struct order_node *node)
 {
-	return compare(key->class, key->stamp, &key->hash, node->class, node->record->stamp,
+	return compare(key->class, key->stamp, &key->hash, node->tree.mark, node->record->stamp,
 		&node->record->hash);
 }
 
 static int compare_nodes(const struct order_node *a, const struct order_node *b)
 {
-	return compare(a->class, a->record->stamp, &a->record->hash, b->class, b->record->stamp,
-		&b->record->hash);
+	return compare(a->tree.mark, a->record->stamp, &a->record->hash, b->tree.mark,
+		b->record->stamp, &b->record->hash);
 }
 
-static size_t count_of(const struct order_node *node)
+static struct order_node *node_of(struct treap_node *tree)
 {
-	return node ? node->count : 0;
+	return (struct order_node *)tree; /* its first member */
 }
 
-static void count_anew(struct order_node *node)
+static int compare_trees(const struct treap_node *a, const struct treap_node *b)
 {
-	node->count = (unsigned)(count_of(node->left) + count_of(node->right) + 1) & 0x3fffffff;
-}
-
-/* Of the subtree at `at`: what stands before node, and what behind. */
-static void split(struct order_node *at, const struct order_node *node,
-	struct order_node **ret_left, struct order_node **ret_right)
-{
-	if (!at) {
-		*ret_left = *ret_right = NULL;
-	} else if (compare_nodes(at, node) < 0) {
-		split(at->right, node, &at->right, ret_right);
-		count_anew(at);
-		*ret_left = at;
-	} else {
-		split(at->left, node, ret_left, &at->left);
-		count_anew(at);
-		*ret_right = at;
-	}
-}
-
-/* One subtree of two, the first of which stands before the second. */
-static struct order_node *merge(struct order_node *left, struct order_node *right)
-{
-	if (!left || !right)
-		return left ? left : right;
-	if (left->priority > right->priority) {
-		left->right = merge(left->right, right);
-		count_anew(left);
-		return left;
-	}
-	right->left = merge(left, right->left);
-	count_anew(right);
-	return right;
+	return compare_nodes((const struct order_node *)a, (const struct order_node *)b);
 }
 
 void order_add(struct order *order, struct order_node *node)
 {
-	struct order_node **link = &order->root;
-
-	node->class = order_class(node->record->type);
-	while (*link && (*link)->priority >= node->priority) {
-		struct order_node *at = *link;
-
-		at->count++;
-		link = compare_nodes(node, at) < 0 ? &at->left : &at->right;
-	}
-	split(*link, node, &node->left, &node->right);
-	count_anew(node);
-	*link = node;
+	node->tree.mark = order_class(node->record->type);
+	treap_add(&order->tree, &node->tree, compare_trees);
 }
 
 void order_remove(struct order *order, struct order_node *node)
 {
-	struct order_node **link = &order->root;
-
-	while (*link != node) {
-		struct order_node *at = *link;
-
-		assert(at);
-		at->count--;
-		link = compare_nodes(node, at) < 0 ? &at->left : &at->right;
-	}
-	*link = merge(node->left, node->right);
-	node->left = node->right = NULL;
+	treap_remove(&order->tree, &node->tree, compare_trees);
 }
 
 struct order_node *order_first(const struct order *order)
 {
-	struct order_node *at = order->root;
-
-	while (at && at->left)
-		at = at->left;
-	return at;
+	return node_of(treap_first(&order->tree));
 }
 
 struct order_node *order_last(const struct order *order)
 {
-	struct order_node *at = order->root;
+	return node_of(treap_last(&order->tree));
+}
 
-	while (at && at->right)
-		at = at->right;
-	return at;
+struct order_node *order_at(const struct order *order, size_t rank)
+{
+	return node_of(treap_at(&order->tree, rank));
 }
 
 struct order_node *order_after(const struct order *order, const struct order_key *key)
 {
-	struct order_node *at = order->root, *found = NULL;
+	struct treap_node *at = order->tree.root, *found = NULL;
 
 	while (at) {
-		if (compare_key(key, at) < 0) {
+		if (compare_key(key, node_of(at)) < 0) {
 			found = at;
 			at = at->left;
 		} else {
 			at = at->right;
 		}
 	}
-	return found;
+	return node_of(found);
 }
 
 size_t order_rank(const struct order *order, const struct order_key *key)
 {
-	const struct order_node *at = order->root;
+	struct treap_node *at = order->tree.root;
 	size_t rank = 0;
 
 	while (at) {
-		if (compare_key(key, at) <= 0) {
+		if (compare_key(key, node_of(at)) <= 0) {
 			at = at->left;
 		} else {
-			rank += count_of(at->left) + 1;
+			rank += treap_count(at->left) + 1;
 			at = at->right;
 		}
 	}
 	return rank;
 }
 
-struct order_node *order_at(const struct order *order, size_t rank)
-{
-	struct order_node *at = order->root;
-
-	while (at && rank != count_of(at->left)) {
-		if (rank < count_of(at->left)) {
-			at = at->left;
-		} else {
-			rank -= count_of(at->left) + 1;
-			at = at->right;
-		}
-	}
-	return at;
-}
-
-static int walk(struct order_node *at, const struct order_key *low, const struct order_key *high,
+static int walk(struct treap_node *at, const struct order_key *low, const struct order_key *high,
 	order_visit visit, void *context)
 {
 	int err = 0;
 
 	while (at && !err) {
-		bool from_here = compare_key(low, at) <= 0;
+		bool from_here = compare_key(low, node_of(at)) <= 0;
 
 		if (from_here)
 			err = walk(at->left, low, high, visit, context);
-		if (err || compare_key(high, at) <= 0)
+		if (err || compare_key(high, node_of(at)) <= 0)
 			return err;
 		if (from_here)
-			err = visit(context, at);
+			err = visit(context, node_of(at));
 		at = at->right;
 	}
 	return err;
@@ -241,5 +170,5 @@ static int walk(struct order_node *at, const struct order_key *low, const struct
 int order_walk(const struct order *order, const struct order_key *low, const struct order_key *high,
 	order_visit visit, void *context)
 {
-	return walk(order->root, low, high, visit, context);
+	return walk(order->tree.root, low, high, visit, context);
 }

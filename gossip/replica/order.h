@@ -1,13 +1,11 @@
 /*
- * Records in the one order in which stores are compared: by class, then stamp, then hash. It is a
- * treap (Seidel and Aragon, "Randomized Search Trees", 1996), logarithmic for whatever records
- * come, since priorities are drawn at random, and each node counts its subtree, so that a place is
- * found by its number as well. Nodes are embedded in their owners, and nothing here allocates or
- * fails.
+ * Records in the one order in which stores are compared: by class, then stamp, then hash. Nodes are
+ * embedded in their owners, and nothing here allocates or fails (base/treap.h).
  */
 #ifndef MESHD_GOSSIP_REPLICA_ORDER_H
 #define MESHD_GOSSIP_REPLICA_ORDER_H
 
+#include "gossip/base/treap.h"
 #include "gossip/record/record.h"
 
 /* What must not be missing first, so that nothing is refused for want of it. */
@@ -33,14 +31,12 @@ struct order_key {
 #define ORDER_END   ((struct order_key){.class = ORDER_CLASSES}) /* behind every record */
 
 struct order_node {
-	struct order_node *left, *right;
+	struct treap_node tree; /* first; its mark is the record's class */
 	const struct record *record;
-	uint32_t priority; /* drawn by the owner before order_add; a parent's is the highest */
-	unsigned class : 2, count : 30; /* of the record; of the subtree */
 };
 
 struct order {
-	struct order_node *root; /* NULL: empty */
+	struct treap tree;
 };
 
 enum order_class order_class(uint16_t type);

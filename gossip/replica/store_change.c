@@ -305,7 +305,8 @@ void store_remove(struct store *store, struct record *record)
 
 static struct order_node new_node(struct store *store, const struct record *record)
 {
-	return (struct order_node){.priority = (uint32_t)rng_u64(store->rng), .record = record};
+	return (struct order_node){
+		.tree.priority = (uint32_t)rng_u64(store->rng), .record = record};
 }
 
 static size_t entry_size(uint16_t type)

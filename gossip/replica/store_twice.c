@@ -39,7 +39,7 @@ static const struct record *find_other(const struct store *store, const struct r
 		struct order_key key = {.class = (uint8_t)group, .stamp = record->stamp};
 		const struct order_node *node;
 
-		while ((node = order_after(&store->all, &key)) && node->class == group &&
+		while ((node = order_after(&store->all, &key)) && node->tree.mark == group &&
 			node->record->stamp == record->stamp) {
 			if (contradicts(record, node->record))
 				return node->record;

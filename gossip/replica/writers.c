@@ -41,7 +41,7 @@ void writers_remove(struct map *writers, struct order_node *node)
 	struct words *words = map_get(writers, node->record->key);
 
 	order_remove(&words->order, node);
-	if (words->order.root)
+	if (words->order.tree.root)
 		return;
 	map_del(writers, &words->node);
 	free(words);

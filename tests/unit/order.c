@@ -48,7 +48,7 @@ static int make_items(void **state)
 	qsort(items, COUNT, sizeof(*items), compare_items);
 	for (size_t i = 0; i < COUNT; i++)
 		items[i].node = (struct order_node){
-			.priority = (uint32_t)rng_u64(&rng), .record = &items[i].record};
+			.tree.priority = (uint32_t)rng_u64(&rng), .record = &items[i].record};
 	return 0;
 }
 
@@ -144,10 +144,10 @@ static void it_agrees_with_a_sorted_array(void **state)
 		if (items[i].in)
 			order_remove(&order, &items[i].node);
 	}
-	assert_null(order.root);
+	assert_null(order.tree.root);
 }
 
-static size_t depth(const struct order_node *node)
+static size_t depth(const struct treap_node *node)
 {
 	if (!node)
 		return 0;
@@ -164,7 +164,7 @@ static void sorted_input_does_not_make_a_list(void **state)
 
 	for (size_t i = 0; i < COUNT; i++)
 		order_add(&order, &items[i].node);
-	assert_in_range(depth(order.root), 9, 60);
+	assert_in_range(depth(order.tree.root), 9, 60);
 }
 
 int main(void)
