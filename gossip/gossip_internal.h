@@ -368,8 +368,8 @@ struct gossip {
 				    persisted again */
 	uint64_t storing_number; /* the change that it is to be; 0: the next */
 	struct own_record *own_first, **own_last;
-	bool signs_elsewhere; /* values are signed by the caller */
 	struct kv *kv;	      /* NULL while unjoined */
+	bool signs_elsewhere; /* values are signed by the caller */
 	bool values_changed;  /* in this input */
 	bool voids_changed;   /* another author is proven to have equivocated, or one no more */
 	struct restored_value *restored_values; /* until the start */
@@ -404,8 +404,8 @@ struct gossip {
 	size_t endpoint_count;
 	struct seen seen[SEEN_MAX];
 	size_t seen_next;
-	bool endpoints_known; /* until then a descriptor would take back where this node is */
 	struct own own;
+	bool endpoints_known; /* until then a descriptor would take back where this node is */
 	bool descriptor_dirty;
 	bool hello_due; /* it is a member, and few know its session yet */
 	bool has_next_key;
