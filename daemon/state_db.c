@@ -225,6 +225,20 @@ static int connect_to(struct state_db *db, const char *path)
 	return err ? err : run(db, settings);
 }
 
+/*
+ * What is seen is written to the database, and that synced, before anything is built on it. For it
+ * may be in the page cache alone: a sync of the log that failed leaves there what counts as clean
+ * and is never written again, which the process that had it fail knows, and this one does not. A
+ * database that cannot be written for want of room has been told of by whatever tries to.
+ */
+static int settle_log(struct state_db *db)
+{
+	int result =
+		sqlite3_wal_checkpoint_v2(db->sqlite, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+
+	return (result & 0xff) == SQLITE_IOERR ? classify(db, result) : 0;
+}
+
 /* Opens, checks and prepares. The connection is closed where it fails. */
 static int open_checked(struct state_db *db, char error[STATE_ERROR_SIZE])
 {
@@ -232,6 +246,8 @@ static int open_checked(struct state_db *db, char error[STATE_ERROR_SIZE])
 
 	if (!err)
 		err = check_schema(db);
+	if (!err)
+		err = settle_log(db);
 	if (!err)
 		err = prepare(db);
 	if (err == ERR_VERSION)

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gossip/base/rng.h"
+
 #define NAMES_MAX 16 /* a database, its journals, a key file, what is set aside */
 
 struct bytes {
@@ -44,8 +46,8 @@ struct folder {
 
 struct disk {
 	pthread_mutex_t mutex;
-	struct rng *rng;
-	enum disk_lie lie;
+	struct rng rng;
+	enum disk_kind kind;
 	unsigned operations, cut_at; /* cut_at 0: never */
 	bool off;
 	struct inode *inodes;
@@ -181,13 +183,14 @@ static void forget_before(struct disk *disk, struct folder *folder)
 
 /* ---- power ---- */
 
-struct disk *disk_new(struct rng *rng)
+struct disk *disk_new(enum disk_kind kind, const uint8_t seed[32])
 {
 	struct disk *disk = calloc(1, sizeof(*disk));
 
 	assert(disk);
 	pthread_mutex_init(&disk->mutex, NULL);
-	disk->rng = rng;
+	disk->kind = kind;
+	rng_init(&disk->rng, seed);
 	disk->now = disk->synced = calloc(1, sizeof(*disk->now));
 	assert(disk->now);
 	return disk;
@@ -205,11 +208,6 @@ void disk_free(struct disk *disk)
 	}
 	pthread_mutex_destroy(&disk->mutex);
 	free(disk);
-}
-
-void disk_lie(struct disk *disk, enum disk_lie lie)
-{
-	disk->lie = lie;
 }
 
 /* Every operation counts, so that the power also goes while it is only read. */
@@ -307,7 +305,7 @@ static void folder_power_on(struct disk *disk)
 
 	for (; folder != disk->now; folder = folder->later)
 		moments++;
-	chosen = (size_t)rng_below(disk->rng, moments);
+	chosen = (size_t)rng_below(&disk->rng, moments);
 	for (folder = disk->synced; chosen; chosen--)
 		folder = folder->later;
 	forget_before(disk, folder);
@@ -330,13 +328,18 @@ void disk_power_on(struct disk *disk)
 
 		assert(!inode->open);
 		if (has_name(disk->now, inode)) {
-			inode_power_on(disk->rng, inode);
+			inode_power_on(&disk->rng, inode);
 			at = &inode->next;
 		} else {
 			*at = inode->next;
 			inode_free(inode);
 		}
 	}
+	disk_process_restarted(disk);
+}
+
+void disk_process_restarted(struct disk *disk)
+{
 	disk->off = false;
 	disk->cut_at = 0;
 }
@@ -430,15 +433,18 @@ bool disk_size(struct disk_file *file, size_t *ret)
 bool disk_sync(struct disk_file *file)
 {
 	struct inode *inode = file->inode;
+	bool fails;
 
 	if (!begin(file->disk))
 		return end(file->disk, false);
-	if (file->disk->lie != DISK_IGNORES_SYNC) {
-		for (const struct change *change = inode->first; change; change = change->next)
-			change_apply(change, &inode->synced);
-		inode_forget_changes(inode);
-	}
-	return end(file->disk, true);
+	if (file->disk->kind == DISK_IGNORES_SYNC)
+		return end(file->disk, true);
+	fails = file->disk->kind == DISK_FAILS_SYNC &&
+		rng_below(&file->disk->rng, DISK_SYNC_FAILS_IN) == 0;
+	for (const struct change *change = inode->first; change && !fails; change = change->next)
+		change_apply(change, &inode->synced);
+	inode_forget_changes(inode);
+	return end(file->disk, !fails);
 }
 
 bool disk_exists(struct disk *disk, const char *name)
@@ -486,7 +492,7 @@ bool disk_sync_folder(struct disk *disk)
 {
 	if (!begin(disk))
 		return end(disk, false);
-	if (disk->lie == DISK_HONEST)
+	if (disk->kind != DISK_IGNORES_FOLDER_SYNC && disk->kind != DISK_IGNORES_SYNC)
 		forget_before(disk, disk->now);
 	return end(disk, true);
 }

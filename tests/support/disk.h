@@ -18,26 +18,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "gossip/base/rng.h"
-
-#define DISK_SECTOR 512
+#define DISK_SECTOR	   512
+#define DISK_SYNC_FAILS_IN 20 /* one of so many, where syncs fail */
 
 struct disk;
 struct disk_file;
 
-/* rng is borrowed, and used when power comes back alone. */
-struct disk *disk_new(struct rng *rng);
-void disk_free(struct disk *disk);
+/*
+ * Two kinds say that they have synced, and have not: what a test must find out. One fails to sync a
+ * file now and then, and says so; then it is as Linux has it: what was to be synced goes on to be
+ * seen, is not on the disk, and counts as clean, so that no later sync writes it.
+ */
+enum disk_kind { DISK_HONEST, DISK_IGNORES_SYNC, DISK_IGNORES_FOLDER_SYNC, DISK_FAILS_SYNC };
 
-/* A disk that says it has synced, and has not: what a test must find out. */
-enum disk_lie { DISK_HONEST, DISK_IGNORES_SYNC, DISK_IGNORES_FOLDER_SYNC };
-void disk_lie(struct disk *disk, enum disk_lie lie);
+struct disk *disk_new(enum disk_kind kind, const uint8_t seed[32]);
+void disk_free(struct disk *disk);
 
 /* So many operations, of whatever kind, still succeed. */
 void disk_cut_after(struct disk *disk, unsigned operations);
 bool disk_is_off(struct disk *disk);
-/* All files have to be closed. */
+/* These two end it; all files have to be closed. */
 void disk_power_on(struct disk *disk);
+void disk_process_restarted(struct disk *disk); /* only the process had died: nothing is lost */
 
 /* All these: false when the power is off, or there is no such file. */
 bool disk_open(struct disk *disk, const char *name, bool create, struct disk_file **ret);

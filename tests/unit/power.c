@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "daemon/state.h"
+#include "gossip/base/rng.h"
 #include "tests/support/rounds.h"
 #include "tests/support/vfs_loss.h"
 
@@ -19,7 +20,7 @@
 #define BURST_MAX    24	  /* operations queued at a time */
 #define KEPT	     40	  /* records that are there at a time: older ones are removed */
 #define RECORD_MAX   6000 /* bytes: more than a page */
-#define OPERATIONS   (1 << 20)
+#define OPERATIONS   (1 << 22)
 #define RECORDS_MAX  (OPERATIONS / 3)
 #define STEPS_BEFORE 4000 /* of the disk, until the power goes, at most */
 
@@ -38,7 +39,8 @@ struct story {
 	struct state *state;
 	struct state_info info;
 	struct state_report report;
-	uint64_t queued, acknowledged;		 /* operations */
+	uint64_t queued, acknowledged; /* operations */
+	bool lost_power;	       /* since the last round; else only the process died */
 	unsigned cut_in_open, cut_at_work, torn; /* how often: torn lost what was queued */
 };
 
@@ -151,7 +153,9 @@ static enum outcome look(struct story *story)
 	}
 	story->torn += outcome == FINE && done <= story->queued;
 	if (outcome == FINE)
-		story->queued = story->acknowledged = done - 1;
+		story->queued = done - 1;
+	if (outcome == FINE && story->lost_power) /* else it may be in the cache alone */
+		story->acknowledged = done - 1;
 	free(found);
 	return outcome;
 }
@@ -168,6 +172,14 @@ static void on_report(void *arg, const struct state_report *report)
 	uv_stop(&story->loop);
 }
 
+/* A sync that failed may be tried again by the same process, or the next one. */
+static bool is_over(struct story *story)
+{
+	while (story->report.failing && !disk_is_off(story->disk) && rng_below(&story->rng, 2))
+		uv_run(&story->loop, UV_RUN_ONCE);
+	return story->report.failing;
+}
+
 /* Writes until the power has gone, or for some time. */
 static void work(struct story *story)
 {
@@ -176,12 +188,12 @@ static void work(struct story *story)
 	story->report = (struct state_report){0};
 	assert_int_equal(uv_loop_init(&story->loop), 0);
 	assert_int_equal(state_start(story->state, &story->loop, on_report, NULL, story), 0);
-	for (; bursts && !story->report.failing; bursts--) {
+	for (; bursts && !is_over(story); bursts--) {
 		for (uint64_t n = rng_below(&story->rng, BURST_MAX); n; n--)
 			operate(story);
 		state_hurry(story->state, story->queued);
 		/* some wait for their write, others go on meanwhile */
-		while (rng_below(&story->rng, 2) && !story->report.failing &&
+		while (rng_below(&story->rng, 2) && !is_over(story) &&
 			story->acknowledged < story->queued)
 			uv_run(&story->loop, UV_RUN_ONCE);
 		uv_run(&story->loop, UV_RUN_NOWAIT);
@@ -202,7 +214,7 @@ static enum outcome play_round(struct story *story)
 		(unsigned)rng_below(&story->rng, steps[rng_below(&story->rng, ARRAY_SIZE(steps))]));
 	err = state_open("/nowhere", &self, wall, &story->state, &story->info, error);
 	if (err) {
-		outcome = disk_is_off(story->disk) ? FINE : UNREADABLE;
+		outcome = err == ERR_SYSTEM ? FINE : UNREADABLE;
 		story->cut_in_open++;
 	} else {
 		outcome = look(story);
@@ -212,19 +224,22 @@ static enum outcome play_round(struct story *story)
 		}
 		state_free(story->state);
 	}
-	disk_power_on(story->disk);
+	story->lost_power = rng_below(&story->rng, 3);
+	if (story->lost_power)
+		disk_power_on(story->disk);
+	else
+		disk_process_restarted(story->disk);
 	return outcome;
 }
 
-static enum outcome play(struct story *story, uint8_t seed, enum disk_lie lie, unsigned rounds)
+static enum outcome play(struct story *story, uint8_t seed, enum disk_kind kind, unsigned rounds)
 {
 	uint8_t seeds[32] = {seed};
 	enum outcome outcome = FINE;
 
 	*story = (struct story){0};
 	rng_init(&story->rng, seeds);
-	story->disk = disk_new(&story->rng);
-	disk_lie(story->disk, lie);
+	story->disk = disk_new(kind, seeds);
 	vfs_loss_register(story->disk);
 	while (rounds-- && outcome == FINE)
 		outcome = play_round(story);
@@ -256,6 +271,16 @@ static void what_was_acknowledged_survives_a_loss_of_power_at_any_moment(void **
 	}
 }
 
+static void what_was_acknowledged_survives_syncs_that_fail(void **state)
+{
+	struct story *story = *state;
+	enum outcome outcome = play(story, 1, DISK_FAILS_SYNC, rounds_wanted(ROUNDS) / SEEDS);
+
+	if (outcome != FINE)
+		fail_msg("outcome %d; %lu acknowledged of %lu", outcome, story->acknowledged,
+			story->queued);
+}
+
 static void a_disk_that_ignores_syncs_is_found_out(void **state)
 {
 	assert_int_not_equal(play(*state, 1, DISK_IGNORES_SYNC, ROUNDS), FINE);
@@ -284,6 +309,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(what_was_acknowledged_survives_a_loss_of_power_at_any_moment),
+		TEST(what_was_acknowledged_survives_syncs_that_fail),
 		TEST(a_disk_that_ignores_syncs_is_found_out),
 		TEST(a_folder_that_is_not_synced_is_found_out),
 	};

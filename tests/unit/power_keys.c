@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "daemon/keyfile.h"
+#include "gossip/base/rng.h"
 #include "tests/support/disk.h"
 #include "tests/support/rounds.h"
 
@@ -180,7 +181,7 @@ static bool find(struct id *acknowledged, const struct id *written)
 }
 
 /* false: keys that a write had acknowledged were gone, or a file was there by half. */
-static bool play(enum disk_lie lie, unsigned rounds)
+static bool play(enum disk_kind kind, unsigned rounds)
 {
 	uint8_t seed[32] = {1};
 	char error[KEYFILE_ERROR_SIZE];
@@ -190,8 +191,7 @@ static bool play(enum disk_lie lie, unsigned rounds)
 	bool fine = true;
 
 	rng_init(&rng, seed);
-	disk = disk_new(&rng);
-	disk_lie(disk, lie);
+	disk = disk_new(kind, seed);
 	assert_int_equal(keyfile_open(FOLDER, &file, error), 0);
 	acknowledged = written = file->identity.id;
 	while (rounds-- && fine) {
