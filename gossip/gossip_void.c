@@ -13,14 +13,11 @@ static int tell(struct gossip *g, struct stream *s, const struct record *record)
 	return record ? gossip_stream_send(g, s, &answer) : 0;
 }
 
-/* What makes an admin's word count: the client may have missed that it became one, or what the root
- * let stand of one that is none any more. */
-static int tell_admin(struct gossip *g, struct stream *s, const struct id *admin)
+/* That it is an admin no more, and what of its acts stands. */
+static int tell_expulsion(struct gossip *g, struct stream *s, const struct id *admin)
 {
-	int err = tell(g, s, store_slot(g->store, &g->mesh, RECORD_GRANT, admin, sizeof(*admin)));
+	int err = 0;
 
-	if (err == 0)
-		err = tell(g, s, store_slot(g->store, admin, RECORD_ADMISSION, NULL, 0));
 	for (const struct record *r = store_after(g->store, NULL);
 		err == 0 && r && order_class(r->type) == ORDER_REVOCATION;
 		r = store_after(g->store, r)) {
@@ -29,6 +26,17 @@ static int tell_admin(struct gossip *g, struct stream *s, const struct id *admin
 			err = tell(g, s, r);
 	}
 	return err;
+}
+
+/* What makes an admin's word count: the client may have missed that it became one, or what the root
+ * let stand of one that is none any more. */
+static int tell_admin(struct gossip *g, struct stream *s, const struct id *admin)
+{
+	int err = tell(g, s, store_slot(g->store, &g->mesh, RECORD_GRANT, admin, sizeof(*admin)));
+
+	if (err == 0)
+		err = tell(g, s, store_slot(g->store, admin, RECORD_ADMISSION, NULL, 0));
+	return err ? err : tell_expulsion(g, s, admin);
 }
 
 /* The admission, and who keeps it: that may be why it stands before the client's. */
@@ -88,7 +96,10 @@ int gossip_void_tell(struct gossip *g, struct stream *s, const struct authority_
 
 	if (!member->ended_by)
 		return ERR_REVOKED;
-	err = tell_admin(g, s, whose_word(g, member->ended_by));
+	/* as long as it is an admin by what it knows, no other's word counts against it */
+	err = tell_expulsion(g, s, &member->id);
+	if (err == 0)
+		err = tell_admin(g, s, whose_word(g, member->ended_by));
 	if (err == 0 && member->why == ERR_USED_UP)
 		err = tell_spent(g, s, &member->invite);
 	if (err == 0)
