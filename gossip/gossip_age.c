@@ -87,8 +87,11 @@ static void agreed(struct gossip *g, int64_t cutoff)
 
 /* ---- collecting ---- */
 
+/* Cutoffs only grow, also while some of it is done: another member may say an earlier hour then. */
 static void begin_collecting(struct gossip *g, int64_t cutoff)
 {
+	if (cutoff <= (g->age.collecting ? g->age.target : own_cutoff(g)))
+		return;
 	g->age.target = cutoff;
 	g->age.collecting = true;
 	g->age.next = g->time.now;

@@ -358,6 +358,25 @@ static void a_mesh_that_slept_all_winter_wakes_up_whole(void **state)
 	cluster_free(c);
 }
 
+/* Of a newcomer, whose cutoff is none yet, and who collects to that of the first that it agreed
+ * with when another says an earlier hour. */
+static void a_collection_under_way_is_not_set_back(void **state)
+{
+	(void)state;
+	struct cluster *c = mesh_of(3);
+	struct gossip *g = cluster_core(c, 1);
+	uint64_t cutoff;
+
+	cluster_run(c, 5000);
+	cutoff = gossip_age_cutoff(g);
+	g->numbers[GOSSIP_NUMBER_CUTOFF] = 0;
+	gossip_age_agreed(g, cutoff);
+	gossip_age_agreed(g, 1000);
+	cluster_run(c, 2000);
+	assert_int_equal(gossip_age_cutoff(g), cutoff);
+	cluster_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -370,6 +389,7 @@ int main(void)
 		cmocka_unit_test(who_was_away_for_eleven_days_brings_nothing_back),
 		cmocka_unit_test(what_was_written_apart_is_kept),
 		cmocka_unit_test(a_mesh_that_slept_all_winter_wakes_up_whole),
+		cmocka_unit_test(a_collection_under_way_is_not_set_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
