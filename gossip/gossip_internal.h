@@ -109,6 +109,8 @@
 #define STREAM_IDLE_MS	    20000
 #define JOIN_RETRY_MS	    100
 #define JOIN_RETRY_MAX_MS   1000
+/* Admissions that one start signs: a join that goes on for its whole time takes some thirty. */
+#define JOIN_OFFERS_MAX 1024
 
 /* How long a node that leaves goes on telling, and how often. */
 #define LEAVE_TELL_MS	  1500
@@ -435,6 +437,9 @@ struct gossip {
 	size_t wanted_count;
 	mtime_t wanted_next;
 	struct join join;
+	/* of the admissions that this node has signed since its start, whatever became of them */
+	uint64_t offered[JOIN_OFFERS_MAX];
+	size_t offered_count;
 	mtime_t leave_until, leave_next;
 	/* what this node does as an admin's: when it looks whom to keep (NEVER: nobody is waiting),
 	 * and for invites to close; the rate of its keeps */

@@ -48,6 +48,20 @@ static void admission_drop(struct gossip *g)
 	g->join.admission = NULL;
 }
 
+/* The stamp is whoever offers' to choose, who may be anybody. Two admissions with one stamp would
+ * be proof that this node lives twice (trust/equivocation.h). */
+static int take_stamp(struct gossip *g, uint64_t stamp)
+{
+	for (size_t i = 0; i < g->offered_count; i++) {
+		if (g->offered[i] == stamp)
+			return ERR_INVALID;
+	}
+	if (g->offered_count == JOIN_OFFERS_MAX)
+		return ERR_LIMIT;
+	g->offered[g->offered_count++] = stamp;
+	return 0;
+}
+
 /* A member offers a place: the admission is signed and put on disk before it is sent. */
 int gossip_join_offered(struct gossip *g, struct stream *s, const struct frame *frame)
 {
@@ -73,6 +87,8 @@ int gossip_join_offered(struct gossip *g, struct stream *s, const struct frame *
 	admission_sign_invite(
 		&g->mesh, &token->key, &admission.node, admission.name, &admission.invite_sig);
 	err = admission_verify(&g->mesh, &admission, false);
+	if (err == 0)
+		err = take_stamp(g, admission.stamp);
 	if (err == 0)
 		err = admission_sign(&g->mesh, g->config.identity, &admission, &record);
 	if (err != 0)

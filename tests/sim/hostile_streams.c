@@ -228,11 +228,9 @@ static int join_through(struct hostile *h, const struct keys *keys, bool honest_
 	return node;
 }
 
-static void offer(struct actor *actor)
+static void offer_at(struct actor *actor, uint64_t stamp)
 {
-	struct frame answer = {.type = FRAME_JOIN_OFFER,
-		.node = actor->keys->id,
-		.stamp = hlc_from_ms(cluster_time(actor->cluster).wall.ms)};
+	struct frame answer = {.type = FRAME_JOIN_OFFER, .node = actor->keys->id, .stamp = stamp};
 	struct record *invite;
 
 	assert_int_equal(record_decode(&actor->mesh, actor->frame.record.bytes,
@@ -242,6 +240,11 @@ static void offer(struct actor *actor)
 		(const struct id *)(const void *)invite->key, answer.stamp, &answer.sig);
 	record_unref(invite);
 	actor_say(actor, &answer);
+}
+
+static void offer(struct actor *actor)
+{
+	offer_at(actor, hlc_from_ms(cluster_time(actor->cluster).wall.ms));
 }
 
 static bool proves_an_invite(const struct record *record)
@@ -289,6 +292,47 @@ static void who_offers_first_and_stalls_holds_no_joiner(void **state)
 	hostile_free(h);
 }
 
+struct dial {
+	const struct actor *actor;
+	size_t before;
+};
+
+static bool dials_again(struct cluster *c, void *arg)
+{
+	const struct dial *dial = arg;
+
+	(void)c;
+	return dial->actor->connect_count > dial->before;
+}
+
+/* Two admissions with one stamp would prove that the joiner lives twice, and silence it. */
+static void no_offer_makes_a_joiner_sign_a_stamp_twice(void **state)
+{
+	(void)state;
+	struct hostile *h = hostile_new(2);
+	struct keys stranger, another;
+	uint64_t stamp = hlc_from_ms(cluster_time(h->c).wall.ms + 1000);
+
+	hostile_keys(&h->rng, &stranger);
+	hostile_keys(&h->rng, &another);
+	(void)join_through(h, &stranger, false);
+	offer_at(&h->actor, stamp);
+	cluster_run(h->c, 10);
+	assert_int_equal(h->actor.frame.type, FRAME_JOIN_COMMIT);
+	for (int i = 0; i < 2; i++) {
+		struct dial dial = {&h->actor, h->actor.connect_count};
+
+		assert_true(cluster_wait(h->c, 25000, dials_again, &dial));
+		h->actor.keys = &another;
+		actor_accept(&h->actor);
+		assert_int_equal(h->actor.frame.type, FRAME_JOIN_REQUEST);
+		offer_at(&h->actor, i ? stamp + 1 : stamp);
+		cluster_run(h->c, 10);
+		assert_int_equal(h->actor.frame.type, i ? FRAME_JOIN_COMMIT : FRAME_JOIN_REQUEST);
+	}
+	hostile_free(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -300,6 +344,7 @@ int main(void)
 		cmocka_unit_test(a_leaked_token_lets_in_no_more_than_its_uses),
 		cmocka_unit_test(who_is_no_member_captures_no_joiner),
 		cmocka_unit_test(who_offers_first_and_stalls_holds_no_joiner),
+		cmocka_unit_test(no_offer_makes_a_joiner_sign_a_stamp_twice),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
