@@ -126,9 +126,10 @@ void invariants_kept(struct invariants *checker, int node, const struct invarian
 /* It is there at a start, and was before. */
 void invariants_on_disk(
 	struct invariants *checker, int node, const struct invariants_record *record);
-/* Who signed it; -1: no node, or nobody has had it. */
-int invariants_author(const struct invariants *checker, const struct hash *hash);
-/* counts: its author's word does, or did when the author was expelled. */
+/* NULL: nobody has had it. */
+const struct invariants_record *invariants_find(
+	const struct invariants *checker, const struct hash *hash);
+/* counts: its author's word does; what is said by the revoked and the expelled goes. */
 void invariants_removed(struct invariants *checker, int node, const struct hash *hash, bool counts);
 /* Its author's disk has said that it is there. */
 void invariants_written(struct invariants *checker, const struct hash *hash);

@@ -156,11 +156,12 @@ void invariants_kept(struct invariants *checker, int node, const struct invarian
 			record->author);
 }
 
-int invariants_author(const struct invariants *checker, const struct hash *hash)
+const struct invariants_record *invariants_find(
+	const struct invariants *checker, const struct hash *hash)
 {
 	const struct written *written = map_get(&checker->by_hash, hash);
 
-	return written ? written->record.author : -1;
+	return written ? &written->record : NULL;
 }
 
 /* It has fallen with its author, and what it had replaced may stand. */

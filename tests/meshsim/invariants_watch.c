@@ -115,15 +115,18 @@ static void records_written(struct watch *watch, int node, uint64_t persisted)
 	}
 }
 
-/* What an expelled admin had signed goes, but for what the root named to be kept. */
+/* What the revoked had said goes, also where the revocation falls later; and what an expelled admin
+ * had signed, but for what the root named to be kept. */
 static bool counts(const struct watch *watch, const struct gossip *g, const struct hash *hash)
 {
-	int author = invariants_author(watch->checker, hash);
+	const struct invariants_record *known = invariants_find(watch->checker, hash);
 	struct record record = {.hash = *hash};
 
-	if (author < 0)
+	if (!known || known->author < 0)
 		return true;
-	record.author = cluster_id(watch->cluster, author);
+	record.author = cluster_id(watch->cluster, known->author);
+	if (!authority_concerns(known->type))
+		return !store_banned(g->store, &record.author);
 	return !authority_is_expelled(g->authority, &record.author) ||
 	       authority_stands(g->authority, &record);
 }
@@ -377,7 +380,7 @@ static void input_done(void *arg, int node)
 	map_each (&g->peers, at, peer)
 		look_at_peer(watch, node, g, peer);
 	look_at_sizes(watch, node, g);
-	if (g->state == GOSSIP_RUNNING)
+	if (g->state != GOSSIP_JOINING)
 		watch_values(watch->checker, node, g, &watch->nodes[node].reader);
 	watch->nodes[node].mesh_ahead_ms = gossip_mesh_time(g).ms - g->time.wall.ms;
 }

@@ -12,7 +12,7 @@ struct value_reader {
 	unsigned turn;
 };
 
-/* After each input of a running node. */
+/* After each input of a node that is in a mesh, or was. */
 void watch_values(
 	struct invariants *checker, int node, struct gossip *g, struct value_reader *reader);
 /* In the end. */
