@@ -46,7 +46,7 @@ int quota_ensure(struct map *quotas, const struct id *author, struct quota **ret
 
 void quota_forget_idle(struct map *quotas, struct quota *quota)
 {
-	if (quota->banned || quota->runs[QUOTA_VALUES].records ||
+	if (quota->banned || quota->graves || quota->runs[QUOTA_VALUES].records ||
 		quota->runs[QUOTA_TOMBSTONES].records)
 		return;
 	map_del(quotas, &quota->author);

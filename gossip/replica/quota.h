@@ -30,10 +30,11 @@ struct quota_run {
 	size_t records, size_bytes;
 };
 
-/* Of somebody with records that count, or who is banned. */
+/* Of somebody with records that count, or graves, or who is banned. */
 struct quota {
 	struct id author;
 	bool banned, large;
+	size_t graves; /* of its tombstones: replica/graves.h */
 	struct quota_run runs[QUOTA_CLASSES];
 };
 

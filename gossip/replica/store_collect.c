@@ -20,14 +20,45 @@ bool store_collect_hides(const struct store *store, const struct record *record)
 	return tombstone && value_compare(record, tombstone) <= 0;
 }
 
+static void forget_grave(struct store *store, const struct id *author)
+{
+	struct quota *quota = map_get(&store->quotas, author);
+
+	assert(quota && quota->graves);
+	quota->graves--;
+	quota_forget_idle(&store->quotas, quota);
+}
+
 /* The tombstone of that key's grave hides nothing any more. */
 static void end_grave(struct store *store, const struct record *of, const struct record *successor)
 {
 	struct record *tombstone = graves_take(&store->graves, of->key, of->key_size);
 
-	if (tombstone && store->observer.removed)
+	if (!tombstone)
+		return;
+	forget_grave(store, &tombstone->author);
+	if (store->observer.removed)
 		store->observer.removed(store->observer.context, tombstone, successor);
 	record_unref(tombstone);
+}
+
+/* Of one author as many graves as tombstones: who keeps to its quota deletes no more in ten days,
+ * let alone in the day that graves last. Others would fill every disk with tombstones that are old
+ * when they come. */
+static int dig(struct store *store, struct record *tombstone)
+{
+	struct quota *quota;
+	int err = store_change_quota(store, &tombstone->author, &quota);
+
+	if (err)
+		return err;
+	err = quota->graves < quota_limits(quota->large).records
+		      ? graves_add(&store->graves, tombstone, (uint32_t)rng_u64(store->rng))
+		      : ERR_LIMIT;
+	if (!err)
+		quota->graves++;
+	quota_forget_idle(&store->quotas, quota);
+	return err;
 }
 
 static struct entry *entry_of(const struct store *store, const struct record *record)
@@ -59,9 +90,8 @@ static void bury(struct store *store, struct record *tombstone)
 	store_change_lift(store, entry_of(store, tombstone));
 	if (store->observer.buried)
 		store->observer.buried(store->observer.context, tombstone);
-	/* without memory it has no grave: it is gone at once */
-	if (graves_add(&store->graves, tombstone, (uint32_t)rng_u64(store->rng)) != 0 &&
-		store->observer.removed)
+	/* beyond the quota, or without memory, it has no grave: it is gone at once */
+	if (dig(store, tombstone) != 0 && store->observer.removed)
 		store->observer.removed(store->observer.context, tombstone, NULL);
 	record_unref(tombstone);
 }

@@ -255,6 +255,31 @@ static void any_order_and_any_time_of_collecting_leaves_the_same(void **state)
 	}
 }
 
+static void tombstones_that_are_old_when_they_come_fill_no_disk(void **state)
+{
+	struct shelf shelf;
+	char key[16];
+	size_t before;
+
+	(void)state;
+	shelf_init(&shelf);
+	collect(&shelf, 2000);
+	before = shelf.on_disk;
+	for (int i = 0; i < QUOTA_RECORDS + 100; i++) {
+		snprintf(key, sizeof(key), "%d", i);
+		give(&shelf, EVE, key, NULL, 1000, STORE_ADDED);
+	}
+	assert_int_equal(shelf.on_disk - before, QUOTA_RECORDS);
+	/* others' are not in the way, and all go in time */
+	give(&shelf, ANN, "ann", NULL, 1000, STORE_ADDED);
+	assert_int_equal(shelf.on_disk - before, QUOTA_RECORDS + 1);
+	collect(&shelf, 2000 + DAY_S);
+	assert_int_equal(shelf.on_disk, before);
+	give(&shelf, EVE, "again", NULL, 1500 + DAY_S, STORE_ADDED);
+	assert_int_equal(shelf.on_disk, before + 1);
+	shelf_done(&shelf);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -263,6 +288,7 @@ int main(void)
 		cmocka_unit_test(one_that_comes_late_does_its_work),
 		cmocka_unit_test(who_takes_it_back_ends_its_grave),
 		cmocka_unit_test(any_order_and_any_time_of_collecting_leaves_the_same),
+		cmocka_unit_test(tombstones_that_are_old_when_they_come_fill_no_disk),
 	};
 
 	return cmocka_run_group_tests(tests, stores_start, NULL);
