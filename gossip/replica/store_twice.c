@@ -33,20 +33,35 @@ static bool contradicts(const struct record *record, const struct record *other)
 	       !hash_equal(&record->hash, &other->hash);
 }
 
-static const struct record *find_other(const struct store *store, const struct record *record)
+static const struct record *find_in(
+	const struct order *order, unsigned group, const struct record *record)
 {
-	for (unsigned group = 0; group < ORDER_CLASSES; group++) {
-		struct order_key key = {.class = (uint8_t)group, .stamp = record->stamp};
-		const struct order_node *node;
+	struct order_key key = {.class = (uint8_t)group, .stamp = record->stamp};
+	const struct order_node *node;
 
-		while ((node = order_after(&store->all, &key)) && node->tree.mark == group &&
-			node->record->stamp == record->stamp) {
-			if (contradicts(record, node->record))
-				return node->record;
-			key = order_key(node->record);
-		}
+	while ((node = order_after(order, &key)) && node->tree.mark == group &&
+		node->record->stamp == record->stamp) {
+		if (contradicts(record, node->record))
+			return node->record;
+		key = order_key(node->record);
 	}
 	return NULL;
+}
+
+/* What members say is looked up among what the author itself said: others may have said as much as
+ * their quotas hold with that very stamp. */
+static const struct record *find_other(const struct store *store, const struct record *record)
+{
+	const struct quota *quota = map_get(&store->quotas, &record->author);
+	const struct record *descriptor =
+		store_slot(store, &record->author, RECORD_DESCRIPTOR, NULL, 0);
+	const struct record *found = NULL;
+
+	for (unsigned group = 0; group < ORDER_OTHER && !found; group++)
+		found = find_in(&store->all, group, record);
+	for (size_t i = 0; quota && i < QUOTA_CLASSES && !found; i++)
+		found = find_in(&quota->runs[i].order, ORDER_OTHER, record);
+	return !found && descriptor && contradicts(record, descriptor) ? descriptor : found;
 }
 
 void store_twice_look(const struct store *store, const struct record *record)

@@ -96,6 +96,23 @@ static void two_bodies_with_one_stamp_are_found_in_two_slots(void **state)
 	assert_int_equal(told, 2);
 }
 
+static void two_bodies_with_one_stamp_are_found_whatever_they_are(void **state)
+{
+	const struct descriptor terms = {.wireguard_port = 1};
+
+	(void)state;
+	assert_int_equal(give(records_value(TWO, "a", NULL, records_at(10))), STORE_ADDED);
+	assert_int_equal(give(records_value(TWO, "b", "x", records_at(10))), STORE_ADDED);
+	assert_int_equal(told, 1);
+	assert_int_equal(give(records_descriptor(THREE, records_at(10), &terms)), STORE_ADDED);
+	assert_int_equal(told, 1); /* two authors */
+	assert_int_equal(give(records_value(THREE, "a", "x", records_at(10))), STORE_ADDED);
+	assert_int_equal(told, 2);
+	assert_int_equal(give(records_value(ADMIN, "a", "x", records_at(10))), STORE_ADDED);
+	assert_int_equal(give(records_descriptor(ADMIN, records_at(10), &terms)), STORE_ADDED);
+	assert_int_equal(told, 3);
+}
+
 static void two_bodies_with_one_stamp_are_found_in_one_slot(void **state)
 {
 	(void)state;
@@ -269,6 +286,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STORY(two_bodies_with_one_stamp_are_found_in_two_slots),
+		STORY(two_bodies_with_one_stamp_are_found_whatever_they_are),
 		STORY(two_bodies_with_one_stamp_are_found_in_one_slot),
 		STORY(nobody_is_accused_by_what_it_did_not_sign),
 		STORY(of_the_proofs_about_a_node_that_of_the_lowest_stamp_stays),
