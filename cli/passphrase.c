@@ -65,8 +65,12 @@ static ssize_t prompt(int terminal, const char *text, char line[LINE_SIZE])
 	return size;
 }
 
-static int check(const char *verb, ssize_t size)
+static int check(const char *verb, const char *line, ssize_t size)
 {
+	/* what stands behind one would not count, and a file of random bytes be worth little */
+	if (size > 0 && memchr(line, '\0', (size_t)size))
+		return cli_fail(
+			CLI_FAILED, "%s: a passphrase is text: no byte of it is zero", verb);
 	if (size < PASSPHRASE_MIN)
 		return cli_fail(CLI_FAILED, "%s: a passphrase has at least %d characters", verb,
 			PASSPHRASE_MIN);
@@ -87,7 +91,7 @@ static int from_file(const char *verb, const char *path, char line[LINE_SIZE])
 	if (size < 0)
 		return cli_fail(
 			CLI_FAILED, "%s: --passphrase-file %s: %s", verb, path, strerror(saved));
-	return check(verb, size);
+	return check(verb, line, size);
 }
 
 static int from_terminal(const char *verb, bool twice, char line[LINE_SIZE])
@@ -103,7 +107,7 @@ static int from_terminal(const char *verb, bool twice, char line[LINE_SIZE])
 			verb);
 	size = prompt(terminal, twice ? "New passphrase: " : "Passphrase: ", line);
 	status = size < 0 ? cli_fail(CLI_FAILED, "%s: no passphrase: %s", verb, strerror(errno))
-			  : check(verb, size);
+			  : check(verb, line, size);
 	if (status == CLI_DONE && twice) {
 		again = memory_check(sodium_malloc(LINE_SIZE));
 		if (prompt(terminal, "The same again: ", again) < 0 || strcmp(again, line) != 0)

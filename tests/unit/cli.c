@@ -5,12 +5,15 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/human.h"
 #include "cli/model.h"
 #include "cli/options.h"
+#include "cli/passphrase.h"
 #include "cli/table.h"
 #include "gossip/base/pack.h"
 
@@ -357,6 +360,28 @@ static void every_verb_explains_itself_with_an_example(void **state)
 	assert_int_equal(count, IPC_VERBS - 1); /* `restore-part` is `restore`'s */
 }
 
+static int ask_of_file(const void *bytes, size_t size)
+{
+	char path[] = "/tmp/meshd-passphrase-XXXXXX", *passphrase = NULL;
+	int fd = mkstemp(path), status;
+
+	assert_true(fd >= 0 && write(fd, bytes, size) == (ssize_t)size);
+	close(fd);
+	status = passphrase_ask("test", path, false, &passphrase);
+	unlink(path);
+	if (status == CLI_DONE)
+		sodium_free(passphrase);
+	return status;
+}
+
+static void a_passphrase_is_all_that_stands_in_its_file(void **state)
+{
+	(void)state;
+	assert_int_equal(ask_of_file("long enough\n", 12), CLI_DONE);
+	assert_int_equal(ask_of_file("short\n", 6), CLI_FAILED);
+	assert_int_equal(ask_of_file("a\0long enough\n", 14), CLI_FAILED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -369,6 +394,7 @@ int main(void)
 		cmocka_unit_test(answers_become_json_and_64_bit_numbers_strings),
 		cmocka_unit_test(quantities_are_said_as_people_say_them),
 		cmocka_unit_test(every_verb_explains_itself_with_an_example),
+		cmocka_unit_test(a_passphrase_is_all_that_stands_in_its_file),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
