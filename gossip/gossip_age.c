@@ -138,6 +138,9 @@ mtime_t gossip_age_deadline(const struct gossip *g)
 void gossip_age_start(struct gossip *g)
 {
 	g->age = (struct age){.contact_ms = (int64_t)g->numbers[GOSSIP_NUMBER_CONTACT],
+		/* what has its grave came from the disk with the rest */
+		.collecting = g->store && own_cutoff(g) > 0,
+		.target = own_cutoff(g),
 		.since = g->time.now,
 		.next = g->time.now};
 }

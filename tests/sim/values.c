@@ -251,6 +251,11 @@ static void what_is_deleted_is_forgotten_after_ten_days(void **state)
 	assert_true(cluster_converged(c, NULL));
 	assert_int_equal(gossip_value_check(cluster_core(c, 1), cursor), ERR_EXPIRED);
 	wait_all(c, 0, "kept", "1");
+	/* what is on disk for a day more is not in the store again after a restart */
+	cluster_kill(c, 2);
+	cluster_restart(c, 2);
+	cluster_run(c, 5000);
+	assert_int_equal(records_on(c, 2), before);
 	/* it is on no disk any more either, a day later */
 	days_pass(&calendar, 2);
 	cluster_kill(c, 1);
