@@ -525,7 +525,8 @@ int state_put_number(struct state *state, uint64_t ticket, const char *name, uin
 	struct state_op *op;
 
 	assert(strlen(name) < sizeof(about));
-	memcpy(about, name, strlen(name));
+	for (size_t i = 0; name[i]; i++)
+		about[i] = (uint8_t)name[i];
 	op = op_new(STATE_OP_PUT_NUMBER, 'n', about, NULL, 0);
 	if (op)
 		op->number = number;

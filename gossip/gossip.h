@@ -364,11 +364,11 @@ struct gossip_member {
 	const struct authority_member *standing; /* id, name, admin, tags, by, reason, invite */
 	enum gossip_member_state state;
 	bool self;
-	wtime_t since;	/* of the state */
-	int64_t rtt_us; /* -1: not measured */
+	wtime_t since;		      /* of the state */
+	int64_t rtt_us;		      /* -1: not measured */
+	struct descriptor descriptor; /* with has_descriptor */
 	struct ip address4, address6;
 	bool has_descriptor;
-	struct descriptor descriptor;
 	bool has_wireguard; /* a peer to configure: keys below are set, self excluded */
 	bool has_next;	    /* it announces another key, to be installed beside that one */
 	bool confirmed;	    /* it has installed the key that this node announces */
