@@ -249,6 +249,24 @@ int gossip_publish(struct gossip *g, const struct keys *author, struct record_dr
 	return err;
 }
 
+/* What has become of no use while it was on its way to the disk goes from there, too: an admin was
+ * expelled meanwhile. */
+static void own_refused(struct gossip *g, const struct record *record, int err)
+{
+	struct gossip_event event =
+		gossip_view_event(g, GOSSIP_EVENT_RECORD_REFUSED, &record->author);
+	struct gossip_effect *effect;
+
+	snprintf(event.cause, sizeof(event.cause), "own %s: %s", record_type_label(record->type),
+		err_text(err));
+	gossip_effect_event(g, &event);
+	if (err == ERR_NOMEM)
+		return; /* the next start has it */
+	effect = gossip_effect_add(g, EFFECT_PERSIST_REMOVE, NULL, 0);
+	effect->ticket = ++g->ticket;
+	effect->hash = record->hash;
+}
+
 static void own_persisted(struct gossip *g, const struct own_record *own)
 {
 	struct record *record = own->record;
@@ -259,12 +277,7 @@ static void own_persisted(struct gossip *g, const struct own_record *own)
 	int err = gossip_put_record(g, record, &fresh);
 	g->storing = NULL;
 	if (err != 0) {
-		struct gossip_event event =
-			gossip_view_event(g, GOSSIP_EVENT_RECORD_REFUSED, &record->author);
-
-		snprintf(event.cause, sizeof(event.cause), "own %s: %s",
-			record_type_label(record->type), err_text(err));
-		gossip_effect_event(g, &event);
+		own_refused(g, record, err);
 		return;
 	}
 	if (record->type == RECORD_DESCRIPTOR) {

@@ -167,6 +167,36 @@ static void a_writer_is_made_and_unmade_by_any_admin(void **state)
 	cluster_free(c);
 }
 
+/* Its disk takes its time; the root has spoken by then. */
+static void what_an_expelled_admin_had_on_its_way_is_nowhere(void **state)
+{
+	(void)state;
+	struct cluster *c = mesh_of(3);
+	struct cluster_options slow = calm;
+	struct invite invite = {.uses = 1};
+	char token[TOKEN_TEXT_MAX];
+	uint64_t ticket;
+	size_t before;
+
+	assert_int_equal(grant(c, 0, 1, GOSSIP_ADMIN), 0);
+	settle(c);
+	before = on_disk_of(c, 1, RECORD_INVITE);
+	slow.disk_ms = 500;
+	cluster_weather(c, &slow);
+	assert_int_equal(gossip_invite(cluster_core(c, 1), cluster_node_time(c, 1), HOUR_MS,
+				 &invite, token, &ticket),
+		0);
+	cluster_drain(c, 1);
+	cluster_weather(c, &calm);
+	assert_int_equal(ungrant(c, 0, 1, GOSSIP_ADMIN, NULL), 0);
+	cluster_run(c, 1000);
+	assert_int_equal(on_disk_of(c, 1, RECORD_INVITE), before);
+	cluster_kill(c, 1);
+	cluster_restart(c, 1);
+	settle(c);
+	cluster_free(c);
+}
+
 /* Nobody kept what the root had not heard of. */
 static void a_writer_by_an_expelled_admins_word_is_none(void **state)
 {
@@ -310,7 +340,7 @@ static void what_a_hostile_admin_made_goes_with_it(void **state)
 	assert_int_equal(ungrant(c, 0, 1, GOSSIP_ADMIN, hex), 0);
 	assert_true(cluster_wait(c, SETTLE_MS, only_the_honest_are_members, NULL));
 	cluster_run(c, 1000);
-	assert_int_equal(records_of(c, RECORD_ADMISSION), 3 + AUTHORITY_OVERSPENT_MAX);
+	assert_int_equal(on_disk_of(c, 0, RECORD_ADMISSION), 3 + AUTHORITY_OVERSPENT_MAX);
 	assert_true(cluster_digests_equal(c, NULL));
 	/* and does not come again */
 	cluster_kill(c, 2);
@@ -320,7 +350,107 @@ static void what_a_hostile_admin_made_goes_with_it(void **state)
 	cluster_write(c, 2, invite);
 	cluster_restart(c, 2);
 	settle(c);
-	assert_int_equal(records_of(c, RECORD_ADMISSION), 3 + AUTHORITY_OVERSPENT_MAX);
+	assert_int_equal(on_disk_of(c, 0, RECORD_ADMISSION), 3 + AUTHORITY_OVERSPENT_MAX);
+	record_unref(invite);
+	cluster_free(c);
+}
+
+static bool shows(struct cluster *c, int node, const char *key, const char *value)
+{
+	struct gossip_value got;
+
+	if (!gossip_value(cluster_core(c, node), key, strlen(key), &got))
+		return value == NULL;
+	return value && got.value_size == strlen(value) &&
+	       memcmp(got.value, value, got.value_size) == 0;
+}
+
+static int put(struct cluster *c, int node, const char *key, const char *value)
+{
+	uint64_t stamp, ticket;
+	int err = gossip_put(cluster_core(c, node), cluster_node_time(c, node), key, strlen(key),
+		value, strlen(value), &stamp, &ticket);
+
+	cluster_drain(c, node);
+	return err;
+}
+
+static void a_revoked_admins_configuration_stands_but_what_is_dropped(void **state)
+{
+	(void)state;
+	struct cluster *c = mesh_of(4);
+	struct id id = cluster_id(c, 1);
+	uint64_t ticket;
+
+	assert_int_equal(grant(c, 0, 1, GOSSIP_ADMIN), 0);
+	settle(c);
+	assert_int_equal(put(c, 1, "mesh/good", "yes"), 0);
+	assert_int_equal(put(c, 1, "mesh/bad", "no"), 0);
+	assert_int_equal(put(c, 1, "plain", "text"), 0);
+	settle(c);
+	assert_int_equal(ungrant(c, 0, 1, GOSSIP_ADMIN, "mesh/bad"), 0);
+	settle(c);
+	for (int i = 0; i < 4; i++) {
+		assert_true(shows(c, i, "mesh/good", "yes"));
+		assert_true(shows(c, i, "mesh/bad", NULL));
+		assert_true(shows(c, i, "plain", "text"));
+	}
+	assert_int_equal(put(c, 1, "mesh/good", "mine"), ERR_NOT_ADMIN);
+	assert_int_equal(
+		gossip_revoke(cluster_core(c, 0), cluster_node_time(c, 0), &id, "", &ticket), 0);
+	cluster_drain(c, 0);
+	cluster_run(c, 3000);
+	for (int i = 0; i < 4; i++) {
+		if (i == 1)
+			continue;
+		assert_true(shows(c, i, "mesh/good", "yes"));
+		assert_true(shows(c, i, "plain", NULL));
+	}
+	cluster_free(c);
+}
+
+/* ---- what admins' nodes do by themselves ---- */
+
+return cluster_digests_equal(c, NULL);
+}
+
+static void what_a_hostile_admin_made_goes_with_it(void **state)
+{
+	(void)state;
+	struct cluster *c = mesh_of(3);
+	struct keys key = keys_of(9999);
+	struct record *invite, *record;
+	char hex[TEXT_ID_SIZE];
+
+	assert_int_equal(grant(c, 0, 1, GOSSIP_ADMIN), 0);
+	settle(c);
+	cluster_run(c, 15000); /* everybody is kept */
+	cluster_kill(c, 2);
+	invite = sign_invite(c, &key, (uint64_t)cluster_time(c).wall.ms << 16);
+	cluster_write(c, 2, invite);
+	for (unsigned i = 0; i < FLOOD; i++) {
+		record = sign_admission(c, invite, &key, i);
+		cluster_write(c, 2, record);
+		record_unref(record);
+	}
+	cluster_restart(c, 2);
+	settle(c);
+	assert_int_equal(status_of(c, 0).members, 3 + FLOOD);
+	text_id(&key.id, hex);
+	assert_int_equal(ungrant(c, 0, 1, GOSSIP_ADMIN, hex), 0);
+	assert_true(cluster_wait(c, SETTLE_MS, only_the_honest_are_members, NULL));
+	cluster_run(c, 1000);
+	assert_int_equal(on_disk_of(c, 0, RECORD_ADMISSION), 3 + AUTHORITY_OVERSPENT_MAX);
+	assert_true(cluster_digests_equal(c, NULL));
+	/* and does not come again */
+	cluster_kill(c, 2);
+	record = sign_admission(c, invite, &key, FLOOD + 7);
+	cluster_write(c, 2, record);
+	record_unref(record);
+	cluster_write(c, 2, invite);
+	cluster_restart(c, 2);
+	settle(c);
+	assert_int_equal(on_disk_of(c, 0, RECORD_ADMISSION), 3 + AUTHORITY_OVERSPENT_MAX);
 	record_unref(invite);
 	cluster_free(c);
 }
@@ -435,7 +565,7 @@ static void every_admission_is_kept_and_hardly_any_twice(void **state)
 	}
 	assert_true(cluster_wait(c, 30000, all_kept, NULL));
 	settle(c);
-	assert_in_range(records_of(c, RECORD_KEEP), 23 + 8, 23 + 8 + 4);
+	assert_in_range(on_disk_of(c, 0, RECORD_KEEP), 23 + 8, 23 + 8 + 4);
 	cluster_free(c);
 }
 
@@ -459,13 +589,14 @@ static void an_invite_is_closed_a_week_after_its_expiry_keeping_who_came(void **
 	clocks_ahead(c, 6 * DAY_MS);
 	cluster_run(c, 2 * HOUR_MS);
 	assert_false(all_closed(c, NULL));
-	assert_int_equal(records_of(c, RECORD_CLOSING), 0);
+	assert_int_equal(on_disk_of(c, 0, RECORD_CLOSING), 0);
 	clocks_ahead(c, 8 * DAY_MS);
 	assert_true(cluster_wait(c, 2 * HOUR_MS, all_closed, NULL));
 	settle(c);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(standing(c, 0, i)->standing, AUTHORITY_MEMBER);
-	assert_int_equal(records_of(c, RECORD_CLOSING), 2); /* the founder's own, and the others' */
+	assert_int_equal(
+		on_disk_of(c, 0, RECORD_CLOSING), 2); /* the founder's own, and the others' */
 	cluster_free(c);
 }
 
@@ -689,7 +820,7 @@ static void whoever_says_two_things_at_once_is_found_out_by_all(void **state)
 		assert_true(shows(c, i, "before", "stays"));
 		assert_int_equal(standing(c, i, 3)->standing, AUTHORITY_MEMBER);
 	}
-	assert_int_equal(records_of(c, RECORD_EQUIVOCATION), 1);
+	assert_int_equal(on_disk_of(c, 0, RECORD_EQUIVOCATION), 1);
 	cluster_restart(c, 3);
 	assert_true(cluster_wait(c, 60000, cluster_converged, NULL));
 	cluster_run(c, 1000);
@@ -703,6 +834,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_admin_is_made_and_unmade_by_the_root_alone),
 		cmocka_unit_test(a_writer_is_made_and_unmade_by_any_admin),
+		cmocka_unit_test(what_an_expelled_admin_had_on_its_way_is_nowhere),
 		cmocka_unit_test(a_writer_by_an_expelled_admins_word_is_none),
 		cmocka_unit_test(a_stolen_admins_invite_is_dropped_and_the_rest_stands),
 		cmocka_unit_test(what_a_hostile_admin_made_goes_with_it),
