@@ -167,6 +167,31 @@ static void a_writer_is_made_and_unmade_by_any_admin(void **state)
 	cluster_free(c);
 }
 
+struct count {
+	struct cluster *c;
+	enum record_type type;
+	size_t found;
+};
+
+static void count_one(void *arg, const uint8_t *bytes, size_t size)
+{
+	struct count *count = arg;
+	struct id mesh = status_of(count->c, 0).mesh;
+	struct record *record;
+
+	assert_int_equal(record_decode(&mesh, bytes, size, &record), 0);
+	count->found += record->type == count->type;
+	record_unref(record);
+}
+
+static size_t on_disk_of(struct cluster *c, int node, enum record_type type)
+{
+	struct count count = {c, type, 0};
+
+	cluster_records(c, node, count_one, &count);
+	return count.found;
+}
+
 /* Its disk takes its time; the root has spoken by then. */
 static void what_an_expelled_admin_had_on_its_way_is_nowhere(void **state)
 {
@@ -302,8 +327,6 @@ static struct record *sign_admission(
 	return record;
 }
 
-static size_t records_of(struct cluster *c, enum record_type type);
-
 static bool only_the_honest_are_members(struct cluster *c, void *unused)
 {
 	(void)unused;
@@ -410,132 +433,6 @@ static void a_revoked_admins_configuration_stands_but_what_is_dropped(void **sta
 }
 
 /* ---- what admins' nodes do by themselves ---- */
-
-return cluster_digests_equal(c, NULL);
-}
-
-static void what_a_hostile_admin_made_goes_with_it(void **state)
-{
-	(void)state;
-	struct cluster *c = mesh_of(3);
-	struct keys key = keys_of(9999);
-	struct record *invite, *record;
-	char hex[TEXT_ID_SIZE];
-
-	assert_int_equal(grant(c, 0, 1, GOSSIP_ADMIN), 0);
-	settle(c);
-	cluster_run(c, 15000); /* everybody is kept */
-	cluster_kill(c, 2);
-	invite = sign_invite(c, &key, (uint64_t)cluster_time(c).wall.ms << 16);
-	cluster_write(c, 2, invite);
-	for (unsigned i = 0; i < FLOOD; i++) {
-		record = sign_admission(c, invite, &key, i);
-		cluster_write(c, 2, record);
-		record_unref(record);
-	}
-	cluster_restart(c, 2);
-	settle(c);
-	assert_int_equal(status_of(c, 0).members, 3 + FLOOD);
-	text_id(&key.id, hex);
-	assert_int_equal(ungrant(c, 0, 1, GOSSIP_ADMIN, hex), 0);
-	assert_true(cluster_wait(c, SETTLE_MS, only_the_honest_are_members, NULL));
-	cluster_run(c, 1000);
-	assert_int_equal(on_disk_of(c, 0, RECORD_ADMISSION), 3 + AUTHORITY_OVERSPENT_MAX);
-	assert_true(cluster_digests_equal(c, NULL));
-	/* and does not come again */
-	cluster_kill(c, 2);
-	record = sign_admission(c, invite, &key, FLOOD + 7);
-	cluster_write(c, 2, record);
-	record_unref(record);
-	cluster_write(c, 2, invite);
-	cluster_restart(c, 2);
-	settle(c);
-	assert_int_equal(on_disk_of(c, 0, RECORD_ADMISSION), 3 + AUTHORITY_OVERSPENT_MAX);
-	record_unref(invite);
-	cluster_free(c);
-}
-
-static bool shows(struct cluster *c, int node, const char *key, const char *value)
-{
-	struct gossip_value got;
-
-	if (!gossip_value(cluster_core(c, node), key, strlen(key), &got))
-		return value == NULL;
-	return value && got.value_size == strlen(value) &&
-	       memcmp(got.value, value, got.value_size) == 0;
-}
-
-static int put(struct cluster *c, int node, const char *key, const char *value)
-{
-	uint64_t stamp, ticket;
-	int err = gossip_put(cluster_core(c, node), cluster_node_time(c, node), key, strlen(key),
-		value, strlen(value), &stamp, &ticket);
-
-	cluster_drain(c, node);
-	return err;
-}
-
-static void a_revoked_admins_configuration_stands_but_what_is_dropped(void **state)
-{
-	(void)state;
-	struct cluster *c = mesh_of(4);
-	struct id id = cluster_id(c, 1);
-	uint64_t ticket;
-
-	assert_int_equal(grant(c, 0, 1, GOSSIP_ADMIN), 0);
-	settle(c);
-	assert_int_equal(put(c, 1, "mesh/good", "yes"), 0);
-	assert_int_equal(put(c, 1, "mesh/bad", "no"), 0);
-	assert_int_equal(put(c, 1, "plain", "text"), 0);
-	settle(c);
-	assert_int_equal(ungrant(c, 0, 1, GOSSIP_ADMIN, "mesh/bad"), 0);
-	settle(c);
-	for (int i = 0; i < 4; i++) {
-		assert_true(shows(c, i, "mesh/good", "yes"));
-		assert_true(shows(c, i, "mesh/bad", NULL));
-		assert_true(shows(c, i, "plain", "text"));
-	}
-	assert_int_equal(put(c, 1, "mesh/good", "mine"), ERR_NOT_ADMIN);
-	assert_int_equal(
-		gossip_revoke(cluster_core(c, 0), cluster_node_time(c, 0), &id, "", &ticket), 0);
-	cluster_drain(c, 0);
-	cluster_run(c, 3000);
-	for (int i = 0; i < 4; i++) {
-		if (i == 1)
-			continue;
-		assert_true(shows(c, i, "mesh/good", "yes"));
-		assert_true(shows(c, i, "plain", NULL));
-	}
-	cluster_free(c);
-}
-
-/* ---- what admins' nodes do by themselves ---- */
-
-struct count {
-	struct cluster *c;
-	enum record_type type;
-	size_t found;
-};
-
-static void count_one(void *arg, const uint8_t *bytes, size_t size)
-{
-	struct count *count = arg;
-	struct id mesh = status_of(count->c, 0).mesh;
-	struct record *record;
-
-	assert_int_equal(record_decode(&mesh, bytes, size, &record), 0);
-	count->found += record->type == count->type;
-	record_unref(record);
-}
-
-/* On the disk of node 0. */
-static size_t records_of(struct cluster *c, enum record_type type)
-{
-	struct count count = {c, type, 0};
-
-	cluster_records(c, 0, count_one, &count);
-	return count.found;
-}
 
 static bool all_kept(struct cluster *c, void *unused)
 {
