@@ -133,9 +133,8 @@ static bool is_held(const struct gossip *g, const struct own_record *own)
 
 void gossip_value_storing(struct gossip *g, const struct own_record *own)
 {
-	bool kept = is_held(g, own) || kv_cursor(g->kv) == own->number;
-
-	g->storing_number = kept ? own->number : 0;
+	/* else a reader may be behind that number by now */
+	g->storing_number = is_held(g, own) ? own->number : 0;
 }
 
 void gossip_value_tell(struct gossip *g)

@@ -382,6 +382,29 @@ static void a_collection_under_way_is_not_set_back(void **state)
 	cluster_free(c);
 }
 
+/* Readers do not wait for it for ever; then it is told behind what they have read. */
+static void a_put_that_its_disk_keeps_waiting_is_missed_by_no_reader(void **state)
+{
+	(void)state;
+	struct cluster *c = mesh_of(2);
+	struct cluster_options slow = calm;
+	struct gossip *g = cluster_core(c, 0);
+	struct gossip_value value;
+	uint64_t cursor;
+
+	slow.disk_ms = 5000;
+	cluster_weather(c, &slow);
+	put(c, 0, "late", "yes");
+	cluster_run(c, 2000);
+	cursor = gossip_value_cursor(g);
+	assert_false(gossip_value_since(g, cursor, &value));
+	cluster_run(c, 4000);
+	assert_true(shows(c, 0, "late", "yes"));
+	assert_true(gossip_value_since(g, cursor, &value));
+	assert_int_equal(value.key_size, strlen("late"));
+	cluster_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -389,6 +412,7 @@ int main(void)
 		cmocka_unit_test(configuration_is_the_admins_alone),
 		cmocka_unit_test(what_makes_no_key_or_value_is_refused),
 		cmocka_unit_test(the_largest_values_are_on_all_nodes_soon),
+		cmocka_unit_test(a_put_that_its_disk_keeps_waiting_is_missed_by_no_reader),
 		cmocka_unit_test(a_reader_misses_nothing_over_a_restart),
 		cmocka_unit_test(what_is_deleted_is_forgotten_after_ten_days),
 		cmocka_unit_test(who_was_away_for_eleven_days_brings_nothing_back),
