@@ -243,6 +243,16 @@ static void mislead(struct faults *f)
 	faults_count(f, FAULT_FALSE_NEWS);
 }
 
+/* In a mesh of two the other's clock is believed, also if it lies, by who vouches for none itself
+ * (PROTOCOL.md, section 4). Two more: one of them may leave before the liar tells the truth again.
+ */
+static bool hears_others(struct faults *f, int node)
+{
+	const struct gossip *g = core(f, node);
+
+	return g && g->store && swim_count(g->swim) >= 3;
+}
+
 /* What its clock says: of minutes, of years, of no year. */
 static void lie_about_time(struct faults *f)
 {
@@ -255,9 +265,12 @@ static void lie_about_time(struct faults *f)
 		msg.time.ms = faults_chance(f, 0.5) ? 0 : WTIME_MAX_MS;
 	msg_add(&msg, MSG_PING);
 	msg_add(&msg, MSG_TIME);
-	for (int to = 0; to < cluster_count(f->cluster); to++)
+	for (int to = 0; to < cluster_count(f->cluster); to++) {
+		if (!hears_others(f, to))
+			continue;
 		say(f, f->evil, to, &msg);
-	faults_count(f, FAULT_FALSE_TIMES);
+		faults_count(f, FAULT_FALSE_TIMES);
+	}
 }
 
 static void speak(struct faults *f, int a, int b)
