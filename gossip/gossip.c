@@ -511,8 +511,14 @@ int gossip_start(struct gossip *g, struct gossip_time time)
 	g->began = time.now;
 	g->own.started = time.now;
 	if (g->store) {
-		gossip_view_refresh(g);
+		/* who counts, then what keys showed, then what follows for either: what the revoked
+		 * said falls as on any day, and is told to readers */
+		int err = gossip_view_compute(g);
+
+		if (err != 0)
+			return err;
 		gossip_value_start(g);
+		gossip_view_refresh(g);
 		gossip_age_start(g);
 		/* a mesh without this node in it: its database was lost, and its peers bring it
 		 * back */

@@ -405,6 +405,56 @@ static void a_put_that_its_disk_keeps_waiting_is_missed_by_no_reader(void **stat
 	cluster_free(c);
 }
 
+struct copying {
+	struct cluster *c;
+	struct id mesh;
+	int to;
+};
+
+static void copy_revocation(void *arg, const uint8_t *bytes, size_t size)
+{
+	struct copying *copying = arg;
+	struct record *record;
+
+	assert_int_equal(record_decode(&copying->mesh, bytes, size, &record), 0);
+	if (record->type == RECORD_REVOCATION)
+		cluster_write(copying->c, copying->to, record);
+	record_unref(record);
+}
+
+/* A crash came between the word that reached its disk, and what follows from it. */
+static void a_value_that_falls_at_a_start_is_missed_by_no_reader(void **state)
+{
+	(void)state;
+	struct cluster *c = mesh_of(3);
+	struct copying copying = {.c = c, .to = 1};
+	struct gossip_status status;
+	struct gossip_value value;
+	struct id id = cluster_id(c, 2);
+	uint64_t cursor, ticket;
+
+	put(c, 0, "key", "older");
+	assert_true(cluster_wait(c, 5000, all_show, &(struct wish){"key", "older"}));
+	put(c, 2, "key", "later");
+	assert_true(cluster_wait(c, 5000, all_show, &(struct wish){"key", "later"}));
+	cursor = gossip_value_cursor(cluster_core(c, 1));
+	gossip_status(cluster_core(c, 0), &status);
+	copying.mesh = status.mesh;
+	cluster_kill(c, 1);
+	assert_int_equal(
+		gossip_revoke(cluster_core(c, 0), cluster_node_time(c, 0), &id, "lost", &ticket),
+		0);
+	cluster_drain(c, 0);
+	cluster_records(c, 0, copy_revocation, &copying);
+	cluster_group(c, 1, 1);
+	cluster_restart(c, 1);
+	cluster_run(c, 1000);
+	assert_true(shows(c, 1, "key", "older"));
+	assert_true(gossip_value_since(cluster_core(c, 1), cursor, &value));
+	assert_int_equal(value.value_size, strlen("older"));
+	cluster_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -413,6 +463,7 @@ int main(void)
 		cmocka_unit_test(what_makes_no_key_or_value_is_refused),
 		cmocka_unit_test(the_largest_values_are_on_all_nodes_soon),
 		cmocka_unit_test(a_put_that_its_disk_keeps_waiting_is_missed_by_no_reader),
+		cmocka_unit_test(a_value_that_falls_at_a_start_is_missed_by_no_reader),
 		cmocka_unit_test(a_reader_misses_nothing_over_a_restart),
 		cmocka_unit_test(what_is_deleted_is_forgotten_after_ten_days),
 		cmocka_unit_test(who_was_away_for_eleven_days_brings_nothing_back),
