@@ -110,7 +110,7 @@
 #define JOIN_RETRY_MS	    100
 #define JOIN_RETRY_MAX_MS   1000
 /* Admissions that one start signs: a join that goes on for its whole time takes some thirty. */
-#define JOIN_OFFERS_MAX 1024
+#define JOIN_OFFERS_MAX	    1024
 
 /* How long a node that leaves goes on telling, and how often. */
 #define LEAVE_TELL_MS	  1500
