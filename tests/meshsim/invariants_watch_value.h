@@ -7,6 +7,7 @@
 /* Somebody who follows a node's changes, through its restarts. */
 struct value_reader {
 	uint64_t cursor;
+	uint64_t generation; /* of the node, that it is connected to */
 	struct invariants_value read[INVARIANTS_KEYS];
 	struct invariants_value shown[INVARIANTS_KEYS]; /* when it was last looked at */
 	unsigned turn;
