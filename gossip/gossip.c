@@ -125,12 +125,10 @@ static void record_added(void *context, struct record *record)
 static void record_removed(void *context, struct record *record, const struct record *successor)
 {
 	struct gossip *g = context;
-	struct gossip_effect *effect = gossip_effect_add(g, EFFECT_PERSIST_REMOVE, NULL, 0);
 
+	gossip_effect_remove(g, &record->hash);
 	g->store_changed = g->time.now;
 	g->agreed = false;
-	effect->ticket = ++g->ticket;
-	effect->hash = record->hash;
 	if (authority_concerns(record->type))
 		g->view_dirty = true;
 	if (record->type == RECORD_VALUE && !successor)
@@ -255,16 +253,12 @@ static void own_refused(struct gossip *g, const struct record *record, int err)
 {
 	struct gossip_event event =
 		gossip_view_event(g, GOSSIP_EVENT_RECORD_REFUSED, &record->author);
-	struct gossip_effect *effect;
 
 	snprintf(event.cause, sizeof(event.cause), "own %s: %s", record_type_label(record->type),
 		err_text(err));
 	gossip_effect_event(g, &event);
-	if (err == ERR_NOMEM)
-		return; /* the next start has it */
-	effect = gossip_effect_add(g, EFFECT_PERSIST_REMOVE, NULL, 0);
-	effect->ticket = ++g->ticket;
-	effect->hash = record->hash;
+	if (err != ERR_NOMEM) /* else the next start has it */
+		gossip_effect_remove(g, &record->hash);
 }
 
 static void own_persisted(struct gossip *g, const struct own_record *own)
@@ -467,6 +461,22 @@ static void restored(struct gossip *g, const struct record *record)
 		g->claim = descriptor.claim;
 }
 
+/* A crash between adding a record and removing what it replaced left both on disk, which come back
+ * in any order. */
+static int restore_into_store(struct gossip *g, struct record *record)
+{
+	struct record *before =
+		store_slot(g->store, &record->author, record->type, record->key, record->key_size);
+	struct hash hash = before ? before->hash : record->hash;
+	int err = store_restore(g->store, record);
+
+	if (!store_find(g->store, &hash))
+		gossip_effect_remove(g, &hash);
+	if (!hash_equal(&hash, &record->hash) && !store_find(g->store, &record->hash))
+		gossip_effect_remove(g, &record->hash);
+	return err;
+}
+
 int gossip_restore_record(struct gossip *g, const void *bytes, size_t size, uint64_t number)
 {
 	struct record *record;
@@ -474,18 +484,11 @@ int gossip_restore_record(struct gossip *g, const void *bytes, size_t size, uint
 
 	if (err != 0)
 		return err;
-	err = store_restore(g->store, record);
+	err = restore_into_store(g, record);
 	if (err == 0)
 		restored(g, record);
 	if (err == 0 && record->type == RECORD_VALUE)
 		gossip_value_restored(g, record, number);
-	/* a crash between adding a record and removing what it replaced left both on disk */
-	if (!store_find(g->store, &record->hash)) {
-		struct gossip_effect *effect = gossip_effect_add(g, EFFECT_PERSIST_REMOVE, NULL, 0);
-
-		effect->ticket = ++g->ticket;
-		effect->hash = record->hash;
-	}
 	record_unref(record);
 	return err;
 }

@@ -38,6 +38,14 @@ void gossip_effect_record(struct gossip *g, const struct record *record, uint64_
 	effect->stamp = record->stamp;
 }
 
+void gossip_effect_remove(struct gossip *g, const struct hash *hash)
+{
+	struct gossip_effect *effect = gossip_effect_add(g, EFFECT_PERSIST_REMOVE, NULL, 0);
+
+	effect->ticket = ++g->ticket;
+	effect->hash = *hash;
+}
+
 void gossip_effect_number(struct gossip *g, enum gossip_number name, uint64_t number)
 {
 	struct gossip_effect *effect = gossip_effect_add(g, EFFECT_PERSIST_NUMBER, NULL, 0);

@@ -30,20 +30,12 @@ int gossip_join_commit(struct gossip *g, struct stream *s)
 	return gossip_stream_send(g, s, &frame);
 }
 
-static void remove_from_disk(struct gossip *g, const struct record *record)
-{
-	struct gossip_effect *effect = gossip_effect_add(g, EFFECT_PERSIST_REMOVE, NULL, 0);
-
-	effect->hash = record->hash;
-	effect->ticket = ++g->ticket;
-}
-
 /* It came to nothing: from this node's disk, too. */
 static void admission_drop(struct gossip *g)
 {
 	if (!g->join.admission)
 		return;
-	remove_from_disk(g, g->join.admission);
+	gossip_effect_remove(g, &g->join.admission->hash);
 	record_unref(g->join.admission);
 	g->join.admission = NULL;
 }
@@ -182,7 +174,7 @@ static void join_end(struct gossip *g, int err, const char *text)
 		/* the next join may be to another mesh, or know less of this one */
 		for (const struct record *r = store_after(g->store, NULL); r;
 			r = store_after(g->store, r))
-			remove_from_disk(g, r);
+			gossip_effect_remove(g, &r->hash);
 	}
 	record_unref(g->join.admission);
 	g->join = (struct join){.active = false};

@@ -408,7 +408,7 @@ static void a_put_that_its_disk_keeps_waiting_is_missed_by_no_reader(void **stat
 struct copying {
 	struct cluster *c;
 	struct id mesh;
-	int to;
+	int to; /* that node's disk; or how many there are */
 };
 
 static void copy_revocation(void *arg, const uint8_t *bytes, size_t size)
@@ -455,6 +455,38 @@ static void a_value_that_falls_at_a_start_is_missed_by_no_reader(void **state)
 	cluster_free(c);
 }
 
+static void count_value(void *arg, const uint8_t *bytes, size_t size)
+{
+	struct copying *copying = arg;
+	struct record *record;
+
+	assert_int_equal(record_decode(&copying->mesh, bytes, size, &record), 0);
+	copying->to += record->type == RECORD_VALUE;
+	record_unref(record);
+}
+
+/* It was written, and what it replaces not yet removed. */
+static void what_a_crash_left_beside_its_successor_goes_at_the_start(void **state)
+{
+	(void)state;
+	struct cluster *c = mesh_of(2);
+	struct copying values = {.c = c};
+	struct gossip_status status;
+
+	gossip_status(cluster_core(c, 0), &status);
+	values.mesh = status.mesh;
+	put(c, 1, "key", "older");
+	cluster_run(c, 1000);
+	put(c, 1, "key", "later");
+	cluster_kill(c, 1);
+	cluster_restart(c, 1);
+	cluster_run(c, 1000);
+	assert_true(shows(c, 1, "key", "later"));
+	cluster_records(c, 1, count_value, &values);
+	assert_int_equal(values.to, 1);
+	cluster_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -464,6 +496,7 @@ int main(void)
 		cmocka_unit_test(the_largest_values_are_on_all_nodes_soon),
 		cmocka_unit_test(a_put_that_its_disk_keeps_waiting_is_missed_by_no_reader),
 		cmocka_unit_test(a_value_that_falls_at_a_start_is_missed_by_no_reader),
+		cmocka_unit_test(what_a_crash_left_beside_its_successor_goes_at_the_start),
 		cmocka_unit_test(a_reader_misses_nothing_over_a_restart),
 		cmocka_unit_test(what_is_deleted_is_forgotten_after_ten_days),
 		cmocka_unit_test(who_was_away_for_eleven_days_brings_nothing_back),
