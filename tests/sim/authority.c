@@ -48,14 +48,6 @@ static const struct authority_member *standing(struct cluster *c, int node, int 
 	return sees(c, node, other).standing;
 }
 
-static struct gossip_status status_of(struct cluster *c, int node)
-{
-	struct gossip_status status;
-
-	gossip_status(cluster_core(c, node), &status);
-	return status;
-}
-
 static int grant(struct cluster *c, int by, int node, enum gossip_office office)
 {
 	struct id id = cluster_id(c, node);
@@ -176,7 +168,7 @@ struct count {
 static void count_one(void *arg, const uint8_t *bytes, size_t size)
 {
 	struct count *count = arg;
-	struct id mesh = status_of(count->c, 0).mesh;
+	struct id mesh = cluster_status(count->c, 0).mesh;
 	struct record *record;
 
 	assert_int_equal(record_decode(&mesh, bytes, size, &record), 0);
@@ -270,7 +262,7 @@ static void a_stolen_admins_invite_is_dropped_and_the_rest_stands(void **state)
 		assert_int_equal(standing(c, i, 4)->standing, AUTHORITY_VOID);
 		assert_false(standing(c, i, 1)->admin);
 	}
-	assert_int_equal(status_of(c, 4).state, GOSSIP_REVOKED);
+	assert_int_equal(cluster_status(c, 4).state, GOSSIP_REVOKED);
 	cluster_free(c);
 }
 
@@ -288,7 +280,7 @@ static struct keys keys_of(unsigned number)
 /* As a hostile admin can: an invite of node 1's, with so many uses. */
 static struct record *sign_invite(struct cluster *c, const struct keys *key, uint64_t stamp)
 {
-	struct id mesh = status_of(c, 0).mesh;
+	struct id mesh = cluster_status(c, 0).mesh;
 	struct invite invite = {
 		.id = key->id, .uses = FLOOD, .expires_ms = hlc_stamp_ms(stamp) + HOUR_MS};
 	uint8_t value[256];
@@ -311,7 +303,7 @@ static struct record *sign_invite(struct cluster *c, const struct keys *key, uin
 static struct record *sign_admission(
 	struct cluster *c, struct record *invite, const struct keys *key, unsigned number)
 {
-	struct id mesh = status_of(c, 0).mesh;
+	struct id mesh = cluster_status(c, 0).mesh;
 	struct keys node = keys_of(number);
 	struct admission admission = {.node = node.id,
 		.invite_record = invite,
@@ -331,7 +323,7 @@ static bool only_the_honest_are_members(struct cluster *c, void *unused)
 {
 	(void)unused;
 	for (int i = 0; i < 3; i++) {
-		if (status_of(c, i).members != 3)
+		if (cluster_status(c, i).members != 3)
 			return false;
 	}
 	return cluster_digests_equal(c, NULL);
@@ -358,7 +350,7 @@ static void what_a_hostile_admin_made_goes_with_it(void **state)
 	}
 	cluster_restart(c, 2);
 	settle(c);
-	assert_int_equal(status_of(c, 0).members, 3 + FLOOD);
+	assert_int_equal(cluster_status(c, 0).members, 3 + FLOOD);
 	text_id(&key.id, hex);
 	assert_int_equal(ungrant(c, 0, 1, GOSSIP_ADMIN, hex), 0);
 	assert_true(cluster_wait(c, SETTLE_MS, only_the_honest_are_members, NULL));
@@ -525,14 +517,14 @@ static bool all_agree_on_one(struct cluster *c, void *unused)
 		if (is_member(c, i, 2) != first || is_member(c, i, 3) == first)
 			return false;
 	}
-	return status_of(c, first ? 3 : 2).state == GOSSIP_REVOKED;
+	return cluster_status(c, first ? 3 : 2).state == GOSSIP_REVOKED;
 }
 
 static bool both_are_members(struct cluster *c, void *unused)
 {
 	(void)unused;
-	return cluster_converged(c, NULL) && status_of(c, 2).state == GOSSIP_RUNNING &&
-	       status_of(c, 3).state == GOSSIP_RUNNING && status_of(c, 0).members == 4;
+	return cluster_converged(c, NULL) && cluster_status(c, 2).state == GOSSIP_RUNNING &&
+	       cluster_status(c, 3).state == GOSSIP_RUNNING && cluster_status(c, 0).members == 4;
 }
 
 /* An admin on either side, whose node keeps whom its side admitted. */
@@ -557,9 +549,9 @@ static void of_two_halves_that_spend_one_use_all_agree_and_the_loser_is_told(voi
 	assert_true(standing(c, 0, 2)->kept && standing(c, 1, 3)->kept);
 	split(c, 5, 4, false);
 	assert_true(cluster_wait(c, 200000, all_agree_on_one, NULL));
-	loser = status_of(c, 2).state == GOSSIP_REVOKED ? 2 : 3;
-	assert_non_null(strstr(status_of(c, loser).revoked_why, "used up"));
-	assert_non_null(strstr(status_of(c, loser).revoked_why, "meshctl keep"));
+	loser = cluster_status(c, 2).state == GOSSIP_REVOKED ? 2 : 3;
+	assert_non_null(strstr(cluster_status(c, loser).revoked_why, "used up"));
+	assert_non_null(strstr(cluster_status(c, loser).revoked_why, "meshctl keep"));
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(cluster_event_count(c, i, GOSSIP_EVENT_OVERSPENT), 1);
 	/* an admin's word brings it back */
@@ -604,8 +596,8 @@ static void a_machine_set_up_anew_takes_name_and_addresses_without_any_admin(voi
 	}
 	cluster_restart(c, 3);
 	cluster_run(c, 60000);
-	assert_int_equal(status_of(c, 3).state, GOSSIP_REVOKED);
-	assert_non_null(strstr(status_of(c, 3).revoked_why, "replaced by n3"));
+	assert_int_equal(cluster_status(c, 3).state, GOSSIP_REVOKED);
+	assert_non_null(strstr(cluster_status(c, 3).revoked_why, "replaced by n3"));
 	cluster_free(c);
 }
 
@@ -657,8 +649,8 @@ static void an_ephemeral_member_stays_while_it_is_there_and_goes_a_day_later(voi
 	}
 	cluster_restart(c, node);
 	cluster_run(c, 5000);
-	assert_int_equal(status_of(c, node).state, GOSSIP_REVOKED);
-	assert_non_null(strstr(status_of(c, node).revoked_why, "lease is over"));
+	assert_int_equal(cluster_status(c, node).state, GOSSIP_REVOKED);
+	assert_non_null(strstr(cluster_status(c, node).revoked_why, "lease is over"));
 	cluster_free(c);
 }
 
@@ -667,7 +659,7 @@ static void an_ephemeral_member_stays_while_it_is_there_and_goes_a_day_later(voi
 /* What node 3 says with one stamp to one, and what to another. */
 static struct record *sign(struct cluster *c, const char *text, uint64_t stamp)
 {
-	struct id mesh = status_of(c, 0).mesh;
+	struct id mesh = cluster_status(c, 0).mesh;
 	struct record_draft draft = {
 		.type = RECORD_VALUE, .key = "key", .key_size = 3, .stamp = stamp};
 	struct record *record;
@@ -722,7 +714,7 @@ static void whoever_says_two_things_at_once_is_found_out_by_all(void **state)
 	assert_true(cluster_wait(c, 60000, cluster_converged, NULL));
 	cluster_run(c, 1000);
 	assert_int_equal(put(c, 3, "after", "counts nowhere"), ERR_STATE);
-	assert_true(status_of(c, 3).twice && !status_of(c, 0).twice);
+	assert_true(cluster_status(c, 3).twice && !cluster_status(c, 0).twice);
 	cluster_free(c);
 }
 

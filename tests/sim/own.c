@@ -23,24 +23,17 @@ static struct cluster *mesh(void)
 	return c;
 }
 
-static struct gossip_status status_of(struct cluster *c, int node)
-{
-	struct gossip_status status;
-
-	gossip_status(cluster_core(c, node), &status);
-	return status;
-}
-
 static bool has_yielded(struct cluster *c, void *node)
 {
-	struct gossip_status status = status_of(c, *(int *)node);
+	struct gossip_status status = cluster_status(c, *(int *)node);
 
 	return status.yielded_why || status.state == GOSSIP_REVOKED;
 }
 
 static bool agree(struct cluster *c, void *node)
 {
-	struct gossip_status one = status_of(c, WATCHER), other = status_of(c, *(int *)node);
+	struct gossip_status one = cluster_status(c, WATCHER),
+			     other = cluster_status(c, *(int *)node);
 
 	return memcmp(one.digest, other.digest, sizeof(one.digest)) == 0 &&
 	       cluster_sees(c, WATCHER, ORIGINAL) == GOSSIP_MEMBER_ALIVE;
@@ -97,7 +90,7 @@ static void expect_a_quiet_leave(struct cluster *c, int node)
 	assert_int_equal(err, 0);
 	cluster_drain(c, node);
 	cluster_run(c, 10000);
-	assert_int_equal(status_of(c, WATCHER).members, COUNT);
+	assert_int_equal(cluster_status(c, WATCHER).members, COUNT);
 	assert_int_equal(cluster_sees(c, WATCHER, ORIGINAL), GOSSIP_MEMBER_ALIVE);
 }
 
@@ -161,7 +154,7 @@ static void of_two_copies_the_one_that_started_last_goes_on(void **state)
 	cluster_run(c, 10000);
 	cluster_restart(c, copy);
 	assert_true(cluster_wait(c, 30000, has_yielded, &original));
-	assert_int_equal(status_of(c, ORIGINAL).state, GOSSIP_RUNNING); /* its tunnels stay */
+	assert_int_equal(cluster_status(c, ORIGINAL).state, GOSSIP_RUNNING); /* its tunnels stay */
 	assert_true(cluster_event_count(c, ORIGINAL, GOSSIP_EVENT_EQUIVOCATION) > 0);
 	expect_silence(c, ORIGINAL);
 	expect_to_be_heard(c, copy, 1303);
@@ -218,7 +211,7 @@ static void the_old_machine_steps_back_whenever_it_returns(void **state)
 		cluster_restart(c, ORIGINAL);
 		say(c, ORIGINAL, 1306);
 		assert_true(cluster_wait(c, 30000, has_yielded, &original));
-		assert_int_equal(status_of(c, ORIGINAL).state, GOSSIP_REVOKED);
+		assert_int_equal(cluster_status(c, ORIGINAL).state, GOSSIP_REVOKED);
 		expect_silence(c, ORIGINAL);
 		cluster_run(c, 300000);
 		assert_false(has_yielded(c, &restored));

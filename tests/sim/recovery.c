@@ -28,17 +28,9 @@ static struct cluster *mesh(int count)
 	return c;
 }
 
-static struct gossip_status status_of(struct cluster *c, int node)
-{
-	struct gossip_status status;
-
-	gossip_status(cluster_core(c, node), &status);
-	return status;
-}
-
 static bool is_running(struct cluster *c, void *node)
 {
-	return status_of(c, *(int *)node).state == GOSSIP_RUNNING;
+	return cluster_status(c, *(int *)node).state == GOSSIP_RUNNING;
 }
 
 /* Runs until whatever was done is on all disks and known to all. */
@@ -149,7 +141,7 @@ static bool all_show(struct cluster *c, void *arg)
 	const struct wish *wish = arg;
 
 	for (int node = 0; node < cluster_count(c); node++) {
-		if (cluster_is_up(c, node) && status_of(c, node).state == GOSSIP_RUNNING &&
+		if (cluster_is_up(c, node) && cluster_status(c, node).state == GOSSIP_RUNNING &&
 			!shows(c, node, wish->key, wish->value))
 			return false;
 	}
@@ -171,7 +163,7 @@ static int admit_admin(struct cluster *c)
 
 	assert_int_equal(try_grant(c, 0, node), 0);
 	settle(c);
-	assert_true(status_of(c, node).admin);
+	assert_true(cluster_status(c, node).admin);
 	return node;
 }
 
@@ -297,7 +289,7 @@ static void what_a_stolen_admin_did_is_undone_and_the_rest_of_its_work_stands(vo
 	settle(c);
 	assert_int_equal(cluster_sees(c, 0, stolen), GOSSIP_MEMBER_REVOKED);
 	assert_int_equal(cluster_sees(c, 2, accomplice), GOSSIP_MEMBER_REVOKED);
-	assert_int_equal(status_of(c, accomplice).state, GOSSIP_REVOKED);
+	assert_int_equal(cluster_status(c, accomplice).state, GOSSIP_REVOKED);
 	assert_int_equal(cluster_sees(c, 2, honest), GOSSIP_MEMBER_ALIVE);
 	assert_int_equal(try_revoke(c, stolen, 2), ERR_STATE);
 	cluster_free(c);
@@ -307,7 +299,7 @@ static void what_a_stolen_admin_did_is_undone_and_the_rest_of_its_work_stands(vo
 
 static bool is_leaving(struct cluster *c, void *node)
 {
-	return status_of(c, *(int *)node).state == GOSSIP_LEAVING;
+	return cluster_status(c, *(int *)node).state == GOSSIP_LEAVING;
 }
 
 static void who_lost_its_database_and_is_found_by_nobody_may_leave(void **state)
@@ -322,7 +314,7 @@ static void who_lost_its_database_and_is_found_by_nobody_may_leave(void **state)
 	cluster_lose_disk(c, node);
 	cluster_restart(c, node);
 	cluster_run(c, 60000);
-	assert_int_equal(status_of(c, node).state, GOSSIP_JOINING);
+	assert_int_equal(cluster_status(c, node).state, GOSSIP_JOINING);
 	assert_int_equal(
 		gossip_leave(cluster_core(c, node), cluster_node_time(c, node), false, &ticket),
 		ERR_STATE);
@@ -345,7 +337,7 @@ static void a_mesh_that_was_off_all_winter_wakes_up_whole(void **state)
 	assert_int_equal(try_put(c, 3, "hut/1", "closed"), 0);
 	expect_all_to_show(c, 5000, "hut/1", "closed");
 	settle(c);
-	memcpy(before, status_of(c, 0).digest, sizeof(before));
+	memcpy(before, cluster_status(c, 0).digest, sizeof(before));
 	for (int node = 0; node < cluster_count(c); node++)
 		cluster_crash(c, node);
 	cluster_run(c, WINTER_MS);
@@ -356,7 +348,7 @@ static void a_mesh_that_was_off_all_winter_wakes_up_whole(void **state)
 	}
 	assert_true(cluster_wait(c, 120000, cluster_converged, NULL));
 	expect_all_to_show(c, 1000, "hut/1", "closed");
-	assert_int_equal(status_of(c, 5).members, 6);
+	assert_int_equal(cluster_status(c, 5).members, 6);
 	assert_int_equal(try_put(c, 0, "hut/1", "open"), 0);
 	expect_all_to_show(c, 5000, "hut/1", "open");
 	admit(c, 0);
@@ -381,7 +373,7 @@ static void a_clock_that_nobody_vouches_for_gives_way_to_the_others(void **state
 	cluster_restart(c, 2);
 	cluster_run(c, 5000);
 	assert_true(cluster_wait(c, 30000, cluster_converged, NULL));
-	assert_in_range(status_of(c, 2).members_offset_ms, YEARS_MS - 1000, YEARS_MS + 1000);
+	assert_in_range(cluster_status(c, 2).members_offset_ms, YEARS_MS - 1000, YEARS_MS + 1000);
 	assert_int_equal(try_put(c, 2, "colour", "blue"), 0);
 	expect_all_to_show(c, 5000, "colour", "blue");
 	assert_int_equal(try_put(c, 1, "colour", "red"), 0);
@@ -401,8 +393,8 @@ static void one_wrong_clock_that_is_vouched_for_harms_nobody_and_is_told(void **
 	off(c, 2, WRONG_MS, true);
 	cluster_restart(c, 2);
 	cluster_run(c, 30000);
-	assert_in_range(-status_of(c, 2).members_offset_ms, WRONG_MS - 1000, WRONG_MS + 1000);
-	assert_int_equal(status_of(c, 0).members_offset_ms / 1000, 0);
+	assert_in_range(-cluster_status(c, 2).members_offset_ms, WRONG_MS - 1000, WRONG_MS + 1000);
+	assert_int_equal(cluster_status(c, 0).members_offset_ms / 1000, 0);
 	assert_int_equal(try_put(c, 2, "colour", "blue"), ERR_FUTURE);
 	assert_non_null(strstr(gossip_error(cluster_core(c, 2)), "clock"));
 	/* what others say arrives there, and nobody is thought dead */
@@ -412,7 +404,7 @@ static void one_wrong_clock_that_is_vouched_for_harms_nobody_and_is_told(void **
 	/* set right, with the daemon running or not, it is one like the others */
 	off(c, 2, 0, true);
 	cluster_run(c, 30000);
-	assert_int_equal(status_of(c, 2).members_offset_ms / 1000, 0);
+	assert_int_equal(cluster_status(c, 2).members_offset_ms / 1000, 0);
 	/* behind what it said of itself meanwhile it has to wait */
 	assert_int_equal(try_put(c, 2, "colour", "blue"), ERR_FUTURE);
 	assert_non_null(strstr(gossip_error(cluster_core(c, 2)), "others will take it in"));
@@ -458,7 +450,7 @@ static void a_clock_behind_that_is_vouched_for_catches_up_when_set_right(void **
 	off(c, 2, -WRONG_MS, true);
 	cluster_restart(c, 2);
 	cluster_run(c, 30000);
-	assert_in_range(status_of(c, 2).members_offset_ms, WRONG_MS - 1000, WRONG_MS + 1000);
+	assert_in_range(cluster_status(c, 2).members_offset_ms, WRONG_MS - 1000, WRONG_MS + 1000);
 	assert_int_equal(try_put(c, 1, "colour", "red"), 0);
 	cluster_run(c, 30000);
 	assert_true(shows(c, 0, "colour", "red"));
@@ -482,8 +474,8 @@ static void where_most_clocks_are_wrong_everybody_is_told_and_nothing_is_lost(vo
 	cluster_run(c, 60000);
 	/* those with the right time cannot know that it is: they are told that they differ */
 	for (int node = 0; node < 2; node++)
-		assert_in_range(
-			status_of(c, node).members_offset_ms, WRONG_MS - 1000, WRONG_MS + 1000);
+		assert_in_range(cluster_status(c, node).members_offset_ms, WRONG_MS - 1000,
+			WRONG_MS + 1000);
 	assert_int_equal(try_put(c, 0, "right", "1"), 0);
 	assert_int_equal(try_put(c, 3, "wrong", "1"), 0);
 	cluster_run(c, 60000);

@@ -54,23 +54,15 @@ static void split(struct cluster *c, uint64_t side, int count, bool cut)
 	}
 }
 
-static struct gossip_status status_of(struct cluster *c, int node)
-{
-	struct gossip_status status;
-
-	gossip_status(cluster_core(c, node), &status);
-	return status;
-}
-
 static void assert_addresses_unique_and_agreed(struct cluster *c, int count)
 {
 	for (int a = 0; a < count; a++) {
-		struct gossip_status own = status_of(c, a);
+		struct gossip_status own = cluster_status(c, a);
 
 		assert_int_equal(own.address4.family, 4);
 		for (int b = 0; b < count; b++) {
 			struct gossip_member member;
-			struct gossip_status other = status_of(c, b);
+			struct gossip_status other = cluster_status(c, b);
 			struct id id = cluster_id(c, a);
 
 			assert_true(gossip_member(cluster_core(c, b), &id, &member));
@@ -97,7 +89,7 @@ static void a_crowded_prefix_gives_everybody_an_address(void **state)
 static void assert_losers_are_told(struct cluster *c, int count)
 {
 	for (int i = 0; i < count; i++) {
-		struct gossip_status status = status_of(c, i);
+		struct gossip_status status = cluster_status(c, i);
 		struct gossip_member holder;
 
 		if (!cluster_event_count(c, i, GOSSIP_EVENT_ADDRESS_MOVED)) {
@@ -116,12 +108,12 @@ static void assert_leaving_moves_nobody(struct cluster *c, int count, int leaver
 	uint64_t ticket;
 
 	for (int i = 0; i < count; i++)
-		before[i] = status_of(c, i).address4;
+		before[i] = cluster_status(c, i).address4;
 	assert_int_equal(gossip_leave(cluster_core(c, leaver), cluster_time(c), true, &ticket), 0);
 	cluster_drain(c, leaver);
 	cluster_run(c, 10000);
 	for (int i = 0; i < count; i++) {
-		struct gossip_status status = status_of(c, i);
+		struct gossip_status status = cluster_status(c, i);
 
 		assert_true(i == leaver || ip_equal(&before[i], &status.address4));
 		assert_true(i == leaver || !ip_equal(&before[leaver], &status.address4));
@@ -130,14 +122,14 @@ static void assert_leaving_moves_nobody(struct cluster *c, int count, int leaver
 
 static bool runs_again(struct cluster *c, void *arg)
 {
-	return status_of(c, *(int *)arg).state == GOSSIP_RUNNING && cluster_converged(c, NULL);
+	return cluster_status(c, *(int *)arg).state == GOSSIP_RUNNING && cluster_converged(c, NULL);
 }
 
 /* Its claim is not its first, which is free again, and stands in a descriptor that only the others
  * still have. */
 static void assert_a_lost_disk_moves_nobody(struct cluster *c, int node)
 {
-	struct ip before = status_of(c, node).address4;
+	struct ip before = cluster_status(c, node).address4;
 	struct gossip_status after;
 
 	cluster_kill(c, node);
@@ -145,7 +137,7 @@ static void assert_a_lost_disk_moves_nobody(struct cluster *c, int node)
 	cluster_restart(c, node);
 	assert_true(cluster_wait(c, 120000, runs_again, &node));
 	cluster_run(c, 5000);
-	after = status_of(c, node);
+	after = cluster_status(c, node);
 	assert_true(ip_equal(&before, &after.address4));
 }
 
@@ -184,7 +176,7 @@ static void addresses_that_clash_after_a_partition_are_sorted_out(void **state)
 	assert_true(moved > 0);
 	assert_losers_are_told(c, count);
 	for (int i = 0; i < count; i++) {
-		struct gossip_status status = status_of(c, i);
+		struct gossip_status status = cluster_status(c, i);
 
 		if (status.lost4.family) {
 			assert_leaving_moves_nobody(
@@ -199,7 +191,7 @@ static void addresses_that_clash_after_a_partition_are_sorted_out(void **state)
 static bool second_has_lost(struct cluster *c, void *unused)
 {
 	(void)unused;
-	return status_of(c, 3).lost4.family == 4;
+	return cluster_status(c, 3).lost4.family == 4;
 }
 
 static void an_address_that_two_invites_pin_is_the_earlier_ones(void **state)
@@ -224,16 +216,16 @@ static void an_address_that_two_invites_pin_is_the_earlier_ones(void **state)
 	assert_int_equal(join_as(c, cluster_add(c), tokens[0], "one"), 0);
 	cluster_run(c, 1000);
 	assert_int_equal(join_as(c, cluster_add(c), tokens[1], "two"), 0);
-	loser = status_of(c, 3);
+	loser = cluster_status(c, 3);
 	assert_true(ip_equal(&loser.address4, &invite.addresses[0]));
 	split(c, 5, 4, false);
 	assert_true(cluster_wait(c, 200000, second_has_lost, NULL));
 	assert_true(cluster_wait(c, 200000, cluster_converged, NULL));
-	loser = status_of(c, 3);
+	loser = cluster_status(c, 3);
 	winner = cluster_id(c, 2);
 	assert_true(id_equal(&loser.lost4_holder, &winner));
 	assert_int_equal(loser.address4.family, 4); /* one like everybody's */
-	loser = status_of(c, 2);
+	loser = cluster_status(c, 2);
 	assert_true(ip_equal(&loser.address4, &invite.addresses[0]));
 	assert_int_equal(cluster_event_count(c, 3, GOSSIP_EVENT_ADDRESS_MOVED), 1);
 	assert_int_equal(cluster_event_count(c, 2, GOSSIP_EVENT_ADDRESS_MOVED), 0);
@@ -263,7 +255,7 @@ static void a_full_prefix_lets_nobody_in_and_says_so(void **state)
 	assert_int_equal(err, ERR_EXHAUSTED);
 	assert_int_equal(node, 254);
 	assert_non_null(strstr(cluster_joined_text(c, node), "address"));
-	assert_int_equal(status_of(c, 0).members, 254);
+	assert_int_equal(cluster_status(c, 0).members, 254);
 	cluster_free(c);
 }
 
@@ -305,8 +297,8 @@ static void a_name_taken_on_both_sides_of_a_partition_is_shown_apart(void **stat
 static bool one_is_out(struct cluster *c, void *unused)
 {
 	(void)unused;
-	return (status_of(c, 2).state == GOSSIP_REVOKED) +
-		       (status_of(c, 3).state == GOSSIP_REVOKED) ==
+	return (cluster_status(c, 2).state == GOSSIP_REVOKED) +
+		       (cluster_status(c, 3).state == GOSSIP_REVOKED) ==
 	       1;
 }
 
@@ -331,8 +323,8 @@ static void an_overspent_invite_has_one_winner_and_the_loser_is_told(void **stat
 	assert_true(cluster_wait(c, 200000, one_is_out, NULL));
 	cluster_run(c, 5000);
 	assert_true(one_is_out(c, NULL));
-	loser = status_of(c, 2).state == GOSSIP_REVOKED ? 2 : 3;
-	assert_non_null(strstr(status_of(c, loser).revoked_why, "used up"));
+	loser = cluster_status(c, 2).state == GOSSIP_REVOKED ? 2 : 3;
+	assert_non_null(strstr(cluster_status(c, loser).revoked_why, "used up"));
 	for (int i = 0; i < 4; i++)
 		told += cluster_event_count(c, i, GOSSIP_EVENT_OVERSPENT);
 	assert_true(told > 0);
@@ -381,7 +373,7 @@ static void an_invite_fixes_name_address_and_tags(void **state)
 static void forge(struct cluster *c, int member, char text[TOKEN_TEXT_MAX])
 {
 	static const uint8_t seed[32] = {42};
-	struct token token = {.mesh = status_of(c, 0).mesh};
+	struct token token = {.mesh = cluster_status(c, 0).mesh};
 	struct invite *invite = &token.invite;
 	uint8_t value[512];
 	struct pack pack;
@@ -419,7 +411,7 @@ static void a_token_minted_by_no_admin_is_refused(void **state)
 	node = cluster_add(c);
 	assert_int_equal(join_as(c, node, token, "guest"), ERR_NOT_ADMIN);
 	assert_non_null(strstr(cluster_joined_text(c, node), "no admin"));
-	assert_int_equal(status_of(c, 0).members, 3);
+	assert_int_equal(cluster_status(c, 0).members, 3);
 	cluster_free(c);
 }
 

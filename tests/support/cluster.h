@@ -51,7 +51,8 @@ int cluster_add_clone(struct cluster *cluster, int of);
 /* Of its next start, as if its disk or clock had been set back, or as after a restore. */
 void cluster_set_generation(struct cluster *cluster, int node, uint64_t generation);
 int cluster_count(const struct cluster *cluster);
-struct gossip *cluster_core(struct cluster *cluster, int node); /* NULL while it is down */
+struct gossip *cluster_core(struct cluster *cluster, int node);		/* NULL while it is down */
+struct gossip_status cluster_status(struct cluster *cluster, int node); /* of one that is up */
 struct gossip_time cluster_time(const struct cluster *cluster);
 /* What time it is for that node: its clock may be off. */
 struct gossip_time cluster_node_time(const struct cluster *cluster, int node);

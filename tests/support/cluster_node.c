@@ -65,6 +65,14 @@ struct gossip *cluster_core(struct cluster *c, int node)
 	return c->nodes[node]->core;
 }
 
+struct gossip_status cluster_status(struct cluster *c, int node)
+{
+	struct gossip_status status;
+
+	gossip_status(cluster_core(c, node), &status);
+	return status;
+}
+
 int cluster_count(const struct cluster *c)
 {
 	return c->count;
