@@ -44,6 +44,11 @@ struct endpoint {
 	uint32_t scope;
 };
 
+/* An Ethernet address (IEEE 802). Zero: none. */
+struct mac {
+	uint8_t b[6];
+};
+
 static inline bool id_equal(const struct id *a, const struct id *b)
 {
 	return memcmp(a, b, sizeof(*a)) == 0;
@@ -63,6 +68,18 @@ static inline bool hash_equal(const struct hash *a, const struct hash *b)
 static inline bool ip_equal(const struct ip *a, const struct ip *b)
 {
 	return a->family == b->family && memcmp(a->b, b->b, sizeof(a->b)) == 0;
+}
+
+static inline bool mac_equal(const struct mac *a, const struct mac *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+/* Of one station: neither zero nor a group's, broadcast included. */
+static inline bool mac_is_unicast(const struct mac *a)
+{
+	static const struct mac zero;
+	return !(a->b[0] & 1) && !mac_equal(a, &zero);
 }
 
 static inline bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
