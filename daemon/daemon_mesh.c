@@ -184,7 +184,7 @@ int daemon_join_mesh(struct daemon *daemon, const char *token, const char *node_
 		return daemon_refuse(
 			daemon, ERR_STATE, "this node is joining already: wait for that to end");
 	err = gossip_join(daemon->gossip, daemon_time(daemon), token, *name ? name : NULL,
-		timeout_ms, NULL, 0);
+		timeout_ms, false);
 	if (err)
 		return refuse_by_core(daemon, err);
 	daemon->joining = (struct daemon_request){true, done, arg};

@@ -396,6 +396,7 @@ void gossip_close_mesh(struct gossip *g)
 	g->lost.ip = (struct ip){0};
 	g->keep_next = g->close_next = g->lease_next = MTIME_NEVER;
 	g->found_count = 0;
+	g->hint_count = 0;
 	g->round.active = false;
 	g->wanted_count = 0;
 	g->holds_next = MTIME_NEVER;
@@ -574,6 +575,7 @@ mtime_t gossip_deadline(const struct gossip *g)
 	next = mtime_min(swim_deadline(g->swim), gossip_stream_deadline(g));
 	next = mtime_min(next, mtime_min(g->leave_until, g->leave_next));
 	next = mtime_min(next, gossip_contact_deadline(g));
+	next = mtime_min(next, gossip_hint_deadline(g));
 	next = mtime_min(next, gossip_sync_deadline(g));
 	next = mtime_min(next, gossip_fetch_deadline(g));
 	next = mtime_min(next, gossip_age_deadline(g));
@@ -611,6 +613,7 @@ void gossip_tick(struct gossip *g, struct gossip_time time)
 		gossip_fetch_tick(g);
 		gossip_age_tick(g);
 		gossip_contact_tick(g);
+		gossip_hint_tick(g);
 		gossip_rotate_tick(g);
 		gossip_keep_tick(g);
 		gossip_lease_tick(g);

@@ -142,10 +142,9 @@ int gossip_found(struct gossip *gossip, struct gossip_time time, const struct go
 
 /* Starts joining: EFFECT_JOINED says how it ended, after at most timeout_ms. node_name may be NULL
  * where the invite fixes one. Token errors (see token_decode) and ERR_EXPIRED, ERR_OTHER_MESH come
- * at once. extra endpoints (found on the LAN, ...) are tried beside the token's. */
+ * at once. hinted: gossip_set_hints may say where to knock, so that the token need not. */
 int gossip_join(struct gossip *gossip, struct gossip_time time, const char *token,
-	const char *node_name, int64_t timeout_ms, const struct endpoint *extra,
-	size_t extra_count) MUST_CHECK;
+	const char *node_name, int64_t timeout_ms, bool hinted) MUST_CHECK;
 
 /* invite->id and expires_ms are set by the call: expiry is now + lifetime_ms. No endpoints: this
  * node's. */
@@ -180,6 +179,15 @@ void gossip_set_root(struct gossip *gossip, const struct keys *root, bool export
  * the mesh's own prefixes, multicast, unspecified and link-local ones are left out here. */
 void gossip_set_endpoints(struct gossip *gossip, struct gossip_time time,
 	const struct endpoint *endpoints, size_t count);
+#define GOSSIP_HINTS_MAX 64
+/* Where somebody of this mesh may be, from hearsay (mDNS): all such places; one that is not named
+ * again is forgotten. Each is dialled now and then until whoever is there has proven to be a member
+ * and is reached; while this node joins, it asks there, too. Belongs to the mesh: to be said anew
+ * when that is another one, and after gossip_join. */
+void gossip_set_hints(struct gossip *gossip, struct gossip_time time,
+	const struct endpoint *endpoints, size_t count);
+/* Who proved to be at that endpoint, on a stream or by its datagrams. false: nobody yet. */
+bool gossip_hint_node(const struct gossip *gossip, const struct endpoint *endpoint, struct id *ret);
 /* What WireGuard saw: the peer was heard from at that time, by traffic that authenticated. */
 void gossip_evidence(struct gossip *gossip, struct gossip_time time, const struct id *node);
 void gossip_set_mtu(struct gossip *gossip, struct gossip_time time, uint16_t mtu);

@@ -16,6 +16,7 @@
  *   gossip_age.c      how old that is: collection, and the reset of who was away
  *   gossip_check.c    whether a member that answers no datagram answers a stream
  *   gossip_contact.c  whom to dial
+ *   gossip_hint.c     where somebody of this mesh may be, by hearsay
  *   gossip_command.c  what an operator says
  *   gossip_revoke.c   what takes membership away
  *   gossip_own.c      whether another machine bears this node's identity
@@ -265,7 +266,8 @@ struct stream {
 	bool connected, up, ended;
 	struct channel *channel;
 	struct sync *sync;
-	struct id peer; /* client: whom it was meant for */
+	struct id peer; /* client: whom it was meant for; zero until it is known, where hinted */
+	bool hinted;	/* client, joiner: to a place where somebody of this mesh may be */
 	bool asking;	/* client: only for what is wanted of the peer */
 	bool last_look; /* check: its time is over but for what waits to be read */
 	size_t queued;	/* bytes handed out and not yet sent */
@@ -279,9 +281,8 @@ struct join {
 	bool active;
 	struct token token;
 	char name[ADMISSION_NAME_MAX + 1];
-	struct endpoint endpoints[INVITE_ENDPOINTS_MAX + 8];
+	struct endpoint endpoints[INVITE_ENDPOINTS_MAX]; /* the token's that can be used */
 	size_t endpoint_count;
-	size_t next_endpoint;
 	mtime_t deadline, retry;
 	int64_t retry_gap_ms;
 	uint64_t stream;	  /* the one that was offered a place first; 0: none */
@@ -292,6 +293,15 @@ struct join {
 	struct endpoint avoid;	  /* not in the next round: it began to let us in, and did not */
 	int refused;		  /* the last refusal, told if nothing else works */
 	char refused_by[TEXT_ENDPOINT_SIZE];
+};
+
+/* Where somebody of this mesh may be: see gossip_hint.c. */
+struct hint {
+	struct endpoint endpoint;
+	bool met;
+	struct id node; /* then: who proved to be there */
+	mtime_t next;
+	int64_t gap_ms;
 };
 
 struct seen {
@@ -399,6 +409,9 @@ struct gossip {
 	mtime_t last_heard; /* anybody */
 	mtime_t isolated_next, dead_next;
 	int64_t isolated_gap_ms;
+	struct hint hints[GOSSIP_HINTS_MAX];
+	size_t hint_count;
+	mtime_t hint_rate;
 	size_t isolated_at;	 /* the slot of peers from where the next are dialled */
 	unsigned isolated_tries; /* with that gap */
 	/* own */
@@ -521,6 +534,8 @@ void gossip_packet_hello(struct gossip *g);
 void gossip_packet_compare(struct gossip *g, struct peer *peer);
 void gossip_packet_tell(struct gossip *g, struct peer *peer, const struct record *record);
 void gossip_packet_greet(struct gossip *g, struct peer *peer);
+/* Looks for it where it was seen last. */
+void gossip_packet_look(struct gossip *g, struct peer *peer);
 
 /* To where the peer was reached, if it has a session; whether it was sent. */
 bool gossip_packet_send(struct gossip *g, struct peer *peer, struct msg *msg);
@@ -657,6 +672,18 @@ void gossip_contact_dialled(struct gossip *g, const struct stream *s);
 void gossip_contact_lost(struct gossip *g, struct peer *peer);
 /* A stream reached a member that answers no datagrams. */
 void gossip_contact_by_stream(struct gossip *g, struct peer *peer);
+
+/* gossip_hint.c */
+void gossip_hint_tick(struct gossip *g);
+mtime_t gossip_hint_deadline(const struct gossip *g);
+void gossip_hint_joined(struct gossip *g);
+enum gossip_hint_verdict {
+	HINT_NOBODY,   /* there is nothing to be said to it */
+	HINT_MEMBER,   /* who was looked for */
+	HINT_STRANGER, /* it knows the mesh, and is none of those that are known here */
+};
+/* Whoever is at the other end of a hinted stream has proven itself. */
+enum gossip_hint_verdict gossip_hint_met(struct gossip *g, struct stream *s);
 
 /* gossip_address.c */
 void gossip_address_apply(struct gossip *g);

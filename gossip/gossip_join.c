@@ -178,6 +178,7 @@ static void join_end(struct gossip *g, int err, const char *text)
 	}
 	record_unref(g->join.admission);
 	g->join = (struct join){.active = false};
+	gossip_hint_joined(g);
 	if (err != 0) {
 		gossip_close_mesh(g);
 		gossip_set_state(g, GOSSIP_UNJOINED);
@@ -226,6 +227,10 @@ static void join_fail(struct gossip *g)
 		(void)gossip_fail(g, join->refused,
 			"token refused by %s: it %s: ask an admin for a new one", join->refused_by,
 			err_text(join->refused));
+	else if (join->endpoint_count == 0)
+		(void)gossip_fail(g, ERR_TIMEOUT,
+			"token names no address that can be reached from here, and no member was "
+			"found on the LAN in time (`meshctl discover` lists who is)");
 	else
 		(void)gossip_fail(g, ERR_TIMEOUT,
 			"no member answered in time at the token's %zu %s: is a member up "
@@ -259,13 +264,16 @@ static void join_connect(struct gossip *g)
 									: JOIN_RETRY_MAX_MS;
 }
 
-static size_t join_attempts(const struct gossip *g)
+/* Whether somebody is being asked; not counting hints, of which most may lead nowhere: they hold
+ * up nothing unless somebody there lets this node in. */
+static bool is_asking(const struct gossip *g, bool hints)
 {
-	size_t open = 0;
-
-	for (const struct stream *s = g->streams; s; s = s->next)
-		open += s->role == STREAM_JOINER && !s->ended;
-	return open;
+	for (const struct stream *s = g->streams; s; s = s->next) {
+		if (s->role == STREAM_JOINER && !s->ended &&
+			(hints || !s->hinted || s->number == g->join.stream))
+			return true;
+	}
+	return false;
 }
 
 static bool join_refused_for_good(const struct join *join)
@@ -287,7 +295,7 @@ void gossip_join_tick(struct gossip *g)
 			join_fail(g);
 		return;
 	}
-	if (join_attempts(g))
+	if (is_asking(g, join_refused_for_good(join)))
 		return;
 	if (join_refused_for_good(join))
 		join_fail(g);
@@ -299,7 +307,7 @@ mtime_t gossip_join_deadline(const struct gossip *g)
 {
 	if (!g->join.active)
 		return MTIME_NEVER;
-	if (join_attempts(g))
+	if (is_asking(g, join_refused_for_good(&g->join)))
 		return g->join.deadline;
 	return join_refused_for_good(&g->join) ? g->time.now
 					       : mtime_min(g->join.deadline, g->join.retry);
@@ -333,18 +341,19 @@ static int check_token(struct gossip *g, const char *text, const char *node_name
 	return 0;
 }
 
-static void add_join_endpoints(struct gossip *g, const struct endpoint *list, size_t count)
+static void take_endpoints(struct gossip *g)
 {
+	const struct invite *invite = &g->join.token.invite;
 	struct join *join = &g->join;
 
-	for (size_t i = 0; i < count && join->endpoint_count < ARRAY_SIZE(join->endpoints); i++) {
-		if (gossip_peer_usable(g, &list[i]))
-			join->endpoints[join->endpoint_count++] = list[i];
+	for (size_t i = 0; i < invite->endpoint_count; i++) {
+		if (gossip_peer_usable(g, &invite->endpoints[i]))
+			join->endpoints[join->endpoint_count++] = invite->endpoints[i];
 	}
 }
 
 int gossip_join(struct gossip *g, struct gossip_time time, const char *text, const char *node_name,
-	int64_t timeout_ms, const struct endpoint *extra, size_t extra_count)
+	int64_t timeout_ms, bool hinted)
 {
 	struct join *join = &g->join;
 	int err;
@@ -358,15 +367,12 @@ int gossip_join(struct gossip *g, struct gossip_time time, const char *text, con
 	*join = (struct join){.active = false};
 	err = check_token(g, text, node_name);
 	if (err == 0) {
-		add_join_endpoints(
-			g, join->token.invite.endpoints, join->token.invite.endpoint_count);
-		add_join_endpoints(g, extra, extra_count);
-		if (join->endpoint_count == 0)
+		take_endpoints(g);
+		if (join->endpoint_count == 0 && !hinted)
 			err = gossip_fail(g, ERR_UNKNOWN,
-				"token names no address that can be reached from here, and no "
-				"member was "
-				"found on the LAN: mint one with `meshctl invite --endpoint "
-				"HOST:PORT`");
+				"token names no address that can be reached from here, and members "
+				"are not looked for on the LAN: mint one with `meshctl invite "
+				"--endpoint HOST:PORT`, or see `meshctl discover`");
 	}
 	if (err == 0) {
 		err = gossip_open_mesh(g, &join->token.mesh);

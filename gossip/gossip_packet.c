@@ -286,6 +286,16 @@ void gossip_packet_hello(struct gossip *g)
 	g->hello_due = false;
 }
 
+void gossip_packet_look(struct gossip *g, struct peer *peer)
+{
+	struct msg msg = {0};
+
+	gossip_peer_key(g, peer);
+	peer->candidate = 0;
+	if (peer->keyed)
+		send_everywhere(g, peer, &msg);
+}
+
 /* Whom to push to now, of those it would be best to: without a session one is greeted first, and
  * gets then what is news. More often than such a greeting is answered would be in vain. */
 static size_t choose_neighbours(struct gossip *g, struct peer *ret[SPREAD_FANOUT])

@@ -135,22 +135,46 @@ struct msg_item gossip_stream_item(const struct record *record)
 
 /* ---- members ---- */
 
-/* This node's admission goes first: a server that was away may not have heard of it. */
-static int introduce(struct gossip *g, struct stream *s)
+/* This node's admission: a server that was away may not have heard of it. */
+static int send_admission(struct gossip *g, struct stream *s)
 {
 	const struct id *self = &g->config.identity->id;
 	struct frame frame = {.type = FRAME_INTRODUCE};
 	struct record *admission = store_slot(g->store, self, RECORD_ADMISSION, NULL, 0);
-	int err;
 
 	if (!admission)
 		return ERR_STATE;
 	frame.record = gossip_stream_item(admission);
 	frame.grant = gossip_stream_item(gossip_view_grant_behind(g, self));
-	err = gossip_stream_send(g, s, &frame);
+	return gossip_stream_send(g, s, &frame);
+}
+
+/* It goes first. */
+static int introduce(struct gossip *g, struct stream *s)
+{
+	int err = send_admission(g, s);
+
 	if (err == 0)
 		err = gossip_sync_begin(g, s, true);
 	return err ? err : gossip_sync_pump(g, s);
+}
+
+/* A stranger is given nothing but what shows it, if it is a member, who this is: then it can do the
+ * same, and both know each other. */
+static int introduce_by_hint(struct gossip *g, struct stream *s)
+{
+	enum gossip_hint_verdict verdict = gossip_hint_met(g, s);
+	int err = 0;
+
+	if (verdict == HINT_MEMBER) {
+		gossip_contact_dialled(g, s);
+		return introduce(g, s);
+	}
+	if (verdict == HINT_STRANGER)
+		err = send_admission(g, s);
+	if (err == 0)
+		gossip_stream_end(g, s);
+	return err;
 }
 
 static int introduce_received(struct gossip *g, struct stream *s, const struct frame *frame)
@@ -237,6 +261,8 @@ static int peer_proven(struct gossip *g, struct stream *s)
 	}
 	if (s->role == STREAM_JOINER)
 		return gossip_join_request(g, s);
+	if (s->hinted)
+		return introduce_by_hint(g, s);
 	gossip_contact_dialled(g, s);
 	return introduce(g, s);
 }
@@ -354,8 +380,8 @@ void gossip_stream_connected(struct gossip *g, struct gossip_time time, uint64_t
 		err = channel_connect(&g->mesh, CHANNEL_JOIN, &g->join.token.key, NULL, &g->rng,
 			&out, &s->channel);
 	else
-		err = channel_connect(&g->mesh, CHANNEL_MEMBER, g->config.identity, &s->peer,
-			&g->rng, &out, &s->channel);
+		err = channel_connect(&g->mesh, CHANNEL_MEMBER, g->config.identity,
+			s->hinted ? NULL : &s->peer, &g->rng, &out, &s->channel);
 	if (err == 0)
 		send_bytes(g, s, &out);
 	else

@@ -25,7 +25,7 @@ static bool joined(struct cluster *c, void *arg)
 static int join_as(struct cluster *c, int node, const char *token, const char *name)
 {
 	int err = gossip_join(cluster_core(c, node), cluster_time(c), token, name,
-		GOSSIP_JOIN_TIMEOUT_MS, NULL, 0);
+		GOSSIP_JOIN_TIMEOUT_MS, false);
 
 	cluster_drain(c, node);
 	if (err != 0)

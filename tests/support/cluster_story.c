@@ -64,7 +64,7 @@ int cluster_join(struct cluster *c, int number, const char *token)
 	snprintf(name, sizeof(name), "n%d", number);
 	c->nodes[number]->joined = 1;
 	err = gossip_join(c->nodes[number]->core, cluster_node_time(c, number), token, name,
-		GOSSIP_JOIN_TIMEOUT_MS, NULL, 0);
+		GOSSIP_JOIN_TIMEOUT_MS, false);
 	cluster_drain(c, number);
 	return err;
 }
