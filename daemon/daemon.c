@@ -19,6 +19,7 @@
 #include "daemon/keyfile.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
+#include "daemon/metrics.h"
 #include "daemon/notify.h"
 #include "daemon/recon.h"
 #include "daemon/rotate.h"
@@ -31,6 +32,7 @@ static const struct daemon_part *const parts[] = {
 	&recon_part,
 	&rotate_part,
 	&ctl_part,
+	&metrics_part,
 };
 
 /* ---- time ---- */
@@ -109,12 +111,21 @@ static void parts_values(struct daemon *daemon)
 	}
 }
 
+static void parts_pong(struct daemon *daemon, uint64_t ticket, int64_t rtt_us)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		if (parts[i]->pong)
+			parts[i]->pong(daemon, ticket, rtt_us);
+	}
+}
+
 static const struct loop_hooks loop_hooks = {
 	.changed = parts_changed,
 	.values = parts_values,
 	.joined = daemon_mesh_joined,
 	.left = daemon_mesh_left,
 	.key = rotate_switched,
+	.pong = parts_pong,
 };
 
 void daemon_addresses_changed(struct daemon *daemon)

@@ -29,6 +29,7 @@ struct daemon;
 struct events;
 struct keyfile;
 struct loop;
+struct metrics;
 struct recon;
 struct rotate;
 struct state;
@@ -57,6 +58,8 @@ struct daemon_part {
 	void (*changed)(struct daemon *daemon);
 	/* Keys show other values than before; at every turn in which they do. */
 	void (*values)(struct daemon *daemon);
+	/* A member answered gossip_ping. */
+	void (*pong)(struct daemon *daemon, uint64_t ticket, int64_t rtt_us);
 	/* daemon->config is the new one. */
 	void (*reload)(struct daemon *daemon, const struct config *before);
 	/* Closes its handles; the overlay stays up. Also called when start failed or never ran. */
@@ -79,6 +82,7 @@ struct daemon_part {
 	X(NETWORK)   /* addresses or routes are not set */      \
 	X(ROTATE)    /* the next key waits for long */          \
 	X(OVERLAP)   /* the mesh's prefix is also elsewhere */  \
+	X(METRICS)   /* they are not served, and why */         \
 	X(MESH)	     /* this node is revoked, or unwanted */
 
 enum daemon_warning {
@@ -102,6 +106,7 @@ struct daemon {
 	struct ctl *ctl;
 	struct recon *recon;
 	struct rotate *rotate;
+	struct metrics *metrics;
 	wtime_t started;
 	bool synced; /* the kernel vouches for the wall clock; asked again at synced_until */
 	mtime_t synced_until;

@@ -20,6 +20,10 @@ struct events {
 	size_t capacity, count;
 	uint64_t end; /* the next one's number */
 	struct events_follower *followers;
+	struct {
+		const char *label; /* NULL: none, and none behind it */
+		uint64_t count;
+	} kinds[EVENTS_KINDS_MAX];
 };
 
 int events_new(struct events **ret)
@@ -111,12 +115,34 @@ static void encode(struct pack *pack, const struct event *event)
 		put_text(pack, "by", text_id(event->by, id));
 }
 
+static void count_kind(struct events *events, const char *label)
+{
+	for (size_t i = 0; i < EVENTS_KINDS_MAX; i++) {
+		if (events->kinds[i].label && strcmp(events->kinds[i].label, label) != 0)
+			continue;
+		events->kinds[i].label = label;
+		events->kinds[i].count++;
+		return;
+	}
+}
+
+bool events_count(
+	const struct events *events, size_t index, const char **ret_label, uint64_t *ret_count)
+{
+	if (index >= EVENTS_KINDS_MAX || !events->kinds[index].label)
+		return false;
+	*ret_label = events->kinds[index].label;
+	*ret_count = events->kinds[index].count;
+	return true;
+}
+
 void events_add(struct events *events, const struct event *event)
 {
 	uint8_t bytes[EVENTS_ENTRY_SIZE];
 	struct entry *entry = NULL;
 	struct pack pack;
 
+	count_kind(events, event->label);
 	pack_init(&pack, bytes, sizeof(bytes));
 	encode(&pack, event);
 	if (events->count == events->capacity && events->capacity < EVENTS_MAX && !grow(events) &&

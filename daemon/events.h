@@ -12,12 +12,14 @@
 #define EVENTS_MAX	  10000 /* the contract's; about 200 bytes each */
 #define EVENTS_ENTRY_SIZE 1024	/* bytes of one, at most: texts are cut to what fits */
 
+#define EVENTS_KINDS_MAX 32 /* that are counted; the contract has some fifteen */
+
 struct events;
 
 /* Fields that are NULL or empty are left out. */
 struct event {
-	int64_t wall_us; /* since 1970-01-01 UTC */
-	const char *label;
+	int64_t wall_us;   /* since 1970-01-01 UTC */
+	const char *label; /* a string constant */
 	const struct id *node;
 	const char *name; /* of the node */
 	const char *from, *to, *cause;
@@ -35,6 +37,10 @@ int events_new(struct events **ret) MUST_CHECK;
 void events_free(struct events *events); /* without followers */
 /* An event that finds no memory is lost and counted as missed. */
 void events_add(struct events *events, const struct event *event);
+/* How many there were since the start of the index-th kind, in the order of the kinds' first ones;
+ * false: there are fewer kinds. */
+bool events_count(
+	const struct events *events, size_t index, const char **ret_label, uint64_t *ret_count);
 /* The number that the next event will have: where to follow from. The first ever is 0. */
 uint64_t events_end(const struct events *events);
 /* The first event with *number or a later one that is still kept, as a MessagePack map, and moves

@@ -272,6 +272,9 @@ static void take_effect(struct daemon *daemon, const struct gossip_effect *effec
 	case EFFECT_KEY:
 		daemon->turn->hooks->key(daemon);
 		break;
+	case EFFECT_PONG:
+		daemon->turn->hooks->pong(daemon, effect->ticket, effect->number);
+		break;
 	}
 }
 

@@ -20,6 +20,8 @@ struct loop_hooks {
 	void (*left)(struct daemon *daemon);
 	/* EFFECT_KEY: what follows is sent when it returns. */
 	void (*key)(struct daemon *daemon);
+	/* EFFECT_PONG */
+	void (*pong)(struct daemon *daemon, uint64_t ticket, int64_t rtt_us);
 };
 
 /* hooks are borrowed. Handles are in the loop from here on. */

@@ -21,8 +21,14 @@
 
 /* ---- links, addresses, routes ---- */
 
+static uint64_t ops_done(const struct recon *recon)
+{
+	return recon->faults.journal.counts[RECON_JOURNAL_OP];
+}
+
 static void turn_net(struct recon *recon, struct gossip_time time)
 {
+	uint64_t ops = ops_done(recon);
 	int err;
 
 	if (!recon_tunnel_owned(recon) || !recon->plan.up ||
@@ -30,6 +36,7 @@ static void turn_net(struct recon *recon, struct gossip_time time)
 		return;
 	err = recon_net_turn(
 		recon->nl, recon->wg.backend->ifindex, &recon->plan, time.now, &recon->faults);
+	recon->counts.network_ops += ops_done(recon) - ops;
 	recon->net_done = !err;
 	recon->net_at = mtime_min(mtime_add_ms(time.now, NET_LOOK_MS),
 		recon_fault_deadline(&recon->faults, RECON_LINK, RECON_ROUTE4));
@@ -191,6 +198,7 @@ static void schedule(struct recon *recon)
 void recon_turn(struct recon *recon)
 {
 	struct gossip_time time = daemon_time(recon->daemon);
+	uint64_t start_ns = uv_hrtime();
 	bool up;
 
 	if (recon->stopped)
@@ -218,6 +226,8 @@ void recon_turn(struct recon *recon)
 				recon->plan.device.peer_count);
 		daemon_wake(recon->daemon); /* somebody may be waiting for it */
 	}
+	recon->counts.turns++;
+	recon->counts.turn_us += (uv_hrtime() - start_ns) / 1000;
 	schedule(recon);
 }
 
@@ -341,6 +351,16 @@ const struct daemon_part recon_part = {
 	.free = recon_free,
 	.cleanup = recon_cleanup,
 };
+
+const struct recon_counts *recon_counts(const struct recon *recon)
+{
+	return &recon->counts;
+}
+
+const struct recon_faults *recon_faults(const struct recon *recon)
+{
+	return &recon->faults;
+}
 
 void recon_status(const struct recon *recon, struct recon_status *ret)
 {

@@ -13,6 +13,7 @@
 #include "wg/wg.h"
 
 struct recon;
+struct recon_faults;
 
 extern const struct daemon_part recon_part;
 
@@ -26,6 +27,16 @@ struct recon_status {
 	size_t peers;
 	const char *problem; /* why it is not up, for people; NULL: nothing known to be wrong */
 };
+
+/* What it has done since the start. */
+struct recon_counts {
+	uint64_t turns, plans, looks; /* turns: whether anything was due or not */
+	uint64_t turn_us, plan_us, look_us;
+	uint64_t wireguard_ops;
+	uint64_t network_ops; /* on the interface, its addresses and its routes */
+};
+const struct recon_counts *recon_counts(const struct recon *recon);
+const struct recon_faults *recon_faults(const struct recon *recon); /* recon_fault.h */
 
 void recon_status(const struct recon *recon, struct recon_status *ret);
 /* A peer as it was at the last look, at most a few seconds ago; NULL: WireGuard does not have it.

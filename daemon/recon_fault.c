@@ -6,6 +6,17 @@
 
 #include "daemon/log.h"
 
+const char *recon_object_label(enum recon_object object)
+{
+	static const char *const labels[] = {
+#define X(name, label) [RECON_##name] = label,
+		RECON_OBJECT_LIST(X)
+#undef X
+	};
+
+	return labels[object];
+}
+
 bool recon_fault_waits(const struct recon_faults *faults, enum recon_object object, mtime_t now)
 {
 	return faults->of[object].text[0] && !mtime_reached(now, faults->of[object].next);
@@ -21,8 +32,11 @@ void recon_fault_set(
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	if (strcmp(text, faults->of[object].text) != 0)
+	if (strcmp(text, faults->of[object].text) != 0) {
 		log_warn("%s", text);
+		recon_journal_add(&faults->journal, RECON_JOURNAL_ERROR, "%s", text);
+	}
+	faults->counts[object]++;
 	memcpy(faults->of[object].text, text, sizeof(text));
 	faults->of[object].next = mtime_add_ms(now, wait_ms ? wait_ms : RECON_FAULT_WAIT_MS);
 	wait_ms = wait_ms ? wait_ms * 2 : RECON_FAULT_WAIT_MS * 2;

@@ -5,29 +5,36 @@
 #ifndef MESHD_DAEMON_RECON_FAULT_H
 #define MESHD_DAEMON_RECON_FAULT_H
 
-#include <stddef.h>
-
+#include "daemon/recon_journal.h"
 #include "gossip/base/mtime.h"
 
 #define RECON_FAULT_SIZE	320
 #define RECON_FAULT_WAIT_MS	250   /* before the second try */
 #define RECON_FAULT_WAIT_MAX_MS 30000 /* between all that come later */
 
-/* The data plane's first, then the network's. */
+/* name, label. The data plane's first, then the network's. */
+#define RECON_OBJECT_LIST(X)                                                   \
+	X(PLAN, "plan")                                                        \
+	X(BACKEND, "backend") /* whoever makes WireGuard run */                \
+	X(DEVICE, "device")   /* its configuration */                          \
+	X(HOST, "host")	      /* the host's addresses and MTU are not known */ \
+	X(LINK, "link")                                                        \
+	X(ADDRESS6, "address6")                                                \
+	X(ADDRESS4, "address4")                                                \
+	X(ROUTE6, "route6")                                                    \
+	X(ROUTE4, "route4")
+
 enum recon_object {
-	RECON_PLAN,
-	RECON_BACKEND, /* whoever makes WireGuard run */
-	RECON_DEVICE,  /* its configuration */
-	RECON_HOST,    /* the host's addresses and MTU are not known */
-	RECON_LINK,
-	RECON_ADDRESS6,
-	RECON_ADDRESS4,
-	RECON_ROUTE6,
-	RECON_ROUTE4,
-	RECON_OBJECTS,
+#define X(name, label) RECON_##name,
+	RECON_OBJECT_LIST(X)
+#undef X
+		RECON_OBJECTS,
 };
+const char *recon_object_label(enum recon_object object);
 
 struct recon_faults {
+	struct recon_journal journal;
+	uint64_t counts[RECON_OBJECTS]; /* of what failed since the start, every try */
 	struct {
 		char text[RECON_FAULT_SIZE]; /* empty: all is well */
 		int64_t wait_ms;

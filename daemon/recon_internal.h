@@ -34,6 +34,7 @@ struct recon {
 	struct paths *paths;
 	struct plan plan;
 	struct recon_faults faults;
+	struct recon_counts counts;
 	struct recon_wg wg;
 	struct recon_host host;
 

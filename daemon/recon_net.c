@@ -2,8 +2,6 @@
 
 #include <linux/rtnetlink.h>
 
-#include "daemon/log.h"
-
 static bool has(const struct net_addrs *addrs, const struct ip *ip)
 {
 	for (size_t i = 0; i < addrs->count; i++)
@@ -81,7 +79,8 @@ static int turn_link(struct nl *nl, uint32_t ifindex, const struct plan *plan, m
 			recon_fault_clear(faults, RECON_LINK);
 			return 0;
 		}
-		log_debug("interface %s: setting%s%s%s", name, changes & NET_LINK_MTU ? " MTU" : "",
+		recon_journal_add(&faults->journal, RECON_JOURNAL_OP, "interface %s: setting%s%s%s",
+			name, changes & NET_LINK_MTU ? " MTU" : "",
 			changes & NET_LINK_ADDRGEN ? " no automatic addresses" : "",
 			changes & NET_LINK_UP ? " up" : "");
 		err = net_link_apply(nl, ifindex, &want, changes);
@@ -125,8 +124,8 @@ static int turn_addresses(struct nl *nl, const struct net_link *link, const stru
 			continue;
 		}
 		text_prefix(&op->prefix, text);
-		log_debug("interface %s: %s %s", link->name, op->remove ? "removing" : "adding",
-			text);
+		recon_journal_add(&faults->journal, RECON_JOURNAL_OP, "interface %s: %s %s",
+			link->name, op->remove ? "removing" : "adding", text);
 		if (!net_addr_apply(nl, link->ifindex, op))
 			continue;
 		recon_fault_set(faults, object, now, "cannot %s address %s %s %s: %s",
@@ -171,8 +170,8 @@ static int turn_routes(struct nl *nl, const struct net_link *link, const struct 
 			continue;
 		}
 		text_prefix(&op->route.dst, text);
-		log_debug("interface %s: %s route %s", link->name,
-			op->remove ? "removing" : "adding", text);
+		recon_journal_add(&faults->journal, RECON_JOURNAL_OP, "interface %s: %s route %s",
+			link->name, op->remove ? "removing" : "adding", text);
 		if (!net_route_apply(nl, op))
 			continue;
 		recon_fault_set(faults, object, now, "cannot %s route %s over %s: %s",

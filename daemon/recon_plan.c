@@ -87,6 +87,8 @@ void recon_plan_make(struct recon *recon, struct gossip_time time)
 	if (!err)
 		err = plan_make(&input, recon->paths, time.now, &plan);
 	sodium_memzero(private_key, sizeof(private_key));
+	recon->counts.plans++;
+	recon->counts.plan_us += (uv_hrtime() - start_ns) / 1000;
 	recon->plan_due = false;
 	recon->plan_at = mtime_add_us(time.now, (uv_hrtime() - start_ns) / 1000 * PLAN_SHARE);
 	if (err) {

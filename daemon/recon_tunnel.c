@@ -139,6 +139,8 @@ static void look(struct recon *recon, struct gossip_time time)
 	int err;
 
 	err = recon_wg_look(&recon->wg, recon->nl, &recon->plan, time.now, &recon->faults);
+	recon->counts.looks++;
+	recon->counts.look_us += (uv_hrtime() - start_ns) / 1000;
 	cost_ms = (uv_hrtime() - start_ns) / 1000000;
 	recon->look_at = mtime_add_ms(time.now,
 		cost_ms * RECON_LOOK_SHARE > LOOK_MS ? cost_ms * RECON_LOOK_SHARE : LOOK_MS);
@@ -169,7 +171,9 @@ static void apply(struct recon *recon, struct gossip_time time)
 	}
 	recon->apply_due = false;
 	if (ops)
-		log_debug("WireGuard of %s: %zu changes made", recon->wg.backend->name, ops);
+		recon_journal_add(&recon->faults.journal, RECON_JOURNAL_OP,
+			"WireGuard of %s: %zu changes made", recon->wg.backend->name, ops);
+	recon->counts.wireguard_ops += ops;
 	paths_applied(recon->paths, time.now);
 	for (size_t i = 0; i < recon->plan.next_count; i++)
 		gossip_key_installed(recon->daemon->gossip, time, &recon->plan.nexts[i].node,

@@ -54,6 +54,7 @@ struct state {
 	pthread_cond_t changed;
 	struct batch queue;
 	bool stop;
+	struct state_counts counts; /* but for `waiting` */
 	struct state_report latest; /* to be reported */
 	uint64_t latest_epoch;
 	struct state_signing *were_signed; /* of that epoch, on disk; the loop is to be told */
@@ -186,9 +187,24 @@ static void sign(struct state *state, struct state_op *op)
 	signing->done = true;
 }
 
+/* us: how long it took; below 0: it failed. */
+static void count_commit(struct state *state, int64_t us, size_t ops)
+{
+	pthread_mutex_lock(&state->mutex);
+	if (us < 0) {
+		state->counts.failures++;
+	} else {
+		histogram_add(&state->counts.commits, us);
+		state->counts.written += ops;
+	}
+	pthread_mutex_unlock(&state->mutex);
+}
+
 static int write_batch(struct state *state, const struct batch *batch, char error[STATE_ERROR_SIZE])
 {
+	uint64_t begun_ns = uv_hrtime();
 	struct state_op *op;
+	int err;
 
 	state_db_begin(state->db);
 	if (batch->reset)
@@ -197,7 +213,10 @@ static int write_batch(struct state *state, const struct batch *batch, char erro
 		sign(state, op);
 		state_db_apply(state->db, op);
 	}
-	return state_db_commit(state->db, error);
+	err = state_db_commit(state->db, error);
+	count_commit(
+		state, err ? -1 : (int64_t)((uv_hrtime() - begun_ns) / 1000), batch->ops.count);
+	return err;
 }
 
 /* false: the thread is to end now. */
@@ -541,6 +560,14 @@ void state_hurry(struct state *state, uint64_t ticket)
 		state->queue.urgent = true;
 		pthread_cond_signal(&state->changed);
 	}
+	pthread_mutex_unlock(&state->mutex);
+}
+
+void state_counts(struct state *state, struct state_counts *ret)
+{
+	pthread_mutex_lock(&state->mutex);
+	*ret = state->counts;
+	ret->waiting = state->queue.ops.count;
 	pthread_mutex_unlock(&state->mutex);
 }
 

@@ -14,6 +14,7 @@
 #include <uv.h>
 
 #include "gossip/base/err.h"
+#include "gossip/base/histogram.h"
 #include "gossip/base/mtime.h"
 #include "gossip/base/types.h"
 
@@ -81,6 +82,14 @@ int state_start(struct state *state, uv_loop_t *loop, state_report_cb report,
 /* Writes what is queued (one try), ends the thread and closes the handle. The rest is reported no
  * more. */
 void state_stop(struct state *state);
+/* What the storage thread has done since the start. */
+struct state_counts {
+	struct histogram commits; /* how long each transaction took, from its begin to the disk */
+	uint64_t failures;	  /* transactions that could not be written; each is tried again */
+	uint64_t written;	  /* records, endpoints and numbers put or removed by commits */
+	size_t waiting;		  /* that are queued now */
+};
+void state_counts(struct state *state, struct state_counts *ret);
 /* Not before the loop has closed its handle. */
 void state_free(struct state *state);
 

@@ -653,6 +653,7 @@ void gossip_turn(struct gossip *g)
 {
 	struct swim_action action;
 	struct swim_change change;
+	struct swim_pong pong;
 
 	if (!g->store || gossip_own_has_yielded(g))
 		return;
@@ -673,6 +674,13 @@ void gossip_turn(struct gossip *g)
 	}
 	while (swim_next_change(g->swim, &change))
 		state_changed(g, &change);
+	while (swim_next_pong(g->swim, &pong)) {
+		struct gossip_effect *effect = gossip_effect_add(g, EFFECT_PONG, NULL, 0);
+
+		effect->id = pong.id;
+		effect->ticket = pong.sequence;
+		effect->number = pong.rtt_us;
+	}
 	if (spread_has_fresh(g->spread) && mtime_reached(g->time.now, g->push_next))
 		gossip_packet_push(g);
 	gossip_value_tell(g);

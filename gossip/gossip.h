@@ -204,6 +204,11 @@ int gossip_switch_key(struct gossip *gossip, struct gossip_time time) MUST_CHECK
 void gossip_key_installed(struct gossip *gossip, struct gossip_time time, const struct id *node,
 	const uint8_t key[32]);
 
+/* Asks a member now, where it was last reached, whether it is there: EFFECT_PONG with this ticket,
+ * if it answers. ERR_STATE: this node is no member; ERR_UNKNOWN: that one is none, or is itself. */
+int gossip_ping(struct gossip *gossip, struct gossip_time time, const struct id *node,
+	uint64_t *ret_ticket) MUST_CHECK;
+
 /* What the last failed command wants a person to know: what, to what, what to do. */
 const char *gossip_error(const struct gossip *gossip);
 
@@ -299,7 +304,8 @@ enum gossip_effect_kind {
 	EFFECT_LEFT,	/* the mesh knows: forget the identity */
 	EFFECT_PERSIST_NUMBER, /* ticket, name, number: keep it under that name */
 	EFFECT_VALUES,	       /* what keys show has changed: readers go on from their cursors */
-	EFFECT_KEY, /* WireGuard is to have the announced key, before what follows is sent */
+	EFFECT_KEY,  /* WireGuard is to have the announced key, before what follows is sent */
+	EFFECT_PONG, /* id, ticket: of gossip_ping; number: the round trip in microseconds */
 };
 
 struct gossip_effect {
@@ -383,6 +389,10 @@ struct gossip_member {
 	uint8_t wireguard_public[32], preshared[32];
 	uint8_t next_public[32], next_preshared[32];
 	struct endpoint reached; /* where gossip reaches it now; family 0: nowhere */
+	bool compared;		 /* it has told its store's digest since this start; and then: */
+	bool differs;		 /* from this node's, the last time */
+	bool heard;		 /* anything at all, since this start; and then: */
+	int64_t silent_ms;	 /* for so long now */
 	/* where its WireGuard may listen, likeliest first: the reached address, then its
 	 * descriptor's */
 	size_t candidate_count;
@@ -433,6 +443,8 @@ enum gossip_counter {
 		GOSSIP_COUNTERS,
 };
 const char *gossip_counter_label(enum gossip_counter counter);
+/* For its counters and views; NULL while this node belongs to no mesh. */
+const struct swim *gossip_swim(const struct gossip *gossip);
 const uint64_t *gossip_counters(const struct gossip *gossip); /* GOSSIP_COUNTERS of them */
 
 #endif

@@ -425,6 +425,26 @@ void gossip_set_mtu(struct gossip *g, struct gossip_time time, uint16_t mtu)
 	gossip_turn(g);
 }
 
+int gossip_ping(
+	struct gossip *g, struct gossip_time time, const struct id *node, uint64_t *ret_ticket)
+{
+	uint64_t sequence;
+	int err;
+
+	g->time = time;
+	if (g->state != GOSSIP_RUNNING)
+		return gossip_fail(g, ERR_STATE, "this node is %s: there is nobody to ask",
+			gossip_state_label(g->state));
+	err = swim_ping(g->swim, g->time.now, node, &sequence);
+	if (err != 0)
+		return gossip_fail(g, err, "%s",
+			id_equal(node, &g->config.identity->id) ? "that is this node itself"
+								: "it is no member any more");
+	*ret_ticket = sequence;
+	gossip_turn(g);
+	return 0;
+}
+
 const char *gossip_error(const struct gossip *g)
 {
 	return g->error;

@@ -35,6 +35,11 @@ const char *gossip_number_label(enum gossip_number name)
 	return number_labels[name];
 }
 
+const struct swim *gossip_swim(const struct gossip *g)
+{
+	return g->swim;
+}
+
 const uint64_t *gossip_counters(const struct gossip *g)
 {
 	return g->counters;
@@ -105,7 +110,15 @@ static void fill_peer(const struct gossip *g, const struct peer *peer, struct go
 
 	ret->state = peer->state;
 	ret->since = peer->since;
-	ret->rtt_us = swim_info(g->swim, &peer->id, &info) ? info.rtt_us : -1;
+	ret->rtt_us = -1;
+	if (swim_info(g->swim, &peer->id, &info)) {
+		ret->rtt_us = info.rtt_us;
+		ret->heard = info.heard;
+		if (info.heard)
+			ret->silent_ms = mtime_diff_ms(g->time.now, info.last_heard);
+	}
+	ret->compared = peer->compared.us != MTIME_ZERO.us;
+	ret->differs = peer->differs;
 	ret->address4 = peer->address4;
 	ret->reached = peer->reached;
 	ret->has_descriptor =

@@ -241,6 +241,7 @@ static void tell_again(struct swim *swim, mtime_t now, struct member *accuser)
 static void refute(struct swim *swim, mtime_t now, struct member *accuser)
 {
 	(void)mtime_allows(&swim->refute, now, SWIM_RENEW_MS, SWIM_RENEW_BURST);
+	swim->counters[SWIM_COUNT_ACCUSATIONS_REFUTED]++;
 	state_renew(swim);
 	health_refuted(swim, now);
 	probe_greet(swim, accuser);

@@ -216,12 +216,29 @@ static void enter(struct swim *swim, mtime_t now, struct member *member)
 	}
 }
 
+static void count(struct swim *swim, enum swim_state from, enum swim_state to)
+{
+	switch (to) {
+	case SWIM_ALIVE:
+		swim->counters[from == SWIM_DEAD ? SWIM_COUNT_REVIVALS
+						 : SWIM_COUNT_SUSPICIONS_REFUTED]++;
+		break;
+	case SWIM_SUSPECT:
+		swim->counters[SWIM_COUNT_SUSPICIONS]++;
+		break;
+	case SWIM_DEAD:
+		swim->counters[SWIM_COUNT_DEATHS]++;
+		break;
+	}
+}
+
 static void change_state(struct swim *swim, mtime_t now, struct member *member, enum swim_state to,
 	const char *cause)
 {
 	struct swim_change change = {
 		.id = member->id, .from = member->state, .to = to, .cause = cause};
 
+	count(swim, member->state, to);
 	delist(swim, member);
 	member->state = to;
 	member->since = now;

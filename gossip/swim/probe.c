@@ -47,6 +47,7 @@ void probe_measure(struct swim *swim, mtime_t now, struct member *member, mtime_
 
 	if (sample_us > PROBE_RTT_MAX_MS * 1000)
 		return;
+	histogram_add(&swim->trips, sample_us);
 	measure_member(member, (int32_t)sample_us);
 	measure_mesh(swim, (int32_t)sample_us);
 }
@@ -133,6 +134,7 @@ static void begin(struct swim *swim, mtime_t now)
 	if (target) {
 		int64_t timeout = probe_timeout_ms(swim, target);
 
+		swim->counters[SWIM_COUNT_PROBES]++;
 		prober->probe = (struct probe){.target = target,
 			.first = probe_send(swim, now, target),
 			.indirect_at = mtime_add_ms(now, health_scaled(swim, timeout)),
@@ -161,6 +163,7 @@ static void go_indirect(struct swim *swim, mtime_t now)
 {
 	struct probe *probe = &swim->prober.probe;
 
+	swim->counters[SWIM_COUNT_PROBES_INDIRECT]++;
 	probe->indirect_at = MTIME_NEVER;
 	probe->check_at = mtime_add_ms(now, PROBE_NACKS_MS);
 	probe->second = probe_send(swim, now, probe->target);
@@ -250,6 +253,7 @@ static void go_check(struct swim *swim, mtime_t now)
 		until = prober->period_at;
 	prober->period_at = mtime_add_ms(until, PROBE_REPORT_MS);
 	probe->check = PROBE_ASKED;
+	swim->counters[SWIM_COUNT_PROBES_CHECKED]++;
 	queue_action(&swim->actions,
 		&(struct swim_action){.kind = SWIM_CHECK, .to = probe->target->id, .until = until});
 }

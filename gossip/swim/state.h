@@ -26,6 +26,14 @@ struct swim {
 	mtime_t remind;	     /* and of that at which we tell again that we did */
 	mtime_t back;	     /* and that we are back */
 	int64_t trip_us;     /* the median round trip to all; 0: none measured */
+	uint64_t counters[SWIM_COUNTERS];
+	struct histogram trips;
+	/* pings that were asked for; sequence 0: none, rtt_us -1: in flight */
+	struct swim_asked {
+		struct probe_ping ping;
+		int64_t rtt_us;
+	} asked[SWIM_ASKED_MAX];
+	size_t asked_next;
 	struct queue_actions actions;
 	struct queue_changes changes;
 };

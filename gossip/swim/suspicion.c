@@ -77,6 +77,7 @@ static bool is_only_slow(mtime_t now, struct member *member, bool silent)
 void suspicion_probe_failed(
 	struct swim *swim, mtime_t now, struct member *member, mtime_t sent, bool silent)
 {
+	swim->counters[SWIM_COUNT_PROBES_FAILED]++;
 	if (!member->heard && mtime_diff_ms(now, member->since) < SUSPICION_UNHEARD_MS)
 		return;
 	if (member->failures < UINT8_MAX)

@@ -251,6 +251,12 @@ void swim_ack_received(struct swim *swim, mtime_t now, const struct id *from, ui
 	if (!member)
 		return;
 	called(swim, now, member);
+	for (size_t i = 0; i < SWIM_ASKED_MAX; i++) {
+		struct swim_asked *asked = &swim->asked[i];
+
+		if (asked->rtt_us < 0 && probe_answers(&asked->ping, member, sequence))
+			asked->rtt_us = mtime_diff_us(now, asked->ping.sent);
+	}
 	probe_acked(swim, now, member, sequence);
 }
 
@@ -366,6 +372,48 @@ bool swim_next_action(struct swim *swim, struct swim_action *ret)
 			return true;
 	}
 	return false;
+}
+
+int swim_ping(struct swim *swim, mtime_t now, const struct id *id, uint64_t *ret_sequence)
+{
+	const struct member *member = member_find(swim, id);
+	struct swim_asked *asked = &swim->asked[swim->asked_next];
+
+	if (!member)
+		return ERR_UNKNOWN;
+	swim->asked_next = (swim->asked_next + 1) % SWIM_ASKED_MAX;
+	*asked = (struct swim_asked){.ping = probe_send(swim, now, member), .rtt_us = -1};
+	*ret_sequence = asked->ping.sequence;
+	return 0;
+}
+
+bool swim_next_pong(struct swim *swim, struct swim_pong *ret)
+{
+	for (size_t i = 0; i < SWIM_ASKED_MAX; i++) {
+		struct swim_asked *asked = &swim->asked[i];
+
+		if (asked->ping.sequence == 0 || asked->rtt_us < 0)
+			continue;
+		*ret = (struct swim_pong){asked->ping.to, asked->ping.sequence, asked->rtt_us};
+		*asked = (struct swim_asked){.rtt_us = -1};
+		return true;
+	}
+	return false;
+}
+
+const uint64_t *swim_counters(const struct swim *swim)
+{
+	return swim->counters;
+}
+
+const struct histogram *swim_round_trips(const struct swim *swim)
+{
+	return &swim->trips;
+}
+
+unsigned swim_health(const struct swim *swim)
+{
+	return swim->health.score;
 }
 
 bool swim_next_change(struct swim *swim, struct swim_change *ret)

@@ -12,6 +12,7 @@
 #ifndef MESHD_GOSSIP_SWIM_SWIM_H
 #define MESHD_GOSSIP_SWIM_SWIM_H
 
+#include "gossip/base/histogram.h"
 #include "gossip/base/mtime.h"
 #include "gossip/base/pack.h"
 #include "gossip/crypto/keys.h"
@@ -30,6 +31,7 @@ struct swim;
 #define SWIM_MEMBERS_MAX   65536 /* WireGuard's own limit of peers (wireguard-go) */
 #define SWIM_STATEMENT_MAX 220	 /* bytes of a signed statement: statement.h */
 #define SWIM_GREETING_MAX  (2 * (SWIM_STATEMENT_MAX + 2)) /* of what a peer is greeted with */
+#define SWIM_ASKED_MAX	   16 /* pings that were asked for, in flight: swim_ping */
 
 /* number-free list: name, label as status and events show it */
 #define SWIM_STATE_LIST(X)    \
@@ -144,6 +146,17 @@ struct swim_action {
 };
 bool swim_next_action(struct swim *swim, struct swim_action *ret);
 
+/* A ping that somebody asked for: it goes out now, and says nothing about the member if it is not
+ * answered. The last SWIM_ASKED_MAX of them are remembered. ERR_UNKNOWN: no member. */
+int swim_ping(
+	struct swim *swim, mtime_t now, const struct id *id, uint64_t *ret_sequence) MUST_CHECK;
+struct swim_pong {
+	struct id id;
+	uint64_t sequence;
+	int64_t rtt_us;
+};
+bool swim_next_pong(struct swim *swim, struct swim_pong *ret);
+
 struct swim_change {
 	struct id id;
 	enum swim_state from, to;
@@ -161,6 +174,30 @@ struct swim_info {
 	struct swim_incarnation incarnation; /* generation 0: no statement of its own is known */
 };
 bool swim_info(const struct swim *swim, const struct id *id, struct swim_info *ret);
+
+/* name, label: what happened since the start */
+#define SWIM_COUNTER_LIST(X)                                                                  \
+	X(PROBES, "probes")		  /* members that were pinged in turn */              \
+	X(PROBES_INDIRECT, "indirect")	  /* of them: others were asked to, too */            \
+	X(PROBES_CHECKED, "checked")	  /* of them: asked over a stream */                  \
+	X(PROBES_FAILED, "failed")	  /* of them: it did not answer, and it was not us */ \
+	X(SUSPICIONS, "suspicions")	  /* members that became suspect */                   \
+	X(SUSPICIONS_REFUTED, "refuted")  /* suspects that became alive: false alarms */      \
+	X(DEATHS, "deaths")		  /* members that became dead */                      \
+	X(REVIVALS, "revivals")		  /* dead ones that became alive */                   \
+	X(ACCUSATIONS_REFUTED, "accused") /* of this node, which said that it lives */
+
+enum swim_counter {
+#define X(name, label) SWIM_COUNT_##name,
+	SWIM_COUNTER_LIST(X)
+#undef X
+		SWIM_COUNTERS,
+};
+const uint64_t *swim_counters(const struct swim *swim); /* SWIM_COUNTERS of them */
+/* Of pings that were answered. */
+const struct histogram *swim_round_trips(const struct swim *swim);
+/* Lifeguard's local health: 0 is good, each more makes this node slower in its judgement. */
+unsigned swim_health(const struct swim *swim);
 size_t swim_count(const struct swim *swim);
 /* Up to count random members in state alive, those that were heard first (or any members, with
  * `any`), without `but` (may be NULL): for pushes. Returns how many. */

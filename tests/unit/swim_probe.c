@@ -28,6 +28,70 @@ static void idle_is_one_ping_a_second(void **state)
 	solo_done(&w);
 }
 
+static void a_ping_that_was_asked_for_tells_its_round_trip_and_judges_nobody(void **state)
+{
+	(void)state;
+	struct solo w;
+	struct swim_action action;
+	struct swim_pong pong;
+	uint64_t sequence, other;
+	const struct id nobody = {{7}};
+
+	solo_init(&w, 3);
+	solo_introduce(&w, 3);
+	assert_int_equal(swim_ping(w.swim, w.now, &nobody, &sequence), ERR_UNKNOWN);
+	assert_int_equal(swim_ping(w.swim, w.now, &w.peers[1].id, &sequence), 0);
+	assert_true(swim_next_action(w.swim, &action));
+	assert_true(action.kind == SWIM_PING && id_equal(&action.to, &w.peers[1].id));
+	assert_true(action.sequence == sequence);
+	assert_false(swim_next_pong(w.swim, &pong));
+	w.now = mtime_add_ms(w.now, 30);
+	/* neither another's answer nor one to another ping */
+	swim_ack_received(w.swim, w.now, &w.peers[2].id, sequence);
+	swim_ack_received(w.swim, w.now, &w.peers[1].id, sequence + 1);
+	assert_false(swim_next_pong(w.swim, &pong));
+	swim_ack_received(w.swim, w.now, &w.peers[1].id, sequence);
+	assert_true(swim_next_pong(w.swim, &pong));
+	assert_true(id_equal(&pong.id, &w.peers[1].id) && pong.sequence == sequence);
+	assert_int_equal(pong.rtt_us, 30000);
+	assert_false(swim_next_pong(w.swim, &pong));
+	swim_ack_received(w.swim, w.now, &w.peers[1].id, sequence);
+	assert_false(swim_next_pong(w.swim, &pong));
+	/* the oldest is forgotten, and nobody is suspected for one that is not answered */
+	for (size_t i = 0; i <= SWIM_ASKED_MAX; i++)
+		assert_int_equal(
+			swim_ping(w.swim, w.now, &w.peers[1].id, i ? &other : &sequence), 0);
+	swim_ack_received(w.swim, w.now, &w.peers[1].id, sequence);
+	assert_false(swim_next_pong(w.swim, &pong));
+	solo_run(&w, 20000, SOLO_EVERYBODY);
+	solo_expect_state(&w, 1, SWIM_ALIVE);
+	assert_int_equal(swim_counters(w.swim)[SWIM_COUNT_SUSPICIONS], 0);
+	solo_done(&w);
+}
+
+static void what_is_probed_and_concluded_is_counted(void **state)
+{
+	(void)state;
+	struct solo w;
+	const uint64_t *counts;
+
+	solo_init(&w, SOLO_PEERS);
+	solo_introduce(&w, SOLO_PEERS);
+	counts = swim_counters(w.swim);
+	solo_run(&w, 20000, SOLO_EVERYBODY);
+	assert_in_range(counts[SWIM_COUNT_PROBES], 19, 21);
+	assert_int_equal(counts[SWIM_COUNT_PROBES_FAILED] + counts[SWIM_COUNT_SUSPICIONS], 0);
+	assert_in_range(histogram_count(swim_round_trips(w.swim)), 18, 21);
+	solo_run(&w, 200000, SOLO_NOBODY);
+	assert_true(counts[SWIM_COUNT_PROBES_INDIRECT] > 0);
+	assert_true(counts[SWIM_COUNT_PROBES_FAILED] > 0);
+	assert_true(counts[SWIM_COUNT_SUSPICIONS] >= counts[SWIM_COUNT_DEATHS]);
+	assert_true(counts[SWIM_COUNT_DEATHS] > 0);
+	solo_run(&w, 200000, SOLO_EVERYBODY);
+	assert_int_equal(counts[SWIM_COUNT_REVIVALS], counts[SWIM_COUNT_DEATHS]);
+	solo_done(&w);
+}
+
 static void an_unanswered_ping_goes_through_others(void **state)
 {
 	(void)state;
@@ -507,6 +571,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(idle_is_one_ping_a_second),
+		cmocka_unit_test(a_ping_that_was_asked_for_tells_its_round_trip_and_judges_nobody),
+		cmocka_unit_test(what_is_probed_and_concluded_is_counted),
 		cmocka_unit_test(an_unanswered_ping_goes_through_others),
 		cmocka_unit_test(a_helper_relays_the_answer_or_its_absence),
 		cmocka_unit_test(nobody_makes_us_ping_without_end),
