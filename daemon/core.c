@@ -3,6 +3,7 @@
 #include <sodium.h>
 #include <stdio.h>
 
+#include "daemon/attach.h"
 #include "daemon/keyfile.h"
 #include "daemon/log.h"
 
@@ -169,7 +170,7 @@ int core_open(struct daemon *daemon)
 	if (!info.has_mesh)
 		state_reset(daemon->state, &daemon->keys->identity.id);
 	generation = core_next_generation(daemon, daemon->keys->life, info.generation);
-	if (make(daemon, info.has_mesh ? &info.mesh : NULL, generation) ||
+	if (attach_load(daemon) || make(daemon, info.has_mesh ? &info.mesh : NULL, generation) ||
 		(info.has_mesh && restore(daemon)))
 		return ERR_SYSTEM;
 	err = state_put_generation(daemon->state, 0, generation);

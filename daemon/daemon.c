@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "daemon/addresses.h"
+#include "daemon/attach.h"
 #include "daemon/backup.h"
 #include "daemon/core.h"
 #include "daemon/ctl.h"
@@ -29,6 +30,7 @@
 
 /* The rooms with a life of their own, started in this order and stopped in the other. */
 static const struct daemon_part *const parts[] = {
+	&attach_part,
 	&recon_part,
 	&rotate_part,
 	&ctl_part,

@@ -35,6 +35,7 @@ struct rotate;
 struct state;
 struct transport;
 struct addresses;
+struct attachments;
 struct backup;
 
 /* What a person should know about how it ended; text is never NULL, empty on success. */
@@ -107,6 +108,7 @@ struct daemon {
 	struct recon *recon;
 	struct rotate *rotate;
 	struct metrics *metrics;
+	struct attachments *attachments; /* attach.h */
 	wtime_t started;
 	bool synced; /* the kernel vouches for the wall clock; asked again at synced_until */
 	mtime_t synced_until;

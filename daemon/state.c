@@ -343,6 +343,12 @@ int state_each_endpoint(struct state *state, state_endpoint_cb each, void *arg)
 	return state_db_each_endpoint(state->db, each, arg);
 }
 
+int state_each_attachment(struct state *state, state_attachment_cb each, void *arg)
+{
+	assert(!state->started);
+	return state_db_each_attachment(state->db, each, arg);
+}
+
 int state_get_number(struct state *state, const char *name, uint64_t *ret)
 {
 	assert(!state->started);
@@ -538,18 +544,48 @@ int state_put_generation(struct state *state, uint64_t ticket, uint64_t generati
 	return state_put_number(state, ticket, STATE_DB_GENERATION, generation);
 }
 
+/* The same about a name, with NULs behind it: what it is about is never the whole of a key. */
+static struct state_op *op_named(
+	enum state_op_kind kind, char letter, const char *name, const void *bytes, size_t size)
+{
+	uint8_t about[STATE_DB_KEY_SIZE - 1] = {0};
+	size_t length = strlen(name);
+
+	assert(length < sizeof(about));
+	memcpy(about, name, length);
+	return op_new(kind, letter, about, bytes, size);
+}
+
 int state_put_number(struct state *state, uint64_t ticket, const char *name, uint64_t number)
 {
-	uint8_t about[STATE_NUMBER_NAME_SIZE] = {0};
-	struct state_op *op;
+	struct state_op *op = op_named(STATE_OP_PUT_NUMBER, 'n', name, NULL, 0);
 
-	assert(strlen(name) < sizeof(about));
-	for (size_t i = 0; name[i]; i++)
-		about[i] = (uint8_t)name[i];
-	op = op_new(STATE_OP_PUT_NUMBER, 'n', about, NULL, 0);
 	if (op)
 		op->number = number;
 	return put(state, ticket, op);
+}
+
+int state_put_attachment(struct state *state, uint64_t ticket, const char *segment,
+	const char *addresses, const char *ports)
+{
+	size_t first = strlen(addresses) + 1, second = strlen(ports) + 1;
+	struct state_op *op;
+	char *both;
+
+	assert(strlen(segment) < STATE_SEGMENT_SIZE);
+	both = malloc(first + second);
+	if (!both)
+		return ERR_NOMEM;
+	memcpy(both, addresses, first);
+	memcpy(both + first, ports, second);
+	op = op_named(STATE_OP_PUT_ATTACHMENT, 'a', segment, both, first + second);
+	free(both);
+	return put(state, ticket, op);
+}
+
+int state_remove_attachment(struct state *state, uint64_t ticket, const char *segment)
+{
+	return put(state, ticket, op_named(STATE_OP_REMOVE_ATTACHMENT, 'a', segment, NULL, 0));
 }
 
 void state_hurry(struct state *state, uint64_t ticket)

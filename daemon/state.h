@@ -22,6 +22,7 @@
 #define STATE_PATH_SIZE	       4096
 #define STATE_ERROR_SIZE       512
 #define STATE_NUMBER_NAME_SIZE 32
+#define STATE_SEGMENT_SIZE     16  /* a segment's name is an interface's */
 #define STATE_RETRY_MS	       250 /* the first pause after a write that failed */
 #define STATE_RETRY_MAX_MS \
 	2000 /* a pause doubles up to it: a disk with room again is soon in use */
@@ -45,6 +46,9 @@ typedef void (*state_record_cb)(
 	void *arg, const struct hash *hash, const uint8_t *bytes, size_t size, uint64_t number);
 typedef void (*state_endpoint_cb)(
 	void *arg, const struct id *node, const struct endpoint *endpoint);
+/* Lists of words, each a space apart. */
+typedef void (*state_attachment_cb)(
+	void *arg, const char *segment, const char *addresses, const char *ports);
 typedef void (*state_report_cb)(void *arg, const struct state_report *report);
 /* On the loop's thread, before the report that it is on disk. */
 typedef void (*state_signed_cb)(void *arg, const struct hash *hash, const struct sig *sig);
@@ -66,6 +70,7 @@ int state_open(const char *dir, const struct id *node, wtime_t wall, struct stat
 /* Before state_start: what is kept. The bytes are good during the call. */
 int state_each_record(struct state *state, state_record_cb each, void *arg) MUST_CHECK;
 int state_each_endpoint(struct state *state, state_endpoint_cb each, void *arg) MUST_CHECK;
+int state_each_attachment(struct state *state, state_attachment_cb each, void *arg) MUST_CHECK;
 /* 0 where nothing is kept under that name. */
 int state_get_number(struct state *state, const char *name, uint64_t *ret) MUST_CHECK;
 
@@ -111,6 +116,11 @@ int state_put_generation(struct state *state, uint64_t ticket, uint64_t generati
 /* Kept under a name of fewer than STATE_NUMBER_NAME_SIZE bytes. */
 int state_put_number(
 	struct state *state, uint64_t ticket, const char *name, uint64_t number) MUST_CHECK;
+/* What this node alone knows of a segment that it is attached to; the name is shorter than
+ * STATE_SEGMENT_SIZE. */
+int state_put_attachment(struct state *state, uint64_t ticket, const char *segment,
+	const char *addresses, const char *ports) MUST_CHECK;
+int state_remove_attachment(struct state *state, uint64_t ticket, const char *segment) MUST_CHECK;
 /* Somebody waits for what was queued with this ticket, and before: now. */
 void state_hurry(struct state *state, uint64_t ticket);
 /* Another core writes from now on: tickets start anew, and what the one before queued without one

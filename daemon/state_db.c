@@ -19,6 +19,8 @@ enum statement {
 	PUT_RECORD,
 	REMOVE_RECORD,
 	PUT_ENDPOINT,
+	PUT_ATTACHMENT,
+	REMOVE_ATTACHMENT,
 	STATEMENTS,
 };
 
@@ -29,21 +31,29 @@ struct state_db {
 	int result; /* of the transaction so far, as SQLite says it */
 };
 
-static const char schema[] = "BEGIN;"
-			     "CREATE TABLE meta(key TEXT PRIMARY KEY, value NOT NULL);"
-			     "CREATE TABLE records(hash BLOB PRIMARY KEY, bytes BLOB NOT NULL, "
-			     "number INTEGER NOT NULL DEFAULT 0, sum INTEGER NOT NULL DEFAULT 0);"
-			     "CREATE TABLE endpoints(id BLOB PRIMARY KEY, endpoint TEXT NOT NULL);"
-			     "PRAGMA user_version = 2;"
-			     "COMMIT";
+#define CREATE_ATTACHMENTS                                                             \
+	"CREATE TABLE attachments(segment TEXT PRIMARY KEY, addresses TEXT NOT NULL, " \
+	"ports TEXT NOT NULL);"
+
+static const char schema[] =
+	"BEGIN;"
+	"CREATE TABLE meta(key TEXT PRIMARY KEY, value NOT NULL);"
+	"CREATE TABLE records(hash BLOB PRIMARY KEY, bytes BLOB NOT NULL, "
+	"number INTEGER NOT NULL DEFAULT 0, sum INTEGER NOT NULL DEFAULT 0);"
+	"CREATE TABLE endpoints(id BLOB PRIMARY KEY, endpoint TEXT NOT NULL);" CREATE_ATTACHMENTS
+	"PRAGMA user_version = 3;"
+	"COMMIT";
 
 static const char from_version_1[] =
 	"BEGIN;"
 	"ALTER TABLE records ADD COLUMN number INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE records ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;"
-	"UPDATE records SET sum = row_sum(hash, bytes, number);"
-	"PRAGMA user_version = 2;"
+	"UPDATE records SET sum = row_sum(hash, bytes, number);" CREATE_ATTACHMENTS
+	"PRAGMA user_version = 3;"
 	"COMMIT";
+
+static const char from_version_2[] = "BEGIN;" CREATE_ATTACHMENTS "PRAGMA user_version = 3;"
+				     "COMMIT";
 
 static int complain(char error[STATE_ERROR_SIZE], int err, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -169,8 +179,12 @@ static int check_schema(struct state_db *db)
 	if (version == 0)
 		return tables ? ERR_DAMAGED : run(db, schema);
 	err = check_pages(db);
+	if (!err && version == 1)
+		return run(db, from_version_1);
 	if (!err)
-		err = version == 1 ? run(db, from_version_1) : check_rows(db);
+		err = check_rows(db);
+	if (!err && version == 2)
+		err = run(db, from_version_2);
 	return err;
 }
 
@@ -182,6 +196,8 @@ static int prepare(struct state_db *db)
 			       "VALUES(?1, ?2, ?3, row_sum(?1, ?2, ?3))",
 		[REMOVE_RECORD] = "DELETE FROM records WHERE hash = ?1",
 		[PUT_ENDPOINT] = "INSERT OR REPLACE INTO endpoints VALUES(?1, ?2)",
+		[PUT_ATTACHMENT] = "INSERT OR REPLACE INTO attachments VALUES(?1, ?2, ?3)",
+		[REMOVE_ATTACHMENT] = "DELETE FROM attachments WHERE segment = ?1",
 	};
 	int err = 0;
 
@@ -348,6 +364,29 @@ int state_db_each_endpoint(struct state_db *db, state_endpoint_cb each, void *ar
 	return classify(db, result);
 }
 
+int state_db_each_attachment(struct state_db *db, state_attachment_cb each, void *arg)
+{
+	sqlite3_stmt *statement = NULL;
+	int result = sqlite3_prepare_v2(db->sqlite,
+		"SELECT segment, addresses, ports FROM attachments ORDER BY segment", -1,
+		&statement, NULL);
+
+	while (result == SQLITE_OK || result == SQLITE_ROW) {
+		const char *columns[3];
+
+		result = sqlite3_step(statement);
+		if (result != SQLITE_ROW)
+			break;
+		for (int i = 0; i < 3; i++)
+			columns[i] = (const char *)sqlite3_column_text(statement, i);
+		if (columns[0] && columns[1] && columns[2] &&
+			strlen(columns[0]) < STATE_SEGMENT_SIZE)
+			each(arg, columns[0], columns[1], columns[2]);
+	}
+	sqlite3_finalize(statement);
+	return classify(db, result);
+}
+
 int state_db_get_number(struct state_db *db, const char *name, uint64_t *ret)
 {
 	sqlite3_stmt *statement = NULL;
@@ -415,6 +454,23 @@ static void put_endpoint(struct state_db *db, const uint8_t *id, const struct en
 	step(db, statement);
 }
 
+static void put_attachment(
+	struct state_db *db, const char *segment, const char *addresses, const char *ports)
+{
+	sqlite3_stmt *statement = db->statements[PUT_ATTACHMENT];
+
+	sqlite3_bind_text(statement, 1, segment, -1, SQLITE_STATIC);
+	sqlite3_bind_text(statement, 2, addresses, -1, SQLITE_STATIC);
+	sqlite3_bind_text(statement, 3, ports, -1, SQLITE_STATIC);
+	step(db, statement);
+}
+
+static void remove_attachment(struct state_db *db, const char *segment)
+{
+	sqlite3_bind_text(db->statements[REMOVE_ATTACHMENT], 1, segment, -1, SQLITE_STATIC);
+	step(db, db->statements[REMOVE_ATTACHMENT]);
+}
+
 void state_db_begin(struct state_db *db)
 {
 	db->result = sqlite3_exec(db->sqlite, "BEGIN IMMEDIATE", NULL, NULL, NULL);
@@ -422,7 +478,8 @@ void state_db_begin(struct state_db *db)
 
 void state_db_reset(struct state_db *db, const struct id *node)
 {
-	static const char sql[] = "DELETE FROM meta; DELETE FROM records; DELETE FROM endpoints";
+	static const char sql[] = "DELETE FROM meta; DELETE FROM records; DELETE FROM endpoints; "
+				  "DELETE FROM attachments";
 	char hex[TEXT_ID_SIZE];
 
 	if (db->result != SQLITE_OK)
@@ -434,6 +491,7 @@ void state_db_reset(struct state_db *db, const struct id *node)
 
 void state_db_apply(struct state_db *db, const struct state_op *op)
 {
+	const char *name = (const char *)op->key + 1, *text = (const char *)op->bytes;
 	char hex[TEXT_ID_SIZE];
 
 	if (db->result != SQLITE_OK)
@@ -454,7 +512,13 @@ void state_db_apply(struct state_db *db, const struct state_op *op)
 		put_meta_text(db, "mesh", text_hex(op->bytes, sizeof(struct id), hex));
 		break;
 	case STATE_OP_PUT_NUMBER:
-		put_meta_number(db, (const char *)op->key + 1, op->number);
+		put_meta_number(db, name, op->number);
+		break;
+	case STATE_OP_PUT_ATTACHMENT:
+		put_attachment(db, name, text, text + strlen(text) + 1);
+		break;
+	case STATE_OP_REMOVE_ATTACHMENT:
+		remove_attachment(db, name);
 		break;
 	}
 }
@@ -524,6 +588,15 @@ static void salvage_endpoint(void *arg, const struct id *node, const struct endp
 		put_endpoint(salvage->to, node->b, endpoint);
 }
 
+static void salvage_attachment(
+	void *arg, const char *segment, const char *addresses, const char *ports)
+{
+	struct salvage *salvage = arg;
+
+	if (salvage->to->result == SQLITE_OK)
+		put_attachment(salvage->to, segment, addresses, ports);
+}
+
 /* From both ends up to what is damaged, and of that what is whole. Only what version 1 wrote has no
  * sums, and only if it says so and looks so: the version may be what is damaged. */
 static void salvage_records(struct state_db *old, int64_t version, struct salvage *salvage)
@@ -565,6 +638,7 @@ static void salvage(struct state_db *db, const char *name, struct state_info *in
 		(void)!get_number(&old, "PRAGMA user_version", &version);
 		salvage_records(&old, version, &salvage);
 		(void)!state_db_each_endpoint(&old, salvage_endpoint, &salvage);
+		(void)!state_db_each_attachment(&old, salvage_attachment, &salvage);
 	}
 	disconnect(&old);
 	info->salvaged = salvage.count;

@@ -8,15 +8,17 @@
  *                            looks at: so what is read is what was written, or the database is
  *                            damaged
  *   endpoints(id, endpoint)  where a member was last reached, as text
+ *   attachments(segment, addresses, ports)  what this node's bridge of a segment has; lists of
+ *                            words. A word that makes no sense is passed over at the start
  *
- * Version 2 has records.number and sum, which version 1 had not.
+ * Version 2 has records.number and sum, which version 1 had not; version 3 has attachments.
  */
 #ifndef MESHD_DAEMON_STATE_DB_H
 #define MESHD_DAEMON_STATE_DB_H
 
 #include "daemon/state.h"
 
-#define STATE_DB_VERSION    2	 /* PRAGMA user_version */
+#define STATE_DB_VERSION    3	 /* PRAGMA user_version */
 #define STATE_DB_CACHE_KIB  256	 /* of pages; the core has the records in memory anyway */
 #define STATE_DB_CHECKPOINT 256	 /* pages in the log, 1 MiB: then they go into the database */
 #define STATE_DB_BUSY_MS    5000 /* an operator's own transaction is waited for */
@@ -30,12 +32,14 @@ enum state_op_kind {
 	STATE_OP_PUT_ENDPOINT,
 	STATE_OP_PUT_MESH,
 	STATE_OP_PUT_NUMBER,
+	STATE_OP_PUT_ATTACHMENT, /* bytes: addresses, NUL, ports, NUL */
+	STATE_OP_REMOVE_ATTACHMENT,
 };
 
 /* One thing to write. What has the same key replaces it. */
 struct state_op {
-	uint8_t key[STATE_DB_KEY_SIZE]; /* what it is about: 'r', 'e', 'm' or 'n', and 32 bytes: a
-					   hash, an id, nothing, or a name with NULs */
+	uint8_t key[STATE_DB_KEY_SIZE]; /* what it is about: 'r', 'e', 'm', 'n' or 'a', and 32
+					   bytes: a hash, an id, nothing, or a name with NULs */
 	enum state_op_kind kind;
 	uint64_t number;
 	struct endpoint endpoint;
@@ -52,6 +56,7 @@ void state_db_close(struct state_db *db);
 
 int state_db_each_record(struct state_db *db, state_record_cb each, void *arg) MUST_CHECK;
 int state_db_each_endpoint(struct state_db *db, state_endpoint_cb each, void *arg) MUST_CHECK;
+int state_db_each_attachment(struct state_db *db, state_attachment_cb each, void *arg) MUST_CHECK;
 
 int state_db_get_number(struct state_db *db, const char *name, uint64_t *ret) MUST_CHECK;
 

@@ -299,6 +299,11 @@ uint64_t gossip_awaited(const struct gossip *g)
 	return g->awaited;
 }
 
+uint64_t gossip_ticket(struct gossip *g)
+{
+	return ++g->ticket;
+}
+
 void gossip_persisted(struct gossip *g, struct gossip_time time, uint64_t ticket)
 {
 	g->time = time;

@@ -127,6 +127,9 @@ void gossip_persisted(struct gossip *gossip, struct gossip_time time, uint64_t t
 /* The last ticket that the core itself waits for: its own word, or a joiner's. Others' may take
  * their time. */
 uint64_t gossip_awaited(const struct gossip *gossip);
+/* A ticket of the same sequence for what the caller keeps of its own, once all effects that there
+ * are have been taken. */
+uint64_t gossip_ticket(struct gossip *gossip);
 
 /* ---- commands: what an operator or the host says. Errors are told with a text in gossip_error().
  * A ticket returned must be persisted before the operator is told that it is done. ---- */

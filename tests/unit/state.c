@@ -450,7 +450,9 @@ static void run_sql(struct node *node, const char *sql)
 
 static const char as_version_1[] = "ALTER TABLE records DROP COLUMN number;"
 				   "ALTER TABLE records DROP COLUMN sum;"
+				   "DROP TABLE attachments;"
 				   "PRAGMA user_version = 1";
+static const char as_version_2[] = "DROP TABLE attachments; PRAGMA user_version = 2";
 
 static void what_an_older_version_wrote_is_taken_over(void **state)
 {
@@ -485,6 +487,66 @@ static void what_an_older_version_wrote_is_taken_over_where_it_is_damaged(void *
 	assert_in_range(seen.count, 900, 999);
 }
 
+static void see_attachment(void *arg, const char *segment, const char *addresses, const char *ports)
+{
+	char *text = arg;
+	size_t used = strlen(text);
+
+	snprintf(text + used, 256 - used, "%s(%s|%s)", segment, addresses, ports);
+}
+
+static void assert_attachments(struct node *node, const char *expected)
+{
+	char text[256] = "";
+
+	node_open_as(node, &self);
+	assert_int_equal(state_each_attachment(node->state, see_attachment, text), 0);
+	state_free(node->state);
+	assert_string_equal(text, expected);
+}
+
+static void what_this_node_has_on_its_segments_is_there_after_a_restart(void **state)
+{
+	struct node *node = *state;
+
+	node_start(node);
+	assert_int_equal(state_put_attachment(node->state, 1, "lan0", "10.0.0.1/24", "eth1"), 0);
+	assert_int_equal(
+		state_put_attachment(node->state, 2, "lan1", "10.1.0.1/24 fd00::1/64", ""), 0);
+	wait_for_ticket(node, 2);
+	assert_int_equal(state_put_attachment(node->state, 3, "lan0", "", "eth1 eth2"), 0);
+	assert_int_equal(state_remove_attachment(node->state, 4, "lan2"), 0);
+	wait_for_ticket(node, 4);
+	node_stop(node);
+	assert_attachments(node, "lan0(|eth1 eth2)lan1(10.1.0.1/24 fd00::1/64|)");
+	node_start(node);
+	assert_int_equal(state_remove_attachment(node->state, 1, "lan1"), 0);
+	wait_for_ticket(node, 1);
+	node_stop(node);
+	assert_attachments(node, "lan0(|eth1 eth2)");
+	node_start(node);
+	state_reset(node->state, &self);
+	node_stop(node);
+	assert_attachments(node, "");
+}
+
+static void a_database_without_segments_gets_room_for_them(void **state)
+{
+	struct node *node = *state;
+	struct seen seen;
+
+	fill(node, 10);
+	run_sql(node, as_version_2);
+	node_start(node);
+	assert_int_equal(state_put_attachment(node->state, 1, "lan0", "", ""), 0);
+	wait_for_ticket(node, 1);
+	node_stop(node);
+	look(node, &seen);
+	assert_string_equal(node->info.set_aside, "");
+	assert_int_equal(seen.count, 10);
+	assert_attachments(node, "lan0(|)");
+}
+
 static void what_a_newer_version_wrote_is_refused_and_left_alone(void **state)
 {
 	struct node *node = *state;
@@ -492,7 +554,7 @@ static void what_a_newer_version_wrote_is_refused_and_left_alone(void **state)
 
 	fill(node, 1);
 	snprintf(path, sizeof(path), "%s/" STATE_NAME, node->dir);
-	run_sql(node, "PRAGMA user_version = 3");
+	run_sql(node, "PRAGMA user_version = 4");
 	assert_int_equal(
 		state_open(node->dir, &self, wall, &node->state, &node->info, error), ERR_VERSION);
 	assert_non_null(strstr(error, "newer meshd"));
@@ -579,6 +641,8 @@ int main(void)
 		TEST(anothers_database_is_set_aside_and_not_used),
 		TEST(what_an_older_version_wrote_is_taken_over),
 		TEST(what_an_older_version_wrote_is_taken_over_where_it_is_damaged),
+		TEST(what_this_node_has_on_its_segments_is_there_after_a_restart),
+		TEST(a_database_without_segments_gets_room_for_them),
 		TEST(what_a_newer_version_wrote_is_refused_and_left_alone),
 		TEST(a_full_disk_acknowledges_nothing_and_loses_nothing),
 		TEST(a_reset_forgets_everything_and_starts_tickets_anew),
