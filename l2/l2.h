@@ -193,23 +193,26 @@ struct l2_forward {
 	struct mac mac; /* zero: all that has no entry is copied there */
 	struct ip member;
 	uint32_t via; /* the interface that it leads over; 0: none is given */
-	bool ours;    /* or zero; others' are neither read nor touched */
+	bool ours;
+	bool fixed; /* an operator put it there: left alone; else the device learned it */
 };
 
 /* The bridge's. */
 struct l2_place {
 	struct mac mac;
 	uint32_t port;
-	bool ours; /* put there by us, at the VXLAN device; else learned, or somebody's */
-	bool self; /* the bridge's own, or a port's */
+	bool ours;  /* put there by us, at the VXLAN device */
+	bool fixed; /* an operator put it there: left alone; else the bridge learned it */
+	bool self;  /* the bridge's own, or a port's */
 };
 
 struct l2_neighbour_have {
 	struct ip ip;
 	struct mac mac; /* zero where it is being asked for */
 	bool ours;
-	bool valid; /* it can be used */
-	bool fixed; /* an operator put it there */
+	bool fixed;	      /* an operator put it there: left alone; else the host learned it */
+	bool valid;	      /* it can be used */
+	uint32_t confirmed_s; /* since it was last heard to be so */
 };
 
 struct l2_table {
@@ -224,7 +227,9 @@ struct l2_table {
 
 void l2_table_seal(struct l2_table *table);
 void l2_table_done(struct l2_table *table);
-/* In a sealed one: where the MAC was seen on this side. NULL: nowhere. */
+/* In a sealed one; NULL: the bridge does not know it. */
+const struct l2_place *l2_table_place(const struct l2_table *table, const struct mac *mac);
+/* Where it was seen on this side. NULL: nowhere. */
 const struct l2_place *l2_table_local(const struct l2_table *table, const struct mac *mac);
 
 enum l2_entry_op_kind {

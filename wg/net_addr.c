@@ -118,7 +118,7 @@ static bool there(const struct net_addrs *have, uint32_t ifindex, const struct p
 static void put(struct net_addr_ops *ops, bool remove, const struct prefix *prefix)
 {
 	if (ops->count < NET_ADDR_OPS_MAX)
-		ops->ops[ops->count++] = (struct net_addr_op){remove, *prefix};
+		ops->ops[ops->count++] = (struct net_addr_op){.remove = remove, .prefix = *prefix};
 }
 
 void net_addr_diff(const struct prefix *want, size_t want_count, const struct net_addrs *have,
@@ -137,8 +137,8 @@ void net_addr_diff(const struct prefix *want, size_t want_count, const struct ne
 			put(ret, false, &want[i]);
 }
 
-/* Nobody else can have an address that is derived from a key, so there is nothing to detect; and
- * routes are our own business. */
+/* On the overlay nobody else can have an address that is derived from a key, so there is nothing to
+ * detect; and routes are our own business. */
 int net_addr_apply(struct nl *nl, uint32_t ifindex, const struct net_addr_op *op)
 {
 	union nl_msg msg;
@@ -154,7 +154,7 @@ int net_addr_apply(struct nl *nl, uint32_t ifindex, const struct net_addr_op *op
 	mnl_attr_put(nlh, IFA_LOCAL, ip->family == 4 ? 4 : 16, ip->b);
 	mnl_attr_put(nlh, IFA_ADDRESS, ip->family == 4 ? 4 : 16, ip->b);
 	if (!op->remove) {
-		mnl_attr_put_u32(nlh, IFA_FLAGS, IFA_F_NODAD | IFA_F_NOPREFIXROUTE);
+		mnl_attr_put_u32(nlh, IFA_FLAGS, op->lan ? 0 : IFA_F_NODAD | IFA_F_NOPREFIXROUTE);
 		mnl_attr_put_u8(nlh, IFA_PROTO, NET_ADDR_PROTOCOL);
 	}
 	return nl_request(nl, NL_ROUTE, nlh);

@@ -38,6 +38,9 @@ bool net_addr_advertisable(const struct net_addr *addr);
 
 struct net_addr_op {
 	bool remove; /* else add */
+	/* Of a LAN: the kernel routes its network there, and looks for another who has the address
+	 * (RFC 4862). Otherwise neither: the diff's answer, for the overlay. */
+	bool lan;
 	struct prefix prefix;
 };
 

@@ -13,7 +13,7 @@
 #include "wg/array.h"
 #include "wg/nl_attr.h"
 
-static struct nlmsghdr *begin(union nl_msg *msg, uint16_t type, uint32_t ifindex)
+struct nlmsghdr *net_link_begin(union nl_msg *msg, uint16_t type, uint32_t ifindex)
 {
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(msg->bytes);
 	struct ifinfomsg *info = mnl_nlmsg_put_extra_header(nlh, sizeof(*info));
@@ -95,7 +95,7 @@ int net_link_get(struct nl *nl, const char *name, struct net_link *ret)
 {
 	struct net_link link = {0};
 	union nl_msg msg;
-	struct nlmsghdr *nlh = begin(&msg, RTM_GETLINK, 0);
+	struct nlmsghdr *nlh = net_link_begin(&msg, RTM_GETLINK, 0);
 	int err;
 
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
@@ -132,7 +132,7 @@ int net_link_list(struct nl *nl, struct net_links *ret)
 {
 	struct net_links links = {0};
 	union nl_msg msg;
-	int err = nl_dump(nl, NL_ROUTE, begin(&msg, RTM_GETLINK, 0), take_many, &links);
+	int err = nl_dump(nl, NL_ROUTE, net_link_begin(&msg, RTM_GETLINK, 0), take_many, &links);
 
 	if (err)
 		net_links_done(&links);
@@ -150,7 +150,7 @@ void net_links_done(struct net_links *links)
 int net_link_create(struct nl *nl, const char *name, const char *kind)
 {
 	union nl_msg msg;
-	struct nlmsghdr *nlh = begin(&msg, RTM_NEWLINK, 0);
+	struct nlmsghdr *nlh = net_link_begin(&msg, RTM_NEWLINK, 0);
 	struct nlattr *info;
 
 	nlh->nlmsg_flags = NLM_F_CREATE | NLM_F_EXCL;
@@ -165,13 +165,13 @@ int net_link_delete(struct nl *nl, uint32_t ifindex)
 {
 	union nl_msg msg;
 
-	return nl_request(nl, NL_ROUTE, begin(&msg, RTM_DELLINK, ifindex));
+	return nl_request(nl, NL_ROUTE, net_link_begin(&msg, RTM_DELLINK, ifindex));
 }
 
 int net_link_set_alias(struct nl *nl, uint32_t ifindex, const char *alias)
 {
 	union nl_msg msg;
-	struct nlmsghdr *nlh = begin(&msg, RTM_NEWLINK, ifindex);
+	struct nlmsghdr *nlh = net_link_begin(&msg, RTM_NEWLINK, ifindex);
 
 	mnl_attr_put_strz(nlh, IFLA_IFALIAS, alias);
 	return nl_request(nl, NL_ROUTE, nlh);
@@ -196,7 +196,7 @@ int net_link_apply(
 	struct nl *nl, uint32_t ifindex, const struct net_link_want *want, unsigned int changes)
 {
 	union nl_msg msg;
-	struct nlmsghdr *nlh = begin(&msg, RTM_NEWLINK, ifindex);
+	struct nlmsghdr *nlh = net_link_begin(&msg, RTM_NEWLINK, ifindex);
 	struct ifinfomsg *info;
 	int err = 0;
 
@@ -214,7 +214,7 @@ int net_link_apply(
 		err = nl_request(nl, NL_ROUTE, nlh);
 	if (err || !(changes & NET_LINK_UP))
 		return err;
-	nlh = begin(&msg, RTM_NEWLINK, ifindex);
+	nlh = net_link_begin(&msg, RTM_NEWLINK, ifindex);
 	info = mnl_nlmsg_get_payload(nlh);
 	info->ifi_change = IFF_UP;
 	info->ifi_flags = want->up ? IFF_UP : 0;

@@ -54,6 +54,8 @@ unsigned int net_link_diff(const struct net_link_want *want, const struct net_li
 int net_link_apply(struct nl *nl, uint32_t ifindex, const struct net_link_want *want,
 	unsigned int changes) MUST_CHECK;
 
+/* The head of a request about a link; 0: about none that is there already, or about all. */
+struct nlmsghdr *net_link_begin(union nl_msg *msg, uint16_t type, uint32_t ifindex);
 /* One message of a dump. ERR_MALFORMED. */
 int net_link_read(const struct nlmsghdr *msg, struct net_link *ret) MUST_CHECK;
 

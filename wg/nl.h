@@ -73,13 +73,16 @@ struct nl_monitor;
 
 struct nl_changes {
 	bool link, addr, route;
-	bool any;  /* some may have been lost, or more links than fit: look at everything */
-	bool more; /* the bound was reached: drain again */
+	bool neighbour; /* forwarding entries included; ifindexes: a bridge's port, or the link */
+	bool any;	/* some may have been lost, or more links than fit: look at everything */
+	bool more;	/* the bound was reached: drain again */
 	uint32_t ifindexes[NL_IFINDEXES_MAX]; /* each once; 0 for routes over more than one link */
 	size_t ifindex_count;
 };
 
 int nl_monitor_new(struct nl_monitor **ret) MUST_CHECK;
+/* The same of neighbours and forwarding entries in the place of routes. */
+int nl_monitor_new_neighbours(struct nl_monitor **ret) MUST_CHECK;
 void nl_monitor_free(struct nl_monitor *monitor);
 int nl_monitor_fd(const struct nl_monitor *monitor); /* readable: drain */
 int nl_monitor_drain(struct nl_monitor *monitor, struct nl_changes *ret) MUST_CHECK;

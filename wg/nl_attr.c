@@ -160,6 +160,7 @@ int nl_changes_add(struct nl_changes *changes, const struct nlmsghdr *msg)
 	struct ifinfomsg link;
 	struct ifaddrmsg addr;
 	struct rtmsg route;
+	struct ndmsg neighbour;
 	uint32_t ifindex = 0;
 	int err;
 
@@ -189,6 +190,14 @@ int nl_changes_add(struct nl_changes *changes, const struct nlmsghdr *msg)
 			return err;
 		changes->route = true;
 		add_ifindex(changes, ifindex);
+		return 0;
+	case RTM_NEWNEIGH:
+	case RTM_DELNEIGH:
+		err = nl_msg_parse(msg, &neighbour, sizeof(neighbour), table, 0);
+		if (err)
+			return err;
+		changes->neighbour = true;
+		add_ifindex(changes, neighbour.ndm_ifindex);
 		return 0;
 	default:
 		return 0;

@@ -287,10 +287,8 @@ int nl_family(struct nl *nl, const char *name, uint16_t *ret_type)
 	return 0;
 }
 
-int nl_monitor_new(struct nl_monitor **ret)
+static int monitor_new(const int *groups, size_t count, struct nl_monitor **ret)
 {
-	static const int groups[] = {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
-		RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE};
 	struct nl_monitor *monitor = calloc(1, sizeof(*monitor));
 	int size = MONITOR_BUFFER_SIZE;
 
@@ -301,7 +299,7 @@ int nl_monitor_new(struct nl_monitor **ret)
 		goto fail;
 	/* Without CAP_NET_ADMIN the default size stays, and bursts are lost earlier. */
 	(void)setsockopt(nl_monitor_fd(monitor), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
-	for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
+	for (size_t i = 0; i < count; i++) {
 		int group = groups[i];
 		if (mnl_socket_setsockopt(
 			    monitor->socket, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
@@ -312,6 +310,22 @@ int nl_monitor_new(struct nl_monitor **ret)
 fail:
 	nl_monitor_free(monitor);
 	return ERR_SYSTEM;
+}
+
+int nl_monitor_new(struct nl_monitor **ret)
+{
+	static const int groups[] = {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+		RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE};
+
+	return monitor_new(groups, ARRAY_SIZE(groups), ret);
+}
+
+int nl_monitor_new_neighbours(struct nl_monitor **ret)
+{
+	static const int groups[] = {
+		RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_NEIGH};
+
+	return monitor_new(groups, ARRAY_SIZE(groups), ret);
 }
 
 void nl_monitor_free(struct nl_monitor *monitor)
