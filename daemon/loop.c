@@ -252,6 +252,7 @@ static void take_effect(struct daemon *daemon, const struct gossip_effect *effec
 		persist(daemon, effect);
 		break;
 	case EFFECT_CHANGED:
+	case EFFECT_SEGMENTS:
 		daemon_wake(daemon);
 		break;
 	case EFFECT_STATE:

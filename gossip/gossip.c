@@ -115,6 +115,8 @@ static void record_added(void *context, struct record *record)
 		g->view_dirty = true;
 	if (record->type == RECORD_DESCRIPTOR)
 		gossip_view_descriptor(g, record);
+	if (record->type == RECORD_MACS)
+		gossip_mac_record_changed(g, record);
 	if (record != g->storing && id_equal(&record->author, &g->config.identity->id))
 		gossip_own_record_met(g, record);
 	/* what a joiner is given is news to nobody else */
@@ -133,6 +135,8 @@ static void record_removed(void *context, struct record *record, const struct re
 		g->view_dirty = true;
 	if (record->type == RECORD_VALUE && !successor)
 		gossip_value_removed(g, record);
+	if (record->type == RECORD_MACS && !successor)
+		gossip_mac_record_changed(g, record);
 }
 
 static void record_buried(void *context, struct record *record)
@@ -171,7 +175,7 @@ static int record_admit(void *context, const struct record *record)
 	if (err == 0 && peer &&
 		!mtime_allows(&peer->described, g->time.now, DESCRIBE_GAP_MS, DESCRIBE_BURST))
 		return ERR_LIMIT; /* it comes again by a sync, if it is the last */
-	return err;
+	return err == 0 && record->type == RECORD_MACS ? gossip_mac_admit(g, record) : err;
 }
 
 /* The configuration that the root keeps of an admin that it took out. */
@@ -351,6 +355,8 @@ int gossip_open_mesh(struct gossip *g, const struct id *mesh)
 	map_init(&g->purged, sizeof(struct id), &g->rng);
 	err = gossip_value_open(g);
 	if (err == 0)
+		err = gossip_mac_open(g);
+	if (err == 0)
 		err = store_new(mesh, &g->rng, g->kv, &observer, &g->store);
 	if (err == 0)
 		err = spread_new(&g->rng, &g->spread);
@@ -371,6 +377,8 @@ void gossip_close_mesh(struct gossip *g)
 	size_t at;
 
 	gossip_stream_close_all(g);
+	gossip_mac_close(g);
+	gossip_segment_close(g);
 	while (at = 0, (peer = map_next(&g->peers, &at)))
 		gossip_peer_free(g, peer);
 	map_done(&g->peers);
@@ -425,7 +433,7 @@ int gossip_new(struct gossip_config *config, struct gossip_time time, struct gos
 	g->own_last = &g->own_first;
 	g->sync_check = MTIME_NEVER;
 	g->leave_until = g->leave_next = MTIME_NEVER;
-	g->keep_next = g->close_next = g->lease_next = MTIME_NEVER;
+	g->keep_next = g->close_next = g->lease_next = g->gone_next = MTIME_NEVER;
 	g->descriptor_dirty = true;
 	err = gossip_rotate_init(g);
 	if (err == 0 && config->mesh)
@@ -527,6 +535,7 @@ int gossip_start(struct gossip *g, struct gossip_time time)
 		if (err != 0)
 			return err;
 		gossip_value_start(g);
+		gossip_segment_start(g);
 		gossip_view_refresh(g);
 		gossip_age_start(g);
 		/* a mesh without this node in it: its database was lost, and its peers bring it
@@ -587,6 +596,7 @@ mtime_t gossip_deadline(const struct gossip *g)
 	next = mtime_min(next, gossip_rotate_deadline(g));
 	next = mtime_min(next, mtime_min(gossip_keep_deadline(g), gossip_lease_deadline(g)));
 	next = mtime_min(next, gossip_proof_deadline(g));
+	next = mtime_min(next, mtime_min(gossip_segment_deadline(g), gossip_mac_deadline(g)));
 	next = mtime_min(next, spread_deadline(g->spread));
 	if (g->view_dirty)
 		next = mtime_min(next, g->view_next);
@@ -641,6 +651,7 @@ static void state_changed(struct gossip *g, const struct swim_change *change)
 	if (!peer || !peer->member)
 		return;
 	peer->state = states[change->to];
+	gossip_segment_state_changed(g, peer);
 	/* it may live without our datagrams: look soon, whoever else died with it */
 	if (change->to == SWIM_DEAD)
 		gossip_contact_lost(g, peer);
@@ -665,6 +676,8 @@ void gossip_turn(struct gossip *g)
 	gossip_own_turn(g);
 	if (g->view_dirty && mtime_reached(g->time.now, g->view_next))
 		gossip_view_refresh(g);
+	gossip_segment_turn(g);
+	gossip_mac_turn(g);
 	if (g->state == GOSSIP_RUNNING && g->descriptor_dirty && g->endpoints_known &&
 		mtime_reached(g->time.now, g->descriptor_next))
 		gossip_view_publish_descriptor(g);
@@ -689,4 +702,5 @@ void gossip_turn(struct gossip *g)
 	if (spread_has_fresh(g->spread) && mtime_reached(g->time.now, g->push_next))
 		gossip_packet_push(g);
 	gossip_value_tell(g);
+	gossip_segment_tell(g);
 }

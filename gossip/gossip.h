@@ -17,6 +17,8 @@
 #include "gossip/base/text.h"
 #include "gossip/record/descriptor.h"
 #include "gossip/record/digest.h"
+#include "gossip/record/macs.h"
+#include "gossip/record/segment.h"
 #include "gossip/record/value.h"
 #include "gossip/swim/swim.h"
 #include "gossip/trust/authority.h"
@@ -255,6 +257,110 @@ uint64_t gossip_value_cursor(const struct gossip *gossip);
  * ERR_INVALID: it is not of this node. With a text. */
 int gossip_value_check(struct gossip *gossip, uint64_t cursor) MUST_CHECK;
 
+/* ---- L2 segments: what there are (record/segment.h), and who is attached ---- */
+
+#define GOSSIP_SEGMENTS_MAX 256 /* that count: the first in the order of their names */
+
+/* Dead for longer than this a member gets no floods and its MACs count for nothing, until it is
+ * back: gossip_member's `gone`. */
+#define GOSSIP_GONE_MS 60000
+
+struct gossip_segment {
+	char name[SEGMENT_NAME_MAX + 1];
+	uint32_t vni;
+	bool automatic; /* every member that can attaches itself */
+	bool flood;	/* MACs are learnt from frames; none are announced */
+	/* Another segment has this VNI, and was written earlier (or has the lesser name): this one
+	 * is not in force, and nobody is attached to it. */
+	bool clash;
+	char clash_with[SEGMENT_NAME_MAX + 1];
+	struct id by; /* the admin */
+	uint64_t stamp;
+	bool wanted;	/* gossip_segment_attach has been asked for it */
+	bool attached;	/* this node: its descriptor says so, or is about to */
+	size_t members; /* attached, self included, dead ones too */
+	/* The smallest overlay MTU of those attached, bytes; 0: none is known. The segment's is
+	 * that, less 50 over an IPv4 overlay or 70 over IPv6: gossip_segment_mtu. */
+	uint16_t overlay_mtu;
+	size_t macs;	    /* that gossip_mac_next tells */
+	size_t unannounced; /* of this node's side, beyond what is announced of one member */
+	uint64_t version;   /* of the table of MACs: another one, if anything in it is */
+};
+
+/* Told before gossip_start: this node attached itself to a segment of that name, by its disk. An
+ * unknown name waits for its segment to be heard of. ERR_INVALID, ERR_LIMIT. */
+int gossip_restore_segment(struct gossip *gossip, const char *name) MUST_CHECK;
+/* Whether this node can have segments at all (its kernel, its guard). Until it is said the
+ * descriptor goes on to say what it said before the start; nothing is lost by waiting with it. */
+void gossip_segments_enable(struct gossip *gossip, struct gossip_time time, bool can);
+/* Admins: writes `mesh/l2/NAME`. vni 0: derived from mesh and name. Errors with a text:
+ * ERR_INVALID, ERR_NOT_ADMIN, ERR_STATE (not running; the name or the VNI is taken), ERR_LIMIT and
+ * those of gossip_put. */
+int gossip_segment_create(struct gossip *gossip, struct gossip_time time, const char *name,
+	const struct segment *segment, uint64_t *ret_ticket) MUST_CHECK;
+/* Admins: whoever is attached detaches itself. ERR_UNKNOWN, and as gossip_delete. */
+int gossip_segment_delete(struct gossip *gossip, struct gossip_time time, const char *name,
+	uint64_t *ret_ticket) MUST_CHECK;
+/* This node is attached from now on, until detached or the segment is deleted; again is no error.
+ * The caller keeps the name for its next start (gossip_restore_segment), and drops it when the
+ * event says that the segment was deleted. Errors with a text: ERR_STATE (not running; the segment
+ * clashes), ERR_UNKNOWN, ERR_LIMIT (DESCRIPTOR_SEGMENTS_MAX). */
+int gossip_segment_attach(
+	struct gossip *gossip, struct gossip_time time, const char *name) MUST_CHECK;
+/* ERR_UNKNOWN: it is not attached; ERR_STATE: not from one that attaches all. With a text. */
+int gossip_segment_detach(
+	struct gossip *gossip, struct gossip_time time, const char *name) MUST_CHECK;
+/* Sorted by name. false at the end; start with *index = 0. */
+bool gossip_segment_next(const struct gossip *gossip, size_t *index, struct gossip_segment *ret);
+bool gossip_segment(const struct gossip *gossip, const char *name, struct gossip_segment *ret);
+/* The next key under `mesh/l2/` behind `after` (NULL: the first) that makes no segment: its name
+ * cannot be one, its value is malformed, or there are more than GOSSIP_SEGMENTS_MAX. No NUL. */
+bool gossip_segment_bad_next(const struct gossip *gossip, const void *after, size_t after_size,
+	const char **ret_key, size_t *ret_size);
+/* Bytes of an Ethernet payload on the segment, as VXLAN leaves them (RFC 7348): 0: unknown. */
+uint16_t gossip_segment_mtu(const struct gossip_segment *segment, int overlay_family);
+
+/* ---- and the hosts on them: gossip_mac.c ---- */
+
+/* A host on this node's side of a segment. */
+struct gossip_host {
+	uint8_t mac[6];
+	/* An interface of this node itself: nobody else's word about it counts here. */
+	bool own;
+	/* It was learnt from a frame since the last call, even if it was told then. One that was
+	 * not told in the last call is so anyway. */
+	bool fresh;
+	uint8_t ip_count;
+	struct ip ips[MACS_IPS_MAX];
+};
+
+/* The whole set of hosts on this node's side, in any order, whenever any of it changes: what is not
+ * in it any more is withdrawn. The core finds the differences, and paces what it says of them. What
+ * is no host's address is passed over. Nothing happens for a segment that this node is not attached
+ * to, or that learns from frames. */
+void gossip_macs_set(struct gossip *gossip, struct gossip_time time, uint32_t vni,
+	const struct gossip_host *hosts, size_t count);
+
+struct gossip_mac {
+	uint8_t mac[6];
+	struct id holder;
+	bool self; /* the holder is this node */
+	bool own;  /* and it is an interface of its own: not to be installed whoever claims it */
+	/* Others have it too, and it stays with the holder for a while: not to be learnt elsewhere
+	 * meanwhile. */
+	bool frozen;
+	uint32_t sequence; /* RFC 7432, section 7.7 */
+	wtime_t since;	   /* this node has known it there */
+	uint8_t ip_count;
+	struct ip ips[MACS_IPS_MAX];
+};
+
+/* In no order that means anything, but the same until the next input. */
+bool gossip_mac_next(
+	const struct gossip *gossip, uint32_t vni, size_t *index, struct gossip_mac *ret);
+bool gossip_mac(
+	const struct gossip *gossip, uint32_t vni, const uint8_t mac[6], struct gossip_mac *ret);
+
 /* ---- effects ---- */
 
 /* name, label */
@@ -271,7 +377,8 @@ int gossip_value_check(struct gossip *gossip, uint64_t cursor) MUST_CHECK;
 	X(EQUIVOCATION, "equivocation")		/* cause; of this node: its key lives twice */ \
 	X(RESTORED, "restored")	  /* cause; this node, from before its disk was set back */    \
 	X(GRANTED, "granted")	  /* to: admin or writer; by */                                \
-	X(UNGRANTED, "ungranted") /* from: admin or writer; by */
+	X(UNGRANTED, "ungranted") /* from: admin or writer; by */                              \
+	X(SEGMENT, "segment")	  /* segment, what; see GOSSIP_SEGMENT_LIST */
 
 enum gossip_event_kind {
 #define X(name, label) GOSSIP_EVENT_##name,
@@ -280,8 +387,30 @@ enum gossip_event_kind {
 };
 const char *gossip_event_label(enum gossip_event_kind kind);
 
+/* name, label: what became of a segment, or of a MAC on one that this node is attached to */
+#define GOSSIP_SEGMENT_LIST(X)                                                                  \
+	X(CREATED, "created")	/* by */                                                        \
+	X(CHANGED, "changed")	/* by: its VNI or what else it says */                          \
+	X(DELETED, "deleted")	/* by, if it is known */                                        \
+	X(CLASH, "clash")	/* to: the segment that has its VNI */                          \
+	X(ATTACHED, "attached") /* node */                                                      \
+	X(DETACHED, "detached") /* node; cause, where it is not its own wish */                 \
+	X(MOVED, "moved")	/* node: where the MAC is; mac, from, to: ids of the holders */ \
+	X(FROZEN, "duplicate")	/* node: where it stays; mac */                                 \
+	X(THAWED, "thawed")	/* node: where it is; mac */
+
+enum gossip_segment_what {
+#define X(name, label) GOSSIP_SEGMENT_##name,
+	GOSSIP_SEGMENT_LIST(X)
+#undef X
+};
+const char *gossip_segment_label(enum gossip_segment_what what);
+
 struct gossip_event {
 	enum gossip_event_kind kind;
+	enum gossip_segment_what what;	    /* of a SEGMENT */
+	char segment[SEGMENT_NAME_MAX + 1]; /* likewise */
+	uint8_t mac[6];			    /* zero: has none */
 	struct id node;
 	char name[AUTHORITY_NAME_MAX + 1];
 	char from[TEXT_ENDPOINT_SIZE], to[TEXT_ENDPOINT_SIZE]; /* empty: has none */
@@ -307,8 +436,9 @@ enum gossip_effect_kind {
 	EFFECT_LEFT,	/* the mesh knows: forget the identity */
 	EFFECT_PERSIST_NUMBER, /* ticket, name, number: keep it under that name */
 	EFFECT_VALUES,	       /* what keys show has changed: readers go on from their cursors */
-	EFFECT_KEY,  /* WireGuard is to have the announced key, before what follows is sent */
-	EFFECT_PONG, /* id, ticket: of gossip_ping; number: the round trip in microseconds */
+	EFFECT_KEY,	 /* WireGuard is to have the announced key, before what follows is sent */
+	EFFECT_PONG,	 /* id, ticket: of gossip_ping; number: the round trip in microseconds */
+	EFFECT_SEGMENTS, /* segments, who is attached, or where MACs are: look again */
 };
 
 struct gossip_effect {
@@ -381,6 +511,7 @@ struct gossip_member {
 	const struct authority_member *standing; /* id, name, admin, tags, by, reason, invite */
 	enum gossip_member_state state;
 	bool self;
+	bool gone;		      /* dead for longer than GOSSIP_GONE_MS */
 	wtime_t since;		      /* of the state */
 	int64_t rtt_us;		      /* -1: not measured */
 	struct descriptor descriptor; /* with has_descriptor */

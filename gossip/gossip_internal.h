@@ -29,6 +29,9 @@
  *   gossip_proof.c    two bodies with one stamp: found out, and told
  *   gossip_address.c  who has which IPv4 address
  *   gossip_status.c   what an operator sees
+ *   gossip_segment.c  L2 segments, and who is attached to them
+ *   gossip_mac.c      the hosts on this node's side of them: told to the others
+ *   gossip_mac_table.c  the hosts on every side: who has a MAC
  *
  * Inputs set bits and change state; gossip_turn(), at the end of each input, does the work they ask
  * for.
@@ -198,17 +201,43 @@ struct peer {
 	int64_t clock_offset_ms;
 	/* what it says of itself */
 	struct record *descriptor;  /* the last whose proofs hold; NULL: none */
-	struct endpoint *endpoints; /* in it, like the next three */
-	uint8_t endpoint_count;
+	struct endpoint *endpoints; /* in it, like the next six */
+	uint32_t *segments;	    /* VNIs */
+	uint8_t endpoint_count, segment_count;
 	uint16_t wireguard_port; /* 0 also for a key that cannot be used */
+	uint16_t mtu;
 	uint32_t claim;
 	mtime_t described; /* of the rate at which new ones are taken */
+	mtime_t announced; /* and what it says of MACs */
 	uint8_t wireguard_public[32];
 	struct peer_key *next; /* NULL: it announces none */
 	bool confirmed;	       /* it has installed the key that we announce */
 	struct ip address4;    /* family 0: none, or lost in a clash */
 	enum gossip_member_state state;
 	wtime_t since;
+	bool gone;	 /* dead for GOSSIP_GONE_MS */
+	mtime_t gone_at; /* NEVER: it is not dead */
+};
+
+/* A segment as configuration has it. */
+struct segment_row {
+	char name[SEGMENT_NAME_MAX + 1];
+	struct segment says;
+	struct id by;
+	uint64_t stamp;
+	const struct segment_row *rival; /* has its VNI, and comes first; NULL: it is in force */
+};
+
+/* A name that this node was told to attach to. */
+struct attachment {
+	char name[SEGMENT_NAME_MAX + 1];
+	bool known; /* there is, or was, such a segment */
+};
+
+/* One that this node is attached to, as its descriptor says. */
+struct own_segment {
+	uint32_t vni;
+	char name[SEGMENT_NAME_MAX + 1];
 };
 
 /* The key that a member announces. */
@@ -439,6 +468,18 @@ struct gossip {
 	struct own_key key, next_key;
 	uint8_t wireguard_public[32];
 	mtime_t holds_next; /* somebody is to be told that its key is installed here */
+	/* L2 segments: see gossip_segment.c */
+	struct segment_row *segments; /* sorted by name */
+	size_t segment_count;
+	bool segments_dirty;		   /* configuration has changed */
+	bool segments_changed;		   /* in this input: there is something to look at */
+	bool segments_told, segments_able; /* whether it can have any was said; and the answer */
+	struct attachment attachments[DESCRIPTOR_SEGMENTS_MAX];
+	size_t attachment_count;
+	struct own_segment own_segments[DESCRIPTOR_SEGMENTS_MAX]; /* sorted by VNI */
+	size_t own_segment_count;
+	mtime_t attach_rate, gone_next;
+	struct macs *macs; /* NULL while unjoined: see gossip_mac_internal.h */
 	/* streams */
 	struct stream *streams;
 	size_t stream_count;
@@ -625,6 +666,37 @@ void gossip_value_publish(struct gossip *g, struct own_record *own);
 void gossip_value_storing(struct gossip *g, const struct own_record *own);
 /* At the end of an input. */
 void gossip_value_tell(struct gossip *g);
+
+/* gossip_segment.c */
+void gossip_segment_start(struct gossip *g); /* after values are there */
+void gossip_segment_close(struct gossip *g);
+/* What a key shows is another record now; NULL: of some key. */
+void gossip_segment_value_changed(struct gossip *g, const struct record *record);
+/* What a member's descriptor says; it is alive or dead; somebody is a member, or none any more. */
+void gossip_segment_described(struct gossip *g, struct peer *peer, const struct descriptor *said);
+void gossip_segment_state_changed(struct gossip *g, struct peer *peer);
+void gossip_segment_members_changed(struct gossip *g);
+/* NULL: there is none with that VNI. */
+const struct segment_row *gossip_segment_in_force(const struct gossip *g, uint32_t vni);
+bool gossip_segment_has_peer(const struct peer *peer, uint32_t vni); /* and it is a member */
+bool gossip_segment_is_own(const struct gossip *g, uint32_t vni);
+void gossip_segment_describe(const struct gossip *g, struct descriptor *ret);
+void gossip_segment_turn(struct gossip *g);
+mtime_t gossip_segment_deadline(const struct gossip *g);
+void gossip_segment_tell(struct gossip *g); /* at the end of an input */
+
+/* gossip_mac.c */
+int gossip_mac_open(struct gossip *g) MUST_CHECK; /* a mesh */
+void gossip_mac_close(struct gossip *g);
+/* A MACS record has come into the store, or left it with nothing in its place. */
+void gossip_mac_record_changed(struct gossip *g, const struct record *record);
+/* Which segments there are, who is attached to them, or who is gone. */
+void gossip_mac_members_changed(struct gossip *g);
+/* Whether one of that author's may enter the store now. ERR_LIMIT. */
+int gossip_mac_admit(struct gossip *g, const struct record *record) MUST_CHECK;
+void gossip_mac_turn(struct gossip *g);
+mtime_t gossip_mac_deadline(const struct gossip *g);
+void gossip_mac_count(const struct gossip *g, uint32_t vni, struct gossip_segment *ret);
 
 /* gossip_age.c */
 enum gossip_age {

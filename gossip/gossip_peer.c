@@ -36,6 +36,7 @@ void gossip_peer_free(struct gossip *g, struct peer *peer)
 		g->unkeyed--;
 	record_unref(peer->descriptor);
 	free(peer->endpoints);
+	free(peer->segments);
 	free(peer->next);
 	sodium_memzero(peer, sizeof(*peer));
 	free(peer);

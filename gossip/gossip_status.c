@@ -8,6 +8,7 @@ static const char *const member_labels[] = {GOSSIP_MEMBER_STATE_LIST(X)};
 static const char *const event_labels[] = {GOSSIP_EVENT_LIST(X)};
 static const char *const counter_labels[] = {GOSSIP_COUNTER_LIST(X)};
 static const char *const number_labels[] = {GOSSIP_NUMBER_LIST(X)};
+static const char *const segment_labels[] = {GOSSIP_SEGMENT_LIST(X)};
 #undef X
 
 const char *gossip_state_label(enum gossip_state state)
@@ -23,6 +24,11 @@ const char *gossip_member_state_label(enum gossip_member_state state)
 const char *gossip_event_label(enum gossip_event_kind kind)
 {
 	return event_labels[kind];
+}
+
+const char *gossip_segment_label(enum gossip_segment_what what)
+{
+	return segment_labels[what];
 }
 
 const char *gossip_counter_label(enum gossip_counter counter)
@@ -109,6 +115,7 @@ static void fill_peer(const struct gossip *g, const struct peer *peer, struct go
 	struct swim_info info;
 
 	ret->state = peer->state;
+	ret->gone = peer->gone;
 	ret->since = peer->since;
 	ret->rtt_us = -1;
 	if (swim_info(g->swim, &peer->id, &info)) {

@@ -25,6 +25,7 @@ static void changed(void *context, struct record *record, uint64_t number)
 	struct gossip *g = context;
 
 	g->values_changed = true;
+	gossip_segment_value_changed(g, record);
 	if (record)
 		gossip_effect_record(g, record, number);
 	else if (number > g->numbers[GOSSIP_NUMBER_FLOOR])
@@ -103,6 +104,7 @@ void gossip_value_start(struct gossip *g)
 uint64_t gossip_value_added(struct gossip *g, struct record *record)
 {
 	g->values_changed = true;
+	gossip_segment_value_changed(g, record);
 	return kv_add(g->kv, record, record == g->storing ? g->storing_number : 0);
 }
 

@@ -24,8 +24,12 @@ static void peer_joined(struct gossip *g, struct peer *peer, const struct author
 	peer->member = true;
 	peer->state = GOSSIP_MEMBER_ALIVE;
 	peer->since = g->time.wall;
+	peer->gone = false;
+	peer->gone_at = MTIME_NEVER;
 	if (record)
 		gossip_view_descriptor(g, record);
+	if (peer->segment_count)
+		gossip_segment_members_changed(g);
 	if (swim_add(g->swim, g->time.now, &member->id) != 0)
 		return; /* beyond the limit: a member that is configured but not watched */
 	if (g->started) {
@@ -73,6 +77,8 @@ static void peer_ended(
 		member->standing == AUTHORITY_LEFT ? GOSSIP_MEMBER_LEFT : GOSSIP_MEMBER_REVOKED;
 	peer->since = (wtime_t){hlc_stamp_ms(member->stamp)};
 	peer->address4 = (struct ip){0};
+	if (was_member && peer->segment_count)
+		gossip_segment_members_changed(g);
 	swim_remove(g->swim, g->time.now, &member->id);
 	/* that an invite is overspent is worth knowing, whoever was admitted beyond its uses */
 	if (g->started && (was_member || (overspent && !was_known)))
@@ -109,6 +115,7 @@ static void end_unlisted(struct gossip *g)
 			continue;
 		peer->member = false;
 		peer->address4 = (struct ip){0};
+		gossip_segment_members_changed(g);
 		swim_remove(g->swim, g->time.now, &peer->id);
 	}
 }
@@ -296,6 +303,7 @@ void gossip_view_descriptor(struct gossip *g, struct record *record)
 	peer->endpoints = endpoints;
 	peer->endpoint_count = (uint8_t)descriptor.endpoint_count;
 	gossip_rotate_described(g, peer, &descriptor);
+	gossip_segment_described(g, peer, &descriptor);
 	if (!peer->descriptor || peer->claim != descriptor.claim)
 		g->claims_dirty = true;
 	peer->claim = descriptor.claim;
@@ -357,6 +365,7 @@ void gossip_view_own_descriptor(const struct gossip *g, struct descriptor *ret)
 		.claim = g->claim,
 		.mtu = g->config.mtu};
 	strcpy(ret->version, g->config.version);
+	gossip_segment_describe(g, ret);
 	for (size_t i = 0; i < g->endpoint_count; i++) {
 		if (gossip_peer_usable(g, &g->endpoints[i]))
 			add_endpoint(ret, &g->endpoints[i]);

@@ -31,7 +31,8 @@
 	X(DIGEST, "meshd1 digest")                                                        \
 	X(DIGEST_CHAIN, "meshd1 digest chain")                                            \
 	X(TOKEN, "meshd1 token")                                                          \
-	X(TOPIC, "meshd1 topic")
+	X(TOPIC, "meshd1 topic")                                                          \
+	X(SEGMENT, "meshd1 segment")
 
 enum keys_domain {
 #define X(name, label) KEYS_##name,

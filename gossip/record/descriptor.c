@@ -2,7 +2,9 @@
 
 #include <assert.h>
 
-#define FIELD_COUNT 7
+#include "gossip/record/segment.h"
+
+#define FIELD_COUNT 8
 
 void descriptor_prove(const struct keys *wireguard, const struct id *node, struct sig *ret)
 {
@@ -19,6 +21,7 @@ static void put_key(struct pack *out, const struct id *key, const struct sig *pr
 void descriptor_encode(const struct descriptor *descriptor, struct pack *out)
 {
 	assert(descriptor->endpoint_count <= DESCRIPTOR_ENDPOINTS_MAX);
+	assert(descriptor->segment_count <= DESCRIPTOR_SEGMENTS_MAX);
 	pack_put_array(out, FIELD_COUNT);
 	pack_put_uint(out, descriptor->wireguard_port);
 	put_key(out, &descriptor->wireguard, &descriptor->wireguard_proof);
@@ -32,6 +35,9 @@ void descriptor_encode(const struct descriptor *descriptor, struct pack *out)
 	pack_put_array(out, (uint32_t)descriptor->endpoint_count);
 	for (size_t i = 0; i < descriptor->endpoint_count; i++)
 		pack_put_endpoint(out, &descriptor->endpoints[i]);
+	pack_put_array(out, (uint32_t)descriptor->segment_count);
+	for (size_t i = 0; i < descriptor->segment_count; i++)
+		pack_put_uint(out, descriptor->segments[i]);
 }
 
 static int get_key(
@@ -75,6 +81,24 @@ static int get_endpoints(struct pack_reader *reader, struct descriptor *out)
 	return 0;
 }
 
+static int get_segments(struct pack_reader *reader, struct descriptor *out)
+{
+	uint32_t count;
+	uint64_t before = 0, vni;
+
+	if (pack_get_array(reader, "segments", 0, DESCRIPTOR_SEGMENTS_MAX, &count) != 0)
+		return ERR_MALFORMED;
+	for (out->segment_count = 0; out->segment_count < count; out->segment_count++) {
+		if (pack_get_uint(reader, "vni", SEGMENT_VNI_MAX, &vni) != 0)
+			return ERR_MALFORMED;
+		if (vni <= before)
+			return pack_refuse(reader, "vni");
+		out->segments[out->segment_count] = (uint32_t)vni;
+		before = vni;
+	}
+	return 0;
+}
+
 static int get_fields(struct pack_reader *reader, struct descriptor *out)
 {
 	uint32_t count;
@@ -87,7 +111,7 @@ static int get_fields(struct pack_reader *reader, struct descriptor *out)
 		pack_get_uint(reader, "claim", UINT32_MAX, &claim) != 0 ||
 		pack_get_uint(reader, "mtu", UINT16_MAX, &mtu) != 0 ||
 		pack_get_str(reader, "version", 0, out->version, sizeof(out->version)) != 0 ||
-		get_endpoints(reader, out) != 0)
+		get_endpoints(reader, out) != 0 || get_segments(reader, out) != 0)
 		return ERR_MALFORMED;
 	out->wireguard_port = (uint16_t)port;
 	out->claim = (uint32_t)claim;
@@ -124,4 +148,13 @@ int descriptor_decode(const struct record *record, struct descriptor *ret)
 	if (!err)
 		*ret = out;
 	return err;
+}
+
+bool descriptor_has_segment(const struct descriptor *descriptor, uint32_t vni)
+{
+	for (size_t i = 0; i < descriptor->segment_count; i++) {
+		if (descriptor->segments[i] == vni)
+			return true;
+	}
+	return false;
 }

@@ -1,7 +1,8 @@
 /*
  * What a member says of itself: where it can be reached, its WireGuard keys with the proof that
- * they are its own, its address claim. The value of a DESCRIPTOR record: [wireguard port, [current
- * key, proof], [next key, proof] | nil, claim, mtu, version, [endpoint...]]
+ * they are its own, its address claim, the L2 segments that it is attached to. The value of a
+ * DESCRIPTOR record: [wireguard port, [current key, proof], [next key, proof] | nil, claim, mtu,
+ * version, [endpoint...], [vni...]]
  */
 #ifndef MESHD_GOSSIP_RECORD_DESCRIPTOR_H
 #define MESHD_GOSSIP_RECORD_DESCRIPTOR_H
@@ -11,6 +12,7 @@
 
 #define DESCRIPTOR_ENDPOINTS_MAX 12 /* a record must fit a datagram */
 #define DESCRIPTOR_VERSION_MAX	 24 /* characters of a software version */
+#define DESCRIPTOR_SEGMENTS_MAX	 64 /* likewise for the datagram: 5 bytes each */
 
 struct descriptor {
 	uint16_t wireguard_port;    /* 0: no data plane */
@@ -25,6 +27,8 @@ struct descriptor {
 	size_t endpoint_count;
 	struct endpoint
 		endpoints[DESCRIPTOR_ENDPOINTS_MAX]; /* gossip, UDP and TCP; best first; scope 0 */
+	size_t segment_count;
+	uint32_t segments[DESCRIPTOR_SEGMENTS_MAX]; /* VNIs, ascending */
 };
 
 void descriptor_prove(const struct keys *wireguard, const struct id *node, struct sig *ret);
@@ -34,5 +38,7 @@ void descriptor_encode(const struct descriptor *descriptor, struct pack *out);
 int descriptor_decode(const struct record *record, struct descriptor *ret) MUST_CHECK;
 /* The same of a record whose proofs were found to hold before. ERR_MALFORMED. */
 int descriptor_read(const struct record *record, struct descriptor *ret) MUST_CHECK;
+/* Whether that is among its segments. */
+bool descriptor_has_segment(const struct descriptor *descriptor, uint32_t vni);
 
 #endif

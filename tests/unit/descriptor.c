@@ -34,6 +34,8 @@ static struct descriptor sample(void)
 		.claim = 7,
 		.mtu = 1420,
 		.version = "0.1.0",
+		.segment_count = 2,
+		.segments = {100, 0x1234},
 	};
 	static const char *const endpoints[] = {"192.0.2.1:8946", "[2001:db8::1]:8946"};
 
@@ -81,14 +83,14 @@ static void a_descriptor_is_fixed_and_reads_back(void **state)
 	pack_init(&value, memory, sizeof(memory));
 	descriptor_encode(&d, &value);
 	assert_string_equal(text_hex(value.data, value.size, text),
-		"97cdca6c92c420ed4928c628d1c2c6eae90338905995612959273a5c63f93636"
+		"98cdca6c92c420ed4928c628d1c2c6eae90338905995612959273a5c63f93636"
 		"c14614ac8737d1c440f10ee2949dc8509a4fb0cde40e827f457043b19c21b9a7"
 		"865c3a3d847d72b124312ade3bcd18900f44e65003c6687fbcab4120a00e828a"
 		"f094f439ca5d02af0a92c420ca93ac1705187071d67b83c7ff0efe8108e8ec45"
 		"30575d7726879333dbdabe7cc44039a65aec9646a1f2078914f637fe0093492f"
 		"1bb6f61d334da7744acae21074251468518b2ab76664be171a6dbb2818793799"
 		"7d360f755c6f7c3462cf5166200a07cd058ca5302e312e309292c404c0000201"
-		"cd22f292c41020010db8000000000000000000000001cd22f2");
+		"cd22f292c41020010db8000000000000000000000001cd22f29264cd1234");
 	assert_int_equal(decode_value(value.data, value.size, &back), 0);
 	assert_memory_equal(&back, &d, sizeof(d));
 	d.has_next = false;
@@ -96,6 +98,8 @@ static void a_descriptor_is_fixed_and_reads_back(void **state)
 	d.next_proof = (struct sig){{0}};
 	d.endpoint_count = 0;
 	memset(d.endpoints, 0, sizeof(d.endpoints));
+	d.segment_count = 0;
+	memset(d.segments, 0, sizeof(d.segments));
 	assert_int_equal(decode(&d, &back), 0);
 	assert_memory_equal(&back, &d, sizeof(d));
 }
@@ -114,6 +118,9 @@ static void the_largest_descriptor_fits_a_datagram(void **state)
 	for (size_t i = 0; i < DESCRIPTOR_ENDPOINTS_MAX; i++) {
 		d.endpoints[i] = (struct endpoint){.ip = {6, {0x20, 1, (uint8_t)i}}, .port = 8946};
 	}
+	d.segment_count = DESCRIPTOR_SEGMENTS_MAX;
+	for (uint32_t i = 0; i < DESCRIPTOR_SEGMENTS_MAX; i++)
+		d.segments[i] = 0xffff00 + i;
 	assert_int_equal(decode(&d, &back), 0);
 	pack_init(&value, memory, sizeof(memory));
 	descriptor_encode(&d, &value);
@@ -123,7 +130,7 @@ static void the_largest_descriptor_fits_a_datagram(void **state)
 		.value = value.data,
 		.value_size = value.size};
 	assert_int_equal(record_sign(&mesh.id, &node, &draft, &record), 0);
-	assert_in_range(record->size, 1, 1000);
+	assert_in_range(record->size, 1, 1100);
 	record_unref(record);
 }
 
@@ -156,6 +163,21 @@ static void senseless_endpoints_are_refused(void **state)
 	assert_int_equal(decode(&d, &back), ERR_MALFORMED);
 	d.endpoints[1] = d.endpoints[0];
 	assert_int_equal(decode(&d, &back), ERR_MALFORMED);
+}
+
+static void segments_are_sorted_vnis_each_once(void **state)
+{
+	(void)state;
+	static const uint32_t bad[][2] = {{0, 5}, {5, 5}, {6, 5}, {5, 0x1000000}};
+	struct descriptor d = sample(), back;
+
+	assert_int_equal(decode(&d, &back), 0);
+	assert_true(descriptor_has_segment(&back, 100));
+	assert_false(descriptor_has_segment(&back, 101));
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		memcpy(d.segments, bad[i], sizeof(bad[i]));
+		assert_int_equal(decode(&d, &back), ERR_MALFORMED);
+	}
 }
 
 static void every_truncation_and_every_changed_head_is_harmless(void **state)
@@ -212,6 +234,7 @@ int main(void)
 		cmocka_unit_test(the_largest_descriptor_fits_a_datagram),
 		cmocka_unit_test(a_key_that_is_not_proven_by_its_owner_is_refused),
 		cmocka_unit_test(senseless_endpoints_are_refused),
+		cmocka_unit_test(segments_are_sorted_vnis_each_once),
 		cmocka_unit_test(every_truncation_and_every_changed_head_is_harmless),
 		cmocka_unit_test(only_a_descriptor_record_is_a_descriptor),
 	};
