@@ -60,8 +60,8 @@ void vxlan_put_changes(struct nlmsghdr *nlh, const struct l2_want *want, unsigne
 {
 	struct nlattr *info = mnl_attr_nest_start(nlh, IFLA_LINKINFO), *data;
 
-	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, "vxlan");
 	if (set & (L2_SET_LOCAL | L2_SET_LEARNING)) {
+		mnl_attr_put_strz(nlh, IFLA_INFO_KIND, "vxlan"); /* never without data */
 		data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
 		mnl_attr_put_u32(nlh, IFLA_VXLAN_ID, want->vni);
 		if (set & L2_SET_LOCAL)
