@@ -19,6 +19,7 @@ static const struct verb *const verbs[] = {
 	&verb_grant,
 	&verb_ungrant,
 	&verb_events,
+	&verb_discover,
 	&verb_doctor,
 	&verb_root_export,
 	&verb_root_forget,

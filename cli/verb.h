@@ -72,7 +72,7 @@ extern const struct verb verb_init, verb_invite, verb_invites, verb_uninvite, ve
 	verb_status, verb_show, verb_revoke, verb_rotate, verb_events, verb_doctor,
 	verb_root_export, verb_root_forget, verb_root_import, verb_backup, verb_restore,
 	verb_kv_put, verb_kv_get, verb_kv_del, verb_kv_list, verb_kv_watch;
-extern const struct verb verb_keep, verb_grant, verb_ungrant;
+extern const struct verb verb_discover, verb_keep, verb_grant, verb_ungrant;
 
 /* The verb that these words begin with, and how many of them are its name; NULL: there is none. */
 const struct verb *verb_find(int argc, char **argv, int *ret_words);

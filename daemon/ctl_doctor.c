@@ -10,9 +10,10 @@
 #include "daemon/ctl_overlay.h"
 #include "daemon/ctl_put.h"
 #include "daemon/ctl_status.h"
+#include "daemon/discover.h"
 #include "daemon/keyfile.h"
 
-#define CHECKS_MAX (8 + DAEMON_WARNINGS + 2) /* those below, and every warning */
+#define CHECKS_MAX (9 + DAEMON_WARNINGS + 2) /* those below, and every warning */
 
 enum check_state { OK, WARN, FAIL };
 
@@ -152,6 +153,28 @@ static void check_interface(
 	}
 }
 
+/* Why it does not work, where it should, is among the warnings. */
+static void check_mdns(struct checks *checks, const struct daemon *daemon)
+{
+	const char *state = discover_state_label(daemon->discover);
+	const struct discover_link *links;
+	char names[128] = "";
+	size_t count, used = 0;
+
+	links = discover_links(daemon->discover, &count);
+	for (size_t i = 0; i < count && used < sizeof(names); i++)
+		used += (size_t)snprintf(
+			names + used, sizeof(names) - used, "%s%s", i ? ", " : "", links[i].name);
+	if (strcmp(state, "off") == 0)
+		add(checks, "mdns", OK, NULL, "off: nobody on the LAN is looked for");
+	else if (count == 0)
+		add(checks, "mdns", WARN, "see `mdns-interfaces` in [gossip], and `ip link`",
+			"there is no interface to look for members on");
+	else if (strcmp(state, "running") == 0)
+		add(checks, "mdns", OK, NULL, "members are looked for on %s: %zu seen", names,
+			discover_count(daemon->discover));
+}
+
 static void add_warning(void *arg, const char *text)
 {
 	add(arg, "warning", WARN, NULL, "%s", text);
@@ -169,6 +192,7 @@ void ctl_doctor_put(struct pack *out, struct daemon *daemon)
 	check_files(&checks, daemon);
 	check_ports(&checks, daemon, &overlay);
 	check_interface(&checks, daemon, &overlay);
+	check_mdns(&checks, daemon);
 	ctl_status_each_warning(daemon, add_warning, &checks);
 	pack_put_map(out, 1);
 	pack_put_str(out, "checks");

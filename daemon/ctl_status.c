@@ -5,6 +5,7 @@
 
 #include "daemon/ctl_overlay.h"
 #include "daemon/ctl_put.h"
+#include "daemon/discover.h"
 #include "daemon/ipc/ipc.h"
 #include "daemon/keyfile.h"
 #include "gossip/record/hlc.h"
@@ -337,7 +338,7 @@ void ctl_status_put(struct pack *out, struct daemon *daemon)
 	put_store(out, &status);
 	pack_put_str(out, "discovery");
 	pack_put_map(out, 2);
-	ctl_put_text(out, "mdns", daemon->config.mdns ? "unavailable" : "off");
-	ctl_put_number(out, "found", 0);
+	ctl_put_text(out, "mdns", discover_state_label(daemon->discover));
+	ctl_put_number(out, "found", discover_count(daemon->discover));
 	put_warnings(out, daemon);
 }

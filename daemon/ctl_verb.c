@@ -4,6 +4,7 @@
 
 #include "daemon/ctl_backup.h"
 #include "daemon/ctl_belong.h"
+#include "daemon/ctl_discover.h"
 #include "daemon/ctl_doctor.h"
 #include "daemon/ctl_events.h"
 #include "daemon/ctl_grant.h"
@@ -184,6 +185,7 @@ void ctl_verb_run(struct ctl_client *client, const struct ipc_request *request)
 		[IPC_VERB_KV_DEL] = ctl_kv_del,
 		[IPC_VERB_KV_LIST] = ctl_kv_list,
 		[IPC_VERB_KV_WATCH] = ctl_kv_watch,
+		[IPC_VERB_DISCOVER] = ctl_discover_run,
 	};
 
 	handlers[request->verb](client, request);

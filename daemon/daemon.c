@@ -16,6 +16,7 @@
 #include "daemon/core.h"
 #include "daemon/ctl.h"
 #include "daemon/daemon_mesh.h"
+#include "daemon/discover.h"
 #include "daemon/events.h"
 #include "daemon/keyfile.h"
 #include "daemon/log.h"
@@ -33,6 +34,7 @@ static const struct daemon_part *const parts[] = {
 	&attach_part,
 	&recon_part,
 	&rotate_part,
+	&discover_part,
 	&ctl_part,
 	&metrics_part,
 };

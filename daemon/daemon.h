@@ -26,6 +26,7 @@
 
 struct ctl;
 struct daemon;
+struct discover;
 struct events;
 struct keyfile;
 struct loop;
@@ -83,6 +84,7 @@ struct daemon_part {
 	X(NETWORK)   /* addresses or routes are not set */      \
 	X(ROTATE)    /* the next key waits for long */          \
 	X(OVERLAP)   /* the mesh's prefix is also elsewhere */  \
+	X(MDNS)	     /* nobody is looked for on the LAN */      \
 	X(METRICS)   /* they are not served, and why */         \
 	X(MESH)	     /* this node is revoked, or unwanted */
 
@@ -107,6 +109,7 @@ struct daemon {
 	struct ctl *ctl;
 	struct recon *recon;
 	struct rotate *rotate;
+	struct discover *discover;
 	struct metrics *metrics;
 	struct attachments *attachments; /* attach.h */
 	wtime_t started;

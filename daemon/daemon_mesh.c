@@ -4,6 +4,7 @@
 
 #include "daemon/addresses.h"
 #include "daemon/core.h"
+#include "daemon/discover.h"
 #include "daemon/keyfile.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
@@ -184,7 +185,7 @@ int daemon_join_mesh(struct daemon *daemon, const char *token, const char *node_
 		return daemon_refuse(
 			daemon, ERR_STATE, "this node is joining already: wait for that to end");
 	err = gossip_join(daemon->gossip, daemon_time(daemon), token, *name ? name : NULL,
-		timeout_ms, false);
+		timeout_ms, discover_looks(daemon->discover));
 	if (err)
 		return refuse_by_core(daemon, err);
 	daemon->joining = (struct daemon_request){true, done, arg};

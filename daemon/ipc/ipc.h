@@ -101,7 +101,8 @@ enum ipc_right { IPC_READ, IPC_CHANGE };
 	X(KV_WATCH, "kv-watch", READ, IPC_BIT(PREFIX) | IPC_BIT(SINCE), 0)                 \
 	X(BACKUP, "backup", CHANGE, 0, IPC_BIT(SECRET) | IPC_BIT(HEAD))                    \
 	X(RESTORE, "restore", CHANGE, 0, IPC_BIT(SECRET) | IPC_BIT(HEAD))                  \
-	X(RESTORE_PART, "restore-part", CHANGE, 0, IPC_BIT(SEALED))
+	X(RESTORE_PART, "restore-part", CHANGE, 0, IPC_BIT(SEALED))                        \
+	X(DISCOVER, "discover", READ, 0, 0)
 
 enum ipc_verb {
 #define X(name, label, right, may, must) IPC_VERB_##name,

@@ -138,7 +138,7 @@ def test_help_and_version_need_no_daemon(node):
     assert status == 0 and err == ""
     verbs = re.findall(r"^  ([a-z]+(?: [a-z]+)?)  ", out.split("Options:")[0], re.MULTILINE)
     assert verbs == ["init", "invite", "invites", "uninvite", "join", "leave", "status", "show", "revoke", "rotate", "keep",
-                     "grant", "ungrant", "events", "doctor", "root export", "root forget", "root import", "backup",
+                     "grant", "ungrant", "events", "discover", "doctor", "root export", "root forget", "root import", "backup",
                      "restore", "kv put", "kv get", "kv del", "kv list", "kv watch"]
     for verb in verbs:
         status, out, err = node.meshctl(*verb.split(), "--help")

@@ -18,6 +18,7 @@
 #include "daemon/daemon_backup.h"
 #include "daemon/ctl.h"
 #include "daemon/ctl_client.h"
+#include "daemon/discover.h"
 #include "daemon/events.h"
 #include "daemon/ipc/ipc.h"
 #include "daemon/log.h"
@@ -139,6 +140,30 @@ bool rotate_next_waiting(const struct daemon *daemon, size_t *index, struct goss
 const struct keys *rotate_wireguard_keys(const struct daemon *daemon)
 {
 	(void)daemon;
+	abort();
+}
+
+const char *discover_state_label(const struct discover *discover)
+{
+	(void)discover;
+	return "off";
+}
+
+const struct discover_view *discover_view(const struct discover *discover)
+{
+	(void)discover;
+	abort();
+}
+
+size_t discover_count(const struct discover *discover)
+{
+	(void)discover;
+	return 0;
+}
+
+const struct discover_link *discover_links(const struct discover *discover, size_t *ret_count)
+{
+	(void)discover, (void)ret_count;
 	abort();
 }
 
