@@ -31,6 +31,7 @@
 enum nl_bus {
 	NL_ROUTE,
 	NL_GENERIC,
+	NL_NETFILTER,
 	NL_BUS_COUNT,
 };
 

@@ -51,8 +51,8 @@ void nl_free(struct nl *nl)
 {
 	if (!nl)
 		return;
-	close_bus(nl, NL_ROUTE);
-	close_bus(nl, NL_GENERIC);
+	for (enum nl_bus bus = 0; bus < NL_BUS_COUNT; bus++)
+		close_bus(nl, bus);
 	free(nl);
 }
 
@@ -118,7 +118,8 @@ static int fail_text(struct nl *nl, int err, const char *text)
 
 static int open_bus(struct nl *nl, enum nl_bus bus)
 {
-	static const int protocols[NL_BUS_COUNT] = {NETLINK_ROUTE, NETLINK_GENERIC};
+	static const int protocols[NL_BUS_COUNT] = {
+		NETLINK_ROUTE, NETLINK_GENERIC, NETLINK_NETFILTER};
 	struct timeval timeout = {.tv_sec = NL_TIMEOUT_MS / 1000};
 	struct mnl_socket *socket;
 	int on = 1;
