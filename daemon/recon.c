@@ -122,7 +122,7 @@ static void take_down(struct recon *recon)
 	recon_tunnel_unwatch(recon);
 	if (recon->wg.backend)
 		recon_wg_take_down(&recon->wg, &recon->faults);
-	for (size_t i = RECON_LINK; i < RECON_OBJECTS; i++)
+	for (size_t i = RECON_LINK; i <= RECON_ROUTE4; i++)
 		recon_fault_clear(&recon->faults, i);
 	recon->net_done = false;
 	recon->told_mtu = 0;

@@ -22,7 +22,8 @@
 	X(ADDRESS6, "address6")                                                \
 	X(ADDRESS4, "address4")                                                \
 	X(ROUTE6, "route6")                                                    \
-	X(ROUTE4, "route4")
+	X(ROUTE4, "route4")                                                    \
+	X(GUARD, "guard") /* the nftables table */
 
 enum recon_object {
 #define X(name, label) RECON_##name,

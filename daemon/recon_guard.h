@@ -4,8 +4,8 @@
  * nothing that is not covered.
  *
  * A table that others change or take away is put back: the kernel tells of it at once, and a look
- * from time to time finds the rest. Where that fails, nothing is covered any more: devices are to
- * go down rather than stand open.
+ * from time to time finds the rest. Devices stay up meanwhile, and when a daemon starts where
+ * another left them. Only where it fails they are to go down rather than stand open.
  */
 #ifndef MESHD_DAEMON_RECON_GUARD_H
 #define MESHD_DAEMON_RECON_GUARD_H
@@ -13,20 +13,26 @@
 #include <uv.h>
 
 #include "daemon/config.h"
+#include "daemon/recon_fault.h"
 #include "l2/guard_nft.h"
 
 struct recon_guard;
 
-/* Called on the loop when covers() or problem() may answer otherwise than before. */
+/* Called on the loop when state() or problem() may answer otherwise than before. */
 typedef void (*recon_guard_cb)(void *arg);
 
-/* ERR_NOMEM, ERR_SYSTEM. */
-int recon_guard_new(
-	uv_loop_t *loop, recon_guard_cb changed, void *arg, struct recon_guard **ret) MUST_CHECK;
+/* Of the faults RECON_GUARD is its own. ERR_NOMEM. */
+int recon_guard_new(uv_loop_t *loop, struct recon_faults *faults, recon_guard_cb changed, void *arg,
+	struct recon_guard **ret) MUST_CHECK;
 /* Copied, and made so soon. A VNI stays in here until its device is gone. */
 int recon_guard_want(struct recon_guard *guard, const struct guard_want *want) MUST_CHECK;
-/* The table has this VNI: its device may be up. */
-bool recon_guard_covers(const struct recon_guard *guard, uint32_t vni);
+enum recon_guard_state {
+	RECON_GUARD_PENDING, /* soon known: a device that is up stays, one that is down does */
+	RECON_GUARD_COVERED, /* the table has this VNI: its device may be up */
+	RECON_GUARD_OPEN,    /* there is no table that has it, and none can be had: down with it */
+};
+
+enum recon_guard_state recon_guard_state(const struct recon_guard *guard, uint32_t vni);
 /* Why what is wanted is not so, for people; NULL: all is well, or not tried yet. */
 const char *recon_guard_problem(const struct recon_guard *guard);
 /* At most some seconds old. */

@@ -24,10 +24,8 @@
 
 #include "gossip/base/err.h"
 #include "gossip/base/types.h"
-#include "wg/net_link.h"
+#include "l2/l2.h"
 
-#define GUARD_PORT	   4789 /* VXLAN's (IANA) */
-#define GUARD_VNI_MAX	   0xffffff
 #define GUARD_PREFIXES_MAX 2 /* the overlay's, one of each family */
 /* nft takes 70 us for each, so a table of that many takes some 5 s to write, off the loop. */
 #define GUARD_SOURCES_MAX  65536

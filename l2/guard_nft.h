@@ -17,6 +17,7 @@ struct guard_counters {
 struct guard_nft {
 	struct guard_want have;	      /* as last written; no VNIs: no table */
 	char *listing;		      /* of the table, as it was right after; NULL: not known */
+	uint32_t generation;	      /* of all tables, as they were then; 0: not known */
 	char error[GUARD_ERROR_SIZE]; /* of the last call that failed, for people */
 };
 
@@ -28,7 +29,7 @@ int guard_nft_available(char ret_error[GUARD_ERROR_SIZE]) MUST_CHECK;
  * between. ERR_STATE: a table of that name is not ours; ERR_INVALID, ERR_NOMEM, ERR_SYSTEM. Then
  * have is as it was. */
 int guard_nft_apply(struct guard_nft *nft, const struct guard_want *want) MUST_CHECK;
-/* Whether it still is as it was left; if not, the next apply writes all of it. */
+/* Whether it still is as it was left; if not, the next apply writes all of it. ERR_NOMEM. */
 int guard_nft_look(
 	struct guard_nft *nft, bool *ret_same, struct guard_counters *ret_counters) MUST_CHECK;
 /* Takes the interface's table away; one that is not ours stays, and that is ERR_STATE. Done where
