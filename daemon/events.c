@@ -126,14 +126,13 @@ static void count_kind(struct events *events, const char *label)
 	}
 }
 
-bool events_count(
-	const struct events *events, size_t index, const char **ret_label, uint64_t *ret_count)
+uint64_t events_count(const struct events *events, const char *label)
 {
-	if (index >= EVENTS_KINDS_MAX || !events->kinds[index].label)
-		return false;
-	*ret_label = events->kinds[index].label;
-	*ret_count = events->kinds[index].count;
-	return true;
+	for (size_t i = 0; i < EVENTS_KINDS_MAX && events->kinds[i].label; i++) {
+		if (strcmp(events->kinds[i].label, label) == 0)
+			return events->kinds[i].count;
+	}
+	return 0;
 }
 
 void events_add(struct events *events, const struct event *event)

@@ -37,10 +37,8 @@ int events_new(struct events **ret) MUST_CHECK;
 void events_free(struct events *events); /* without followers */
 /* An event that finds no memory is lost and counted as missed. */
 void events_add(struct events *events, const struct event *event);
-/* How many there were since the start of the index-th kind, in the order of the kinds' first ones;
- * false: there are fewer kinds. */
-bool events_count(
-	const struct events *events, size_t index, const char **ret_label, uint64_t *ret_count);
+/* How many of this label there were since the start. */
+uint64_t events_count(const struct events *events, const char *label);
 /* The number that the next event will have: where to follow from. The first ever is 0. */
 uint64_t events_end(const struct events *events);
 /* The first event with *number or a later one that is still kept, as a MessagePack map, and moves

@@ -156,15 +156,20 @@ static void end_overdue(struct server *server, mtime_t now)
 	}
 }
 
-static mtime_t first_end(const struct server *server)
+/* ret_first: when the first of them ends. */
+static size_t count_clients(const struct server *server, mtime_t *ret_first)
 {
 	mtime_t first = MTIME_NEVER;
+	size_t count = 0;
 
 	for (size_t i = 0; i < METRICS_CLIENTS_MAX; i++) {
-		if (server->clients[i].connection)
-			first = mtime_min(first, server->clients[i].ends);
+		if (!server->clients[i].connection)
+			continue;
+		first = mtime_min(first, server->clients[i].ends);
+		count++;
 	}
-	return first;
+	*ret_first = first;
+	return count;
 }
 
 /* ---- its turns ---- */
@@ -175,13 +180,20 @@ static void run(struct server *server)
 {
 	mtime_t now = daemon_time(server->daemon).now, first;
 	MHD_UNSIGNED_LONG_LONG wait_ms;
+	size_t count, before;
 	int64_t due_ms;
 	bool waits;
 
 	end_overdue(server, now);
-	(void)MHD_run(server->http);
+	/* At its limit it does not look for new connections, and begins to again only when it runs
+	 * the next time after one has ended: nothing else would tell it to. */
+	count = count_clients(server, &first);
+	do {
+		before = count;
+		(void)MHD_run(server->http);
+		count = count_clients(server, &first);
+	} while (count < before);
 	waits = MHD_get_timeout(server->http, &wait_ms) == MHD_YES;
-	first = first_end(server);
 	if (first.us != MTIME_NEVER.us) {
 		due_ms = mtime_diff_ms(first, now) + 1;
 		if (due_ms < 0)

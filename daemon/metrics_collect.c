@@ -95,16 +95,22 @@ static void count_one(void *arg, const char *words)
 
 static void put_notices(struct metrics_text *text, struct daemon *daemon)
 {
-	const char *label;
-	uint64_t warnings = 0, count;
+	static const char *const events[] = {
+#define X(name, label) label,
+		GOSSIP_EVENT_LIST(X)
+#undef X
+			"backend",
+		"discovery", "segment"};
+	uint64_t warnings = 0;
 
 	ctl_status_each_warning(daemon, count_one, &warnings);
 	metrics_one(text, "meshd_warnings", METRICS_GAUGE,
 		"Warnings that `meshctl status` shows now.", (double)warnings);
 	metrics_family(text, "meshd_events_total", METRICS_COUNTER,
 		"What happened, as `meshctl events` tells it.");
-	for (size_t i = 0; events_count(daemon->events, i, &label, &count); i++)
-		metrics_number(text, LABELS("event", label), count);
+	for (size_t i = 0; i < ARRAY_SIZE(events); i++)
+		metrics_number(
+			text, LABELS("event", events[i]), events_count(daemon->events, events[i]));
 }
 
 /* ---- members ---- */

@@ -4,8 +4,9 @@
 
 #include <stdint.h>
 
-#define HISTOGRAM_BOUNDS 15 /* 0.1 ms to 5 s, in steps of about two; one bucket more has the rest \
-			     */
+#define HISTOGRAM_BOUNDS                                                         \
+	15 /* 0.1 ms to 5 s, in steps of about two; one bucket more has the rest \
+	    */
 
 struct histogram {
 	uint64_t counts[HISTOGRAM_BOUNDS + 1]; /* each of what the bounds before it did not take */

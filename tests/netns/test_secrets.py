@@ -14,6 +14,8 @@ from lan import wait_for
 from mesh import BACKEND, BUILD, INTERFACE, Node
 
 NOBODY = 65534
+METRICS_LISTEN = "127.0.0.1:9586"
+METRICS = f"import urllib.request; print(urllib.request.urlopen('http://{METRICS_LISTEN}/metrics').read())"
 PASSPHRASE = "a passphrase that nobody shall find"
 KEYS_FILE = "keys"
 
@@ -79,6 +81,7 @@ def told_by(node):
     for verb in ("status", "events", "invites", "doctor"):
         yield f"{node.name}: {verb}", node.do("--json", verb).encode()
         yield f"{node.name}: {verb}, text", node.do(verb).encode()
+    yield f"{node.name}: metrics", node.host.output("python3", "-c", METRICS).encode()
     for member in node.members():
         yield f"{node.name}: show", node.do("--json", "show", member).encode()
 
@@ -91,7 +94,7 @@ def shown_by_processes(node):
 
 
 def test_nothing_that_is_written_or_told_has_a_secret_in_it(world, tmp_path):
-    _, alpha, beta = world.nodes_on_lan("alpha", "beta")
+    _, alpha, beta = world.nodes_on_lan("alpha", "beta", settings={"metrics.listen": METRICS_LISTEN})
     secrets = Secrets()
     file = tmp_path / "passphrase"
     file.write_text(PASSPHRASE + "\n")
