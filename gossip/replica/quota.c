@@ -4,16 +4,19 @@
 
 #include "gossip/record/value.h"
 
-struct quota_limits quota_limits(bool large)
+struct quota_limits quota_limits(enum quota_class class, bool large)
 {
 	static const struct quota_limits limits[] = {
 		{QUOTA_RECORDS, QUOTA_SIZE}, {QUOTA_RECORDS_LARGE, QUOTA_SIZE_LARGE}};
 
-	return limits[large];
+	return class == QUOTA_MACS ? (struct quota_limits){QUOTA_MACS_RECORDS, QUOTA_MACS_SIZE}
+				   : limits[large];
 }
 
 enum quota_class quota_class(const struct record *record)
 {
+	if (record->type == RECORD_MACS)
+		return QUOTA_MACS;
 	return value_is_tombstone(record) ? QUOTA_TOMBSTONES : QUOTA_VALUES;
 }
 
@@ -46,9 +49,12 @@ int quota_ensure(struct map *quotas, const struct id *author, struct quota **ret
 
 void quota_forget_idle(struct map *quotas, struct quota *quota)
 {
-	if (quota->banned || quota->graves || quota->runs[QUOTA_VALUES].records ||
-		quota->runs[QUOTA_TOMBSTONES].records)
+	if (quota->banned || quota->graves)
 		return;
+	for (size_t i = 0; i < QUOTA_CLASSES; i++) {
+		if (quota->runs[i].records)
+			return;
+	}
 	map_del(quotas, &quota->author);
 	free(quota);
 }
@@ -73,9 +79,10 @@ void quota_remove(struct quota *quota, struct order_node *node)
 
 bool quota_is_beyond(const struct quota *quota, const struct record *record)
 {
-	const struct quota_run *run = quota ? &quota->runs[quota_class(record)] : NULL;
+	enum quota_class class = quota_class(record);
+	const struct quota_run *run = quota ? &quota->runs[class] : NULL;
 	const struct order_node *oldest = run ? order_first(&run->order) : NULL;
-	struct quota_limits limits = quota_limits(quota && quota->large);
+	struct quota_limits limits = quota_limits(class, quota && quota->large);
 
 	return oldest && record_compare(record, oldest->record) < 0 &&
 	       (run->records >= limits.records || run->size_bytes >= limits.size_bytes);
@@ -83,9 +90,8 @@ bool quota_is_beyond(const struct quota *quota, const struct record *record)
 
 struct order_node *quota_excess(const struct quota *quota)
 {
-	struct quota_limits limits = quota_limits(quota->large);
-
 	for (size_t i = 0; i < QUOTA_CLASSES; i++) {
+		struct quota_limits limits = quota_limits((enum quota_class)i, quota->large);
 		const struct quota_run *run = &quota->runs[i];
 		struct order_node *oldest = order_first(&run->order);
 

@@ -1,6 +1,6 @@
 /*
- * How much of each author the store holds of what is neither authority nor a descriptor, in two
- * classes alike: tombstones, and all else.
+ * How much of each author the store holds of what is neither authority nor a descriptor, in three
+ * classes alike: tombstones, what it says of MACs, and all else.
  *
  * Of a class it is the longest newest-first run in which there are fewer than `records` newer than
  * each, and those newer than each have fewer than `size_bytes` (so the last may reach beyond): a
@@ -9,13 +9,15 @@
  * Only where a slot's record is replaced by a smaller one, or the limits grow, older ones may fit
  * again; they come back by the next sync with whoever has them.
  *
- * Writers and admins have the large limits: by the records alone that are there, whatever has
- * become of who signed them, so that this too is a function of the set.
+ * Writers and admins have the large limits, but for MACs: by the records alone that are there,
+ * whatever has become of who signed them, so that this too is a function of the set.
  */
 #ifndef MESHD_GOSSIP_REPLICA_QUOTA_H
 #define MESHD_GOSSIP_REPLICA_QUOTA_H
 
 #include "gossip/base/map.h"
+#include "gossip/record/descriptor.h"
+#include "gossip/record/macs.h"
 #include "gossip/replica/order.h"
 
 #define QUOTA_RECORDS	    4096
@@ -23,7 +25,12 @@
 #define QUOTA_RECORDS_LARGE 200000
 #define QUOTA_SIZE_LARGE    (64 * 1024 * 1024)
 
-enum quota_class { QUOTA_VALUES, QUOTA_TOMBSTONES, QUOTA_CLASSES };
+/* Every bucket of every segment that one member can be attached to; in bytes, so many hosts of four
+ * addresses each on a dozen of those. */
+#define QUOTA_MACS_RECORDS (MACS_BUCKETS * DESCRIPTOR_SEGMENTS_MAX)
+#define QUOTA_MACS_SIZE	   (1024 * 1024)
+
+enum quota_class { QUOTA_VALUES, QUOTA_TOMBSTONES, QUOTA_MACS, QUOTA_CLASSES };
 
 struct quota_run {
 	struct order order;
@@ -42,7 +49,7 @@ struct quota_limits {
 	size_t records, size_bytes;
 };
 
-struct quota_limits quota_limits(bool large);
+struct quota_limits quota_limits(enum quota_class class, bool large);
 /* Of those that count. */
 enum quota_class quota_class(const struct record *record);
 

@@ -52,7 +52,7 @@ static int dig(struct store *store, struct record *tombstone)
 
 	if (err)
 		return err;
-	err = quota->graves < quota_limits(quota->large).records
+	err = quota->graves < quota_limits(QUOTA_TOMBSTONES, quota->large).records
 		      ? graves_add(&store->graves, tombstone, (uint32_t)rng_u64(store->rng))
 		      : ERR_LIMIT;
 	if (!err)

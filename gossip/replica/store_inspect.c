@@ -1,3 +1,4 @@
+#include "gossip/record/macs.h"
 #include "gossip/record/value.h"
 #include "gossip/replica/store_internal.h"
 #include "gossip/trust/authority.h"
@@ -47,6 +48,7 @@ int store_inspect(const struct store *store, const struct record *record, struct
 	struct charter charter;
 	struct invite invite;
 	bool said;
+	struct macs_reader macs;
 	struct value value;
 
 	*ret = (struct facts){0};
@@ -75,6 +77,8 @@ int store_inspect(const struct store *store, const struct record *record, struct
 		return record->key_size == 0 && record->value_size <= STORE_DESCRIPTOR_MAX
 			       ? 0
 			       : ERR_MALFORMED;
+	case RECORD_MACS:
+		return macs_read(record, &macs);
 	case RECORD_VALUE:
 		return value_decode(record, &value);
 	default:

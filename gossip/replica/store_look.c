@@ -58,7 +58,7 @@ struct store_usage store_usage(
 
 	return (struct store_usage){.records = quota ? quota->runs[class].records : 0,
 		.size_bytes = quota ? quota->runs[class].size_bytes : 0,
-		.limits = quota_limits(store_chain_is_large(store, author))};
+		.limits = quota_limits(class, store_chain_is_large(store, author))};
 }
 
 size_t store_count(const struct store *store)
