@@ -138,6 +138,7 @@ static int set_count(struct verb_call *call, const struct verb_option *option, c
 
 static int set_option(struct verb_call *call, const struct verb_option *option, const char *value)
 {
+	struct prefix prefix;
 	struct ip ip;
 	int64_t ms;
 	int err = 0;
@@ -169,6 +170,14 @@ static int set_option(struct verb_call *call, const struct verb_option *option, 
 	case VERB_ADDRESS:
 		if (text_parse_ip(value, &ip) != 0)
 			return refuse_value(call, option, "an IPv4 or IPv6 address", value);
+		err = ipc_request_add_text(&call->request, option->arg, value);
+		break;
+	case VERB_CIDR:
+		if (!strchr(value, '/') || text_parse_prefix(value, true, &prefix) != 0)
+			return refuse_value(call, option,
+				"an address with the length of its network, such as "
+				"192.168.7.1/24 or fd12:3456::1/64",
+				value);
 		err = ipc_request_add_text(&call->request, option->arg, value);
 		break;
 	case VERB_LIST:

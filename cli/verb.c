@@ -31,6 +31,11 @@ static const struct verb *const verbs[] = {
 	&verb_kv_del,
 	&verb_kv_list,
 	&verb_kv_watch,
+	&verb_l2_create,
+	&verb_l2_delete,
+	&verb_l2_attach,
+	&verb_l2_detach,
+	&verb_l2_list,
 };
 
 const struct verb *verb_at(size_t index)

@@ -19,6 +19,7 @@ enum verb_option_kind {
 	VERB_PREFIX4,
 	VERB_PREFIX6,
 	VERB_ADDRESS,	 /* a list of IP addresses */
+	VERB_CIDR,	 /* a list of IP addresses, each with the length of its network */
 	VERB_ENDPOINT,	 /* a list of HOST:PORT; names are resolved here */
 	VERB_WATCH,	 /* meshctl's own flag: the daemon does not learn of it */
 	VERB_PASSPHRASE, /* meshctl's own as well: a file's name */
@@ -73,6 +74,8 @@ extern const struct verb verb_init, verb_invite, verb_invites, verb_uninvite, ve
 	verb_root_export, verb_root_forget, verb_root_import, verb_backup, verb_restore,
 	verb_kv_put, verb_kv_get, verb_kv_del, verb_kv_list, verb_kv_watch;
 extern const struct verb verb_discover, verb_keep, verb_grant, verb_ungrant;
+extern const struct verb verb_l2_create, verb_l2_delete, verb_l2_attach, verb_l2_detach,
+	verb_l2_list;
 
 /* The verb that these words begin with, and how many of them are its name; NULL: there is none. */
 const struct verb *verb_find(int argc, char **argv, int *ret_words);

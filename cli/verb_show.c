@@ -109,6 +109,25 @@ static void put_wireguard(struct cli *cli, struct table *table, const json_t *me
 	free(text);
 }
 
+/* One line for each address that it has told of. */
+static void put_macs(struct table *table, const json_t *member)
+{
+	json_t *mac;
+	size_t i;
+
+	json_array_foreach(json_object_get(member, "macs"), i, mac)
+	{
+		char *ips = model_join(mac, "ips", " ", "");
+		char *text = memory_format("%s on %s%s%s%s", model_text(mac, "mac", "-"),
+			model_text(mac, "segment", "-"), *ips ? ", " : "", ips,
+			model_true(mac, "frozen") ? " (frozen: several claim it)" : "");
+
+		put(table, i == 0 ? "hosts" : "", text);
+		free(text);
+		free(ips);
+	}
+}
+
 static void put_standing(struct cli *cli, struct table *table, const json_t *member)
 {
 	const char *state = model_text(member, "state", "-");
@@ -136,7 +155,7 @@ static void put_standing(struct cli *cli, struct table *table, const json_t *mem
 static void render(struct cli *cli, const json_t *member)
 {
 	double rtt_ms = model_real(member, "rtt_ms", -1);
-	char *addresses = describe_addresses(member, false), rtt[HUMAN_SIZE];
+	char *addresses = describe_addresses(member, false), rtt[HUMAN_SIZE], *text;
 	struct table table;
 
 	table_init(&table, "ll");
@@ -148,6 +167,11 @@ static void render(struct cli *cli, const json_t *member)
 		put(&table, "round trip", human_rtt(rtt_ms, rtt));
 	put_text(&table, "version", member, "version");
 	put_wireguard(cli, &table, member);
+	text = model_join(member, "segments", " ", "");
+	if (*text)
+		put(&table, "segments", text);
+	put_macs(&table, member);
+	free(text);
 	table_print(&table, &cli->screen);
 	table_done(&table);
 	free(addresses);

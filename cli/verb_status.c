@@ -123,6 +123,31 @@ static void put_wireguard(struct cli *cli, const json_t *status)
 			peers == 1 ? "peer" : "peers");
 }
 
+static void put_segments(struct cli *cli, const json_t *status)
+{
+	json_t *segment;
+	size_t i;
+
+	json_array_foreach(json_object_get(status, "l2"), i, segment)
+	{
+		bool attached = model_true(segment, "attached");
+		int64_t members = model_number(segment, "members", 0);
+
+		fprintf(cli->screen.out, "%s   %s, VNI %lld, %lld %s, ",
+			i == 0 ? "segments" : "        ", model_text(segment, "name", "-"),
+			(long long)model_number(segment, "vni", 0), (long long)members,
+			members == 1 ? "member" : "members");
+		if (!attached)
+			fputs("not attached here\n", cli->screen.out);
+		else if (model_true(segment, "up"))
+			fprintf(cli->screen.out, "MTU %lld\n",
+				(long long)model_number(segment, "mtu", 0));
+		else
+			fprintf(cli->screen.out, "not up: %s\n",
+				model_text(segment, "problem", "it is being set up"));
+	}
+}
+
 static bool is_past(const json_t *member)
 {
 	const char *state = model_text(member, "state", "");
@@ -219,6 +244,7 @@ static void render(struct cli *cli, const json_t *status)
 	put_node(cli, status);
 	put_mesh(cli, status);
 	put_wireguard(cli, status);
+	put_segments(cli, status);
 	if (json_array_size(json_object_get(status, "warnings")) > 0)
 		fputc('\n', cli->screen.out);
 	describe_warnings(cli, status);

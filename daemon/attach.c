@@ -6,7 +6,7 @@
 #include "daemon/loop.h"
 #include "gossip/base/text.h"
 
-#define ATTACHMENTS_MAX 64
+#define ATTACHMENTS_MAX DESCRIPTOR_SEGMENTS_MAX
 #define LIST_SIZE	1024 /* bytes of a list of words, more than all of them have */
 
 _Static_assert(ATTACH_ADDRESSES_MAX *TEXT_PREFIX_SIZE <= LIST_SIZE, "addresses");
@@ -171,6 +171,22 @@ int attach_remove(struct daemon *daemon, const char *segment, uint64_t *ret_tick
 
 /* ---- the part ---- */
 
+/* A segment that was deleted is forgotten here as it is by the core. */
+static void forget_deleted(struct daemon *daemon)
+{
+	struct attachments *all = daemon->attachments;
+
+	for (size_t i = all->count; i-- > 0;) {
+		struct attach *attach = &all->items[i];
+
+		if (gossip_segment_is_wanted(daemon->gossip, attach->segment))
+			continue;
+		if (state_remove_attachment(daemon->state, 0, attach->segment))
+			continue;
+		*attach = all->items[--all->count];
+	}
+}
+
 static void changed(struct daemon *daemon)
 {
 	struct gossip_status status;
@@ -179,6 +195,8 @@ static void changed(struct daemon *daemon)
 	/* The database of a node that belongs to no mesh is emptied as a whole. */
 	if (status.state == GOSSIP_UNJOINED)
 		daemon->attachments->count = 0;
+	else if (status.state == GOSSIP_RUNNING)
+		forget_deleted(daemon);
 }
 
 static int start(struct daemon *daemon)

@@ -81,10 +81,16 @@ static void restore_endpoint(void *arg, const struct id *node, const struct endp
 static int restore(struct daemon *daemon)
 {
 	struct restore restore = {.gossip = daemon->gossip};
+	const struct attach *attach;
 	int err = state_each_record(daemon->state, restore_record, &restore);
 
 	if (!err)
 		err = state_each_endpoint(daemon->state, restore_endpoint, &restore);
+	for (size_t i = 0; !err && (attach = attach_at(daemon, i)); i++) {
+		if (gossip_restore_segment(daemon->gossip, attach->segment))
+			log_warn("%s: %s: %s", STATE_NAME, attach->segment,
+				gossip_error(daemon->gossip));
+	}
 	for (unsigned name = 0; name < GOSSIP_NUMBERS && !err; name++) {
 		uint64_t number;
 

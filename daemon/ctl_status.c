@@ -3,6 +3,7 @@
 #include <sodium.h>
 #include <stdio.h>
 
+#include "daemon/ctl_l2_view.h"
 #include "daemon/ctl_overlay.h"
 #include "daemon/ctl_put.h"
 #include "daemon/discover.h"
@@ -276,7 +277,7 @@ void ctl_status_put_member(struct pack *out, struct daemon *daemon, const struct
 		return;
 	}
 	standing = member.standing;
-	pack_put_map(out, MEMBER_FIELDS + 11);
+	pack_put_map(out, MEMBER_FIELDS + 13);
 	put_member_fields(out, daemon, &member);
 	ctl_put_flag(out, "ephemeral", standing->ephemeral);
 	ctl_put_flag(out, "kept", standing->kept);
@@ -289,6 +290,7 @@ void ctl_status_put_member(struct pack *out, struct daemon *daemon, const struct
 	ctl_put_endpoint(out, "reached", &member.reached);
 	ctl_put_text(out, "version", member.has_descriptor ? member.descriptor.version : NULL);
 	ctl_put_number(out, "mtu", member.has_descriptor ? member.descriptor.mtu : 0);
+	ctl_l2_view_put_member(out, daemon, &member);
 	gossip_member_wipe(&member);
 }
 
@@ -333,8 +335,7 @@ void ctl_status_put(struct pack *out, struct daemon *daemon)
 	put_mesh(out, &status);
 	put_members(out, daemon);
 	ctl_overlay_put(out, daemon);
-	pack_put_str(out, "l2");
-	pack_put_array(out, 0);
+	ctl_l2_view_put_status(out, daemon);
 	put_store(out, &status);
 	pack_put_str(out, "discovery");
 	pack_put_map(out, 2);

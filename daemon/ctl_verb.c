@@ -10,6 +10,8 @@
 #include "daemon/ctl_grant.h"
 #include "daemon/ctl_invite.h"
 #include "daemon/ctl_kv.h"
+#include "daemon/ctl_l2.h"
+#include "daemon/ctl_l2_view.h"
 #include "daemon/ctl_put.h"
 #include "daemon/ctl_rotate.h"
 #include "daemon/ctl_root.h"
@@ -186,6 +188,11 @@ void ctl_verb_run(struct ctl_client *client, const struct ipc_request *request)
 		[IPC_VERB_KV_LIST] = ctl_kv_list,
 		[IPC_VERB_KV_WATCH] = ctl_kv_watch,
 		[IPC_VERB_DISCOVER] = ctl_discover_run,
+		[IPC_VERB_L2_CREATE] = ctl_l2_create,
+		[IPC_VERB_L2_DELETE] = ctl_l2_delete,
+		[IPC_VERB_L2_ATTACH] = ctl_l2_attach,
+		[IPC_VERB_L2_DETACH] = ctl_l2_detach,
+		[IPC_VERB_L2_LIST] = ctl_l2_view_list,
 	};
 
 	handlers[request->verb](client, request);

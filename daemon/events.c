@@ -97,7 +97,8 @@ static void encode(struct pack *pack, const struct event *event)
 {
 	char id[TEXT_ID_SIZE];
 
-	pack_put_map(pack, 2u + (event->node != NULL) + there(event->from) + there(event->to) +
+	pack_put_map(pack, 2u + (event->node != NULL) + there(event->segment) + there(event->what) +
+				   there(event->mac) + there(event->from) + there(event->to) +
 				   there(event->cause) + (event->by != NULL));
 	put_time(pack, event->wall_us);
 	put_text(pack, "event", event->label);
@@ -108,6 +109,9 @@ static void encode(struct pack *pack, const struct event *event)
 		pack_put_str(pack, "name");
 		pack_put_str(pack, event->name ? event->name : "");
 	}
+	put_text(pack, "segment", event->segment);
+	put_text(pack, "what", event->what);
+	put_text(pack, "mac", event->mac);
 	put_text(pack, "from", event->from);
 	put_text(pack, "to", event->to);
 	put_text(pack, "cause", event->cause);

@@ -23,7 +23,8 @@ struct event {
 	const struct id *node;
 	const char *name; /* of the node */
 	const char *from, *to, *cause;
-	const struct id *by; /* the admin who acted */
+	const char *segment, *what, *mac; /* of an event about an L2 segment */
+	const struct id *by;		  /* the admin who acted */
 };
 
 /* One who wants to know when there is more; embedded in its owner. added() only takes note: it must

@@ -192,9 +192,16 @@ static void persist(struct daemon *daemon, const struct gossip_effect *effect)
 
 static void take_event(struct daemon *daemon, const struct gossip_event *event)
 {
-	const char *label = gossip_event_label(event->kind);
+	static const uint8_t no_mac[sizeof(event->mac)];
+	const char *label = gossip_event_label(event->kind), *what = "";
+	bool of_segment = event->kind == GOSSIP_EVENT_SEGMENT;
+	char mac[TEXT_MAC_SIZE] = "";
 	struct timespec now;
 
+	if (of_segment)
+		what = gossip_segment_label(event->what);
+	if (memcmp(event->mac, no_mac, sizeof(no_mac)) != 0)
+		text_mac(event->mac, mac);
 	clock_gettime(CLOCK_REALTIME, &now);
 	events_add(daemon->events,
 		&(struct event){
@@ -206,10 +213,14 @@ static void take_event(struct daemon *daemon, const struct gossip_event *event)
 			.to = event->to,
 			.cause = event->cause,
 			.by = event->has_by ? &event->by : NULL,
+			.segment = of_segment ? event->segment : "",
+			.what = what,
+			.mac = mac,
 		});
-	log_info("%s: %s%s%s%s%s%s%s", event->name[0] ? event->name : "?", label,
-		event->from[0] ? " from " : "", event->from, event->to[0] ? " to " : "", event->to,
-		event->cause[0] ? ": " : "", event->cause);
+	log_info("%s: %s%s%s%s%s%s%s%s%s%s%s%s%s", event->name[0] ? event->name : "?", label,
+		of_segment ? " " : "", of_segment ? event->segment : "", *what ? " " : "", what,
+		*mac ? " " : "", mac, event->from[0] ? " from " : "", event->from,
+		event->to[0] ? " to " : "", event->to, event->cause[0] ? ": " : "", event->cause);
 }
 
 static void take_state(struct daemon *daemon)

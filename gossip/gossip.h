@@ -310,6 +310,8 @@ int gossip_segment_attach(
 /* ERR_UNKNOWN: it is not attached; ERR_STATE: not from one that attaches all. With a text. */
 int gossip_segment_detach(
 	struct gossip *gossip, struct gossip_time time, const char *name) MUST_CHECK;
+/* Whether it was told to attach and not to detach, and the segment was not deleted since. */
+bool gossip_segment_is_wanted(const struct gossip *gossip, const char *name);
 /* Sorted by name. false at the end; start with *index = 0. */
 bool gossip_segment_next(const struct gossip *gossip, size_t *index, struct gossip_segment *ret);
 bool gossip_segment(const struct gossip *gossip, const char *name, struct gossip_segment *ret);

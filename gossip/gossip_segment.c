@@ -173,7 +173,7 @@ static struct attachment *attachment_named(struct gossip *g, const char *name)
 	return NULL;
 }
 
-static bool is_wanted(const struct gossip *g, const char *name)
+bool gossip_segment_is_wanted(const struct gossip *g, const char *name)
 {
 	return attachment_named((struct gossip *)g, name) != NULL;
 }
@@ -225,7 +225,7 @@ static size_t choose_own(const struct gossip *g, struct own_segment ret[DESCRIPT
 			const struct segment_row *row = &g->segments[i];
 
 			if (row->rival || count == DESCRIPTOR_SEGMENTS_MAX ||
-				is_wanted(g, row->name) != wanted ||
+				gossip_segment_is_wanted(g, row->name) != wanted ||
 				(!wanted && !row->says.automatic))
 				continue;
 			ret[count] = (struct own_segment){.vni = row->says.vni};
@@ -577,7 +577,7 @@ static int add_attachment(struct gossip *g, const char *name)
 {
 	struct attachment *attachment;
 
-	if (is_wanted(g, name))
+	if (gossip_segment_is_wanted(g, name))
 		return 0;
 	if (g->attachment_count == DESCRIPTOR_SEGMENTS_MAX)
 		return gossip_fail(g, ERR_LIMIT, "a node is attached to at most %d segments",
@@ -675,7 +675,7 @@ static void fill(const struct gossip *g, const struct segment_row *row, struct g
 		.clash = row->rival != NULL,
 		.by = row->by,
 		.stamp = row->stamp,
-		.wanted = is_wanted(g, row->name)};
+		.wanted = gossip_segment_is_wanted(g, row->name)};
 	strcpy(ret->name, row->name);
 	if (row->rival) {
 		strcpy(ret->clash_with, row->rival->name);

@@ -54,7 +54,12 @@
 	X(SEALED, "sealed", BYTES)          \
 	X(OFFICE, "office", TEXT)           \
 	X(EXCEPT, "except", LIST)           \
-	X(REPLACE, "replace", TEXT)
+	X(REPLACE, "replace", TEXT)         \
+	X(SEGMENT, "segment", TEXT)         \
+	X(VNI, "vni", NUMBER)               \
+	X(AUTO, "auto", FLAG)               \
+	X(FLOOD, "flood", FLAG)             \
+	X(PORTS, "ports", LIST)
 
 enum ipc_arg {
 #define X(name, label, kind) IPC_ARG_##name,
@@ -69,40 +74,46 @@ enum ipc_arg {
 enum ipc_right { IPC_READ, IPC_CHANGE };
 
 /* name, label, right, arguments that may be there, those that must be */
-#define IPC_VERB_LIST(X)                                                                   \
-	X(INIT, "init", CHANGE,                                                            \
-		IPC_BIT(NAME) | IPC_BIT(MESH) | IPC_BIT(PREFIX4) | IPC_BIT(PREFIX6), 0)    \
-	X(INVITE, "invite", CHANGE,                                                        \
-		IPC_BIT(EXPIRES_MS) | IPC_BIT(USES) | IPC_BIT(TAGS) | IPC_BIT(EPHEMERAL) | \
-			IPC_BIT(ADMIN) | IPC_BIT(NODE_NAME) | IPC_BIT(ADDRESSES) |         \
-			IPC_BIT(ENDPOINTS) | IPC_BIT(REPLACE),                             \
-		0)                                                                         \
-	X(INVITES, "invites", READ, 0, 0)                                                  \
-	X(UNINVITE, "uninvite", CHANGE, 0, IPC_BIT(INVITE))                                \
-	X(JOIN, "join", CHANGE, IPC_BIT(NAME) | IPC_BIT(TIMEOUT_MS), IPC_BIT(TOKEN))       \
-	X(LEAVE, "leave", CHANGE, IPC_BIT(FORCE), 0)                                       \
-	X(STATUS, "status", READ, 0, 0)                                                    \
-	X(SHOW, "show", READ, 0, IPC_BIT(NODE))                                            \
-	X(REVOKE, "revoke", CHANGE, IPC_BIT(REASON), IPC_BIT(NODE))                        \
-	X(ROTATE, "rotate", CHANGE, IPC_BIT(FORCE), 0)                                     \
-	X(KEEP, "keep", CHANGE, 0, IPC_BIT(NODE))                                          \
-	X(GRANT, "grant", CHANGE, 0, IPC_BIT(NODE) | IPC_BIT(OFFICE))                      \
-	X(UNGRANT, "ungrant", CHANGE, IPC_BIT(EXCEPT), IPC_BIT(NODE) | IPC_BIT(OFFICE))    \
-	X(EVENTS, "events", READ, IPC_BIT(FOLLOW), 0)                                      \
-	X(DOCTOR, "doctor", READ, 0, 0)                                                    \
-	X(ROOT_EXPORT, "root-export", CHANGE, 0, IPC_BIT(SECRET) | IPC_BIT(HEAD))          \
-	X(ROOT_FORGET, "root-forget", CHANGE, 0, 0)                                        \
-	X(ROOT_IMPORT, "root-import", CHANGE, 0,                                           \
-		IPC_BIT(SECRET) | IPC_BIT(HEAD) | IPC_BIT(SEALED))                         \
-	X(KV_PUT, "kv-put", CHANGE, 0, IPC_BIT(KEY) | IPC_BIT(VALUE))                      \
-	X(KV_GET, "kv-get", READ, 0, IPC_BIT(KEY))                                         \
-	X(KV_DEL, "kv-del", CHANGE, 0, IPC_BIT(KEY))                                       \
-	X(KV_LIST, "kv-list", READ, IPC_BIT(PREFIX), 0)                                    \
-	X(KV_WATCH, "kv-watch", READ, IPC_BIT(PREFIX) | IPC_BIT(SINCE), 0)                 \
-	X(BACKUP, "backup", CHANGE, 0, IPC_BIT(SECRET) | IPC_BIT(HEAD))                    \
-	X(RESTORE, "restore", CHANGE, 0, IPC_BIT(SECRET) | IPC_BIT(HEAD))                  \
-	X(RESTORE_PART, "restore-part", CHANGE, 0, IPC_BIT(SEALED))                        \
-	X(DISCOVER, "discover", READ, 0, 0)
+#define IPC_VERB_LIST(X)                                                                         \
+	X(INIT, "init", CHANGE,                                                                  \
+		IPC_BIT(NAME) | IPC_BIT(MESH) | IPC_BIT(PREFIX4) | IPC_BIT(PREFIX6), 0)          \
+	X(INVITE, "invite", CHANGE,                                                              \
+		IPC_BIT(EXPIRES_MS) | IPC_BIT(USES) | IPC_BIT(TAGS) | IPC_BIT(EPHEMERAL) |       \
+			IPC_BIT(ADMIN) | IPC_BIT(NODE_NAME) | IPC_BIT(ADDRESSES) |               \
+			IPC_BIT(ENDPOINTS) | IPC_BIT(REPLACE),                                   \
+		0)                                                                               \
+	X(INVITES, "invites", READ, 0, 0)                                                        \
+	X(UNINVITE, "uninvite", CHANGE, 0, IPC_BIT(INVITE))                                      \
+	X(JOIN, "join", CHANGE, IPC_BIT(NAME) | IPC_BIT(TIMEOUT_MS), IPC_BIT(TOKEN))             \
+	X(LEAVE, "leave", CHANGE, IPC_BIT(FORCE), 0)                                             \
+	X(STATUS, "status", READ, 0, 0)                                                          \
+	X(SHOW, "show", READ, 0, IPC_BIT(NODE))                                                  \
+	X(REVOKE, "revoke", CHANGE, IPC_BIT(REASON), IPC_BIT(NODE))                              \
+	X(ROTATE, "rotate", CHANGE, IPC_BIT(FORCE), 0)                                           \
+	X(KEEP, "keep", CHANGE, 0, IPC_BIT(NODE))                                                \
+	X(GRANT, "grant", CHANGE, 0, IPC_BIT(NODE) | IPC_BIT(OFFICE))                            \
+	X(UNGRANT, "ungrant", CHANGE, IPC_BIT(EXCEPT), IPC_BIT(NODE) | IPC_BIT(OFFICE))          \
+	X(EVENTS, "events", READ, IPC_BIT(FOLLOW), 0)                                            \
+	X(DOCTOR, "doctor", READ, 0, 0)                                                          \
+	X(ROOT_EXPORT, "root-export", CHANGE, 0, IPC_BIT(SECRET) | IPC_BIT(HEAD))                \
+	X(ROOT_FORGET, "root-forget", CHANGE, 0, 0)                                              \
+	X(ROOT_IMPORT, "root-import", CHANGE, 0,                                                 \
+		IPC_BIT(SECRET) | IPC_BIT(HEAD) | IPC_BIT(SEALED))                               \
+	X(KV_PUT, "kv-put", CHANGE, 0, IPC_BIT(KEY) | IPC_BIT(VALUE))                            \
+	X(KV_GET, "kv-get", READ, 0, IPC_BIT(KEY))                                               \
+	X(KV_DEL, "kv-del", CHANGE, 0, IPC_BIT(KEY))                                             \
+	X(KV_LIST, "kv-list", READ, IPC_BIT(PREFIX), 0)                                          \
+	X(KV_WATCH, "kv-watch", READ, IPC_BIT(PREFIX) | IPC_BIT(SINCE), 0)                       \
+	X(BACKUP, "backup", CHANGE, 0, IPC_BIT(SECRET) | IPC_BIT(HEAD))                          \
+	X(RESTORE, "restore", CHANGE, 0, IPC_BIT(SECRET) | IPC_BIT(HEAD))                        \
+	X(RESTORE_PART, "restore-part", CHANGE, 0, IPC_BIT(SEALED))                              \
+	X(DISCOVER, "discover", READ, 0, 0)                                                      \
+	X(L2_CREATE, "l2-create", CHANGE, IPC_BIT(VNI) | IPC_BIT(AUTO) | IPC_BIT(FLOOD),         \
+		IPC_BIT(SEGMENT))                                                                \
+	X(L2_DELETE, "l2-delete", CHANGE, 0, IPC_BIT(SEGMENT))                                   \
+	X(L2_ATTACH, "l2-attach", CHANGE, IPC_BIT(ADDRESSES) | IPC_BIT(PORTS), IPC_BIT(SEGMENT)) \
+	X(L2_DETACH, "l2-detach", CHANGE, 0, IPC_BIT(SEGMENT))                                   \
+	X(L2_LIST, "l2-list", READ, 0, 0)
 
 enum ipc_verb {
 #define X(name, label, right, may, must) IPC_VERB_##name,

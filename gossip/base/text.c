@@ -71,6 +71,13 @@ int text_parse_ip(const char *text, struct ip *ret)
 	return 0;
 }
 
+const char *text_mac(const uint8_t mac[6], char buf[TEXT_MAC_SIZE])
+{
+	snprintf(buf, TEXT_MAC_SIZE, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
+		mac[3], mac[4], mac[5]);
+	return buf;
+}
+
 const char *text_prefix(const struct prefix *prefix, char buf[TEXT_PREFIX_SIZE])
 {
 	char ip[TEXT_IP_SIZE];

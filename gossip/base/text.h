@@ -31,6 +31,8 @@ int text_parse_key(const char *text, uint8_t ret_key[32]) MUST_CHECK;
 
 const char *text_ip(const struct ip *ip, char buf[TEXT_IP_SIZE]);
 int text_parse_ip(const char *text, struct ip *ret) MUST_CHECK;
+#define TEXT_MAC_SIZE 18 /* six bytes in hex, colons between them, and NUL */
+const char *text_mac(const uint8_t mac[6], char buf[TEXT_MAC_SIZE]);
 const char *text_prefix(const struct prefix *prefix, char buf[TEXT_PREFIX_SIZE]);
 /* Host bits beyond the mask are ERR_INVALID unless host_bits; an address alone is a /32 or /128. */
 int text_parse_prefix(const char *text, bool host_bits, struct prefix *ret) MUST_CHECK;

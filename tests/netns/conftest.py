@@ -49,5 +49,6 @@ def pytest_runtest_makereport(item, call):
     outcome = yield
     report = outcome.get_result()
     if report.failed:
-        for node in getattr(getattr(item, "world", None), "nodes", []):
+        # A world may be shared by the tests of a file.
+        for node in getattr(getattr(item, "world", getattr(item.parent, "world", None)), "nodes", []):
             report.sections.append((f"meshd of {node.name}, from {node.log}", node.log_tail()))

@@ -136,10 +136,11 @@ def test_a_daemon_is_named_by_socket_instance_or_environment(node):
 def test_help_and_version_need_no_daemon(node):
     status, out, err = node.meshctl("--help")
     assert status == 0 and err == ""
-    verbs = re.findall(r"^  ([a-z]+(?: [a-z]+)?)  ", out.split("Options:")[0], re.MULTILINE)
+    verbs = re.findall(r"^  ([a-z0-9]+(?: [a-z]+)?)  ", out.split("Options:")[0], re.MULTILINE)
     assert verbs == ["init", "invite", "invites", "uninvite", "join", "leave", "status", "show", "revoke", "rotate", "keep",
                      "grant", "ungrant", "events", "discover", "doctor", "root export", "root forget", "root import", "backup",
-                     "restore", "kv put", "kv get", "kv del", "kv list", "kv watch"]
+                     "restore", "kv put", "kv get", "kv del", "kv list", "kv watch", "l2 create", "l2 delete",
+                     "l2 attach", "l2 detach", "l2 list"]
     for verb in verbs:
         status, out, err = node.meshctl(*verb.split(), "--help")
         assert status == 0 and err == ""

@@ -15,6 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "daemon/attach.h"
 #include "daemon/daemon_backup.h"
 #include "daemon/ctl.h"
 #include "daemon/ctl_client.h"
@@ -117,6 +118,30 @@ bool recon_reaches(const struct recon *recon, const struct id *node)
 {
 	(void)recon, (void)node;
 	return false;
+}
+
+const struct attach *attach_find(const struct daemon *daemon, const char *segment)
+{
+	(void)daemon, (void)segment;
+	return NULL;
+}
+
+const struct attach *attach_at(const struct daemon *daemon, size_t index)
+{
+	(void)daemon, (void)index;
+	return NULL;
+}
+
+int attach_put(struct daemon *daemon, const struct attach *attach, uint64_t *ret_ticket)
+{
+	(void)daemon, (void)attach, (void)ret_ticket;
+	return ERR_NOMEM;
+}
+
+int attach_remove(struct daemon *daemon, const char *segment, uint64_t *ret_ticket)
+{
+	(void)daemon, (void)segment, (void)ret_ticket;
+	return ERR_NOMEM;
 }
 
 int rotate_begin(struct daemon *daemon, bool force)

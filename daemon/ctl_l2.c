@@ -1,0 +1,333 @@
+#include "daemon/ctl_l2.h"
+
+#include "daemon/attach_check.h"
+#include "daemon/ctl_l2_view.h"
+#include "daemon/ctl_put.h"
+#include "daemon/ctl_verb.h"
+
+/* A bridge is up within milliseconds, where nothing is wrong. What is wrong is told once it has
+ * been tried again; what takes longer (a guard of thousands of members) gets more time. */
+#define LOOK_MS	    10
+#define PATIENCE_MS 10000
+
+static void answer_refused(struct ctl_client *client, int err)
+{
+	const char *text = daemon_error(client->daemon);
+
+	ctl_client_refuse(client, err, 1, "%s", *text ? text : err_text(err));
+}
+
+/* ---- create and delete ---- */
+
+struct admin_task {
+	char name[SEGMENT_NAME_MAX + 1];
+	struct segment segment;
+};
+
+static void created(void *arg, int err)
+{
+	struct ctl_client *client = arg;
+	const struct admin_task *task = client->task;
+	struct gossip_segment segment;
+	struct pack *out;
+	size_t frame;
+
+	if (ctl_verb_refused_by_disk(client, err))
+		return;
+	if (!gossip_segment(client->daemon->gossip, task->name, &segment)) {
+		ctl_client_refuse(
+			client, ERR_UNKNOWN, 1, "segment `%s` was deleted meanwhile", task->name);
+		return;
+	}
+	out = ctl_client_begin(client);
+	frame = ipc_reply_begin_ok(out);
+	pack_put_map(out, 4);
+	ctl_put_text(out, "name", task->name);
+	ctl_put_number(out, "vni", segment.vni);
+	ctl_put_flag(out, "auto", segment.automatic);
+	ctl_put_flag(out, "flood", segment.flood);
+	ipc_frame_end(out, frame);
+	ctl_client_send(client);
+}
+
+void ctl_l2_create(struct ctl_client *client, const struct ipc_request *request)
+{
+	const char *name = ipc_request_text(request, IPC_ARG_SEGMENT);
+	uint64_t vni = ipc_request_number(request, IPC_ARG_VNI, 0), ticket;
+	struct daemon *daemon = client->daemon;
+	struct admin_task *task = ctl_client_task(client, sizeof(*task));
+	int err;
+
+	if (!task || ctl_verb_refused_by_disk(client, ctl_verb_disk_status(client)))
+		return;
+	if (strcmp(name, daemon->config.interface) == 0) {
+		ctl_client_refuse(client, ERR_INVALID, 1,
+			"`%s` is the name of this node's overlay interface: choose another for the "
+			"segment",
+			name);
+		return;
+	}
+	task->segment = (struct segment){
+		.vni = vni > SEGMENT_VNI_MAX ? SEGMENT_VNI_MAX + 1 : (uint32_t)vni,
+		.automatic = ipc_request_number(request, IPC_ARG_AUTO, false),
+		.flood = ipc_request_number(request, IPC_ARG_FLOOD, false),
+	};
+	err = gossip_segment_create(
+		daemon->gossip, daemon_time(daemon), name, &task->segment, &ticket);
+	if (err) {
+		ctl_verb_refuse(client, err);
+		return;
+	}
+	strcpy(task->name, name);
+	ctl_verb_await_disk(client, ticket, created);
+}
+
+static void deleted(void *arg, int err)
+{
+	struct ctl_client *client = arg;
+	const struct admin_task *task = client->task;
+	struct pack *out;
+	size_t frame;
+
+	if (ctl_verb_refused_by_disk(client, err))
+		return;
+	out = ctl_client_begin(client);
+	frame = ipc_reply_begin_ok(out);
+	pack_put_map(out, 1);
+	ctl_put_text(out, "name", task->name);
+	ipc_frame_end(out, frame);
+	ctl_client_send(client);
+}
+
+void ctl_l2_delete(struct ctl_client *client, const struct ipc_request *request)
+{
+	const char *name = ipc_request_text(request, IPC_ARG_SEGMENT);
+	struct daemon *daemon = client->daemon;
+	struct admin_task *task = ctl_client_task(client, sizeof(*task));
+	uint64_t ticket;
+	int err;
+
+	if (!task || ctl_verb_refused_by_disk(client, ctl_verb_disk_status(client)))
+		return;
+	err = gossip_segment_delete(daemon->gossip, daemon_time(daemon), name, &ticket);
+	if (err) {
+		ctl_verb_refuse(client, err);
+		return;
+	}
+	snprintf(task->name, sizeof(task->name), "%s", name);
+	ctl_verb_await_disk(client, ticket, deleted);
+}
+
+/* ---- attach ---- */
+
+struct attach_task {
+	struct attach attach, before;
+	bool was_attached; /* as before says */
+	uint64_t started_ms;
+};
+
+/* It did not come up: as it was. What cannot be undone now for want of memory is undone by
+ * whoever asks for it later. */
+static void undo(struct daemon *daemon, const struct attach_task *task)
+{
+	uint64_t ticket;
+
+	if (task->was_attached) {
+		(void)!attach_put(daemon, &task->before, &ticket);
+	} else {
+		(void)!attach_remove(daemon, task->attach.segment, &ticket);
+		(void)!gossip_segment_detach(
+			daemon->gossip, daemon_time(daemon), task->attach.segment);
+	}
+	daemon_wake(daemon);
+}
+
+static void answer_attached(struct ctl_client *client, const struct gossip_segment *segment)
+{
+	struct pack *out = ctl_client_begin(client);
+	size_t frame = ipc_reply_begin_ok(out);
+
+	ctl_l2_view_put_segment(out, client->daemon, segment);
+	ipc_frame_end(out, frame);
+	ctl_client_send(client);
+}
+
+static void look_attached(uv_timer_t *timer)
+{
+	struct ctl_client *client = timer->data;
+	struct daemon *daemon = client->daemon;
+	const struct attach_task *task = client->task;
+	const char *name = task->attach.segment;
+	uint64_t waited_ms = uv_now(&daemon->loop) - task->started_ms;
+	struct gossip_segment segment;
+
+	if (!gossip_segment(daemon->gossip, name, &segment)) {
+		ctl_client_refuse(
+			client, ERR_UNKNOWN, 1, "segment `%s` was deleted meanwhile", name);
+	} else if (segment.attached) {
+		answer_attached(client, &segment);
+	} else if (waited_ms > PATIENCE_MS) {
+		undo(daemon, task);
+		ctl_client_refuse(client, ERR_NOT_READY, 1, "segment `%s` is not up here: %s", name,
+			"it takes longer than it should");
+	} else {
+		uv_timer_start(timer, look_attached, LOOK_MS, 0);
+	}
+}
+
+static void attach_stored(void *arg, int err)
+{
+	struct ctl_client *client = arg;
+
+	if (!ctl_verb_refused_by_disk(client, err))
+		look_attached(&client->timer);
+}
+
+/* Whether there can be a segment here at all. */
+static bool can_attach(struct ctl_client *client, const char *name, struct gossip_segment *ret)
+{
+	struct daemon *daemon = client->daemon;
+	struct gossip_status status;
+
+	gossip_status(daemon->gossip, &status);
+	if (!status.has_mesh) {
+		ctl_client_refuse(client, ERR_STATE, 1,
+			"this node belongs to no mesh, which is what a segment is of: `meshctl "
+			"init` or `meshctl join` first");
+		return false;
+	}
+	if (!gossip_segment(daemon->gossip, name, ret)) {
+		ctl_client_refuse(client, ERR_UNKNOWN, 1,
+			"no segment `%s` is known here: `meshctl l2 list` lists them, `meshctl l2 "
+			"create` makes one",
+			name);
+		return false;
+	}
+	if (daemon->config.backend == CONFIG_BACKEND_NONE) {
+		ctl_client_refuse(client, ERR_STATE, 1,
+			"this node has no overlay for a segment to ride on: its configuration says "
+			"`backend = none`");
+		return false;
+	}
+	return true;
+}
+
+static int read_attach(
+	struct daemon *daemon, const struct ipc_request *request, uint32_t vni, struct attach *ret)
+{
+	const struct ipc_value *addresses = &request->args[IPC_ARG_ADDRESSES];
+	const struct ipc_value *ports = &request->args[IPC_ARG_PORTS];
+	int err = attach_check_addresses(daemon, addresses->texts, addresses->count, ret);
+
+	if (!err)
+		err = attach_check_ports(daemon, ports->texts, ports->count, ret);
+	return err ? err : attach_check_host(daemon, ret, vni);
+}
+
+void ctl_l2_attach(struct ctl_client *client, const struct ipc_request *request)
+{
+	const char *name = ipc_request_text(request, IPC_ARG_SEGMENT);
+	struct daemon *daemon = client->daemon;
+	struct attach_task *task = ctl_client_task(client, sizeof(*task));
+	const struct attach *before;
+	struct gossip_segment segment;
+	uint64_t ticket;
+	int err;
+
+	if (!task || ctl_verb_refused_by_disk(client, ctl_verb_disk_status(client)) ||
+		!can_attach(client, name, &segment))
+		return;
+	strcpy(task->attach.segment, segment.name);
+	err = read_attach(daemon, request, segment.vni, &task->attach);
+	if (err) {
+		answer_refused(client, err);
+		return;
+	}
+	before = attach_find(daemon, name);
+	task->was_attached = before != NULL;
+	if (before)
+		task->before = *before;
+	err = gossip_segment_attach(daemon->gossip, daemon_time(daemon), name);
+	if (err) {
+		ctl_verb_refuse(client, err);
+		return;
+	}
+	err = attach_put(daemon, &task->attach, &ticket);
+	if (err) {
+		undo(daemon, task);
+		ctl_client_refuse(client, err, 1, "%s", err_text(err));
+		return;
+	}
+	task->started_ms = uv_now(&daemon->loop);
+	ctl_verb_await_disk(client, ticket, attach_stored);
+}
+
+/* ---- detach ---- */
+
+struct detach_task {
+	char name[SEGMENT_NAME_MAX + 1];
+	bool was_attached;
+	uint64_t started_ms;
+};
+
+static void answer_detached(struct ctl_client *client)
+{
+	const struct detach_task *task = client->task;
+	struct pack *out = ctl_client_begin(client);
+	size_t frame = ipc_reply_begin_ok(out);
+
+	pack_put_map(out, 2);
+	ctl_put_text(out, "name", task->name);
+	ctl_put_flag(out, "was_attached", task->was_attached);
+	ipc_frame_end(out, frame);
+	ctl_client_send(client);
+}
+
+static void look_detached(uv_timer_t *timer)
+{
+	struct ctl_client *client = timer->data;
+
+	answer_detached(client);
+}
+
+static void detach_stored(void *arg, int err)
+{
+	struct ctl_client *client = arg;
+
+	if (!ctl_verb_refused_by_disk(client, err))
+		look_detached(&client->timer);
+}
+
+void ctl_l2_detach(struct ctl_client *client, const struct ipc_request *request)
+{
+	const char *name = ipc_request_text(request, IPC_ARG_SEGMENT);
+	struct daemon *daemon = client->daemon;
+	struct detach_task *task = ctl_client_task(client, sizeof(*task));
+	struct gossip_segment segment;
+	uint64_t ticket;
+	bool known;
+	int err;
+
+	if (!task || ctl_verb_refused_by_disk(client, ctl_verb_disk_status(client)))
+		return;
+	known = gossip_segment(daemon->gossip, name, &segment);
+	if (!known && !attach_find(daemon, name)) {
+		ctl_client_refuse(client, ERR_UNKNOWN, 1,
+			"no segment `%s` is known here: `meshctl l2 list` lists them", name);
+		return;
+	}
+	strcpy(task->name, name);
+	err = gossip_segment_detach(daemon->gossip, daemon_time(daemon), name);
+	if (err && err != ERR_UNKNOWN) {
+		ctl_verb_refuse(client, err);
+		return;
+	}
+	task->was_attached = !err;
+	err = attach_remove(daemon, name, &ticket);
+	if (err) {
+		ctl_client_refuse(client, err, 1, "%s", err_text(err));
+		return;
+	}
+	task->started_ms = uv_now(&daemon->loop);
+	ctl_verb_await_disk(client, ticket, detach_stored);
+}

@@ -1,0 +1,269 @@
+#include "daemon/ctl_l2_view.h"
+
+#include <stdio.h>
+
+#include "daemon/attach.h"
+#include "daemon/ctl_kv.h"
+#include "daemon/ctl_put.h"
+#include "daemon/ctl_status.h"
+
+/* ---- one segment ---- */
+
+static void put_interface(struct pack *out, const struct gossip_segment *segment)
+{
+	char text[NET_NAME_SIZE];
+
+	snprintf(text, sizeof(text), "vx%u", segment->vni & SEGMENT_VNI_MAX);
+	ctl_put_text(out, "interface", text);
+}
+
+/* What this node has of it. */
+#define HERE_FIELDS 4
+
+static void put_here(
+	struct pack *out, const struct daemon *daemon, const struct gossip_segment *segment)
+{
+	(void)daemon;
+	ctl_put_flag(out, "attached", segment->attached);
+	ctl_put_flag(out, "up", segment->attached);
+	ctl_put_number(out, "mtu", gossip_segment_mtu(segment, 6));
+	ctl_put_nil(out, "problem");
+}
+
+#define STATUS_FIELDS (8 + HERE_FIELDS)
+
+static void put_summary(
+	struct pack *out, const struct daemon *daemon, const struct gossip_segment *segment)
+{
+	pack_put_map(out, STATUS_FIELDS);
+	ctl_put_text(out, "name", segment->name);
+	ctl_put_number(out, "vni", segment->vni);
+	put_interface(out, segment);
+	ctl_put_text(out, "bridge", segment->name);
+	put_here(out, daemon, segment);
+	ctl_put_number(out, "members", segment->members);
+	ctl_put_flag(out, "auto", segment->automatic);
+	ctl_put_flag(out, "flood", segment->flood);
+	ctl_put_flag(out, "clash", segment->clash);
+}
+
+void ctl_l2_view_put_status(struct pack *out, struct daemon *daemon)
+{
+	struct gossip_segment segment;
+	uint32_t count = 0;
+	size_t index = 0;
+
+	while (gossip_segment_next(daemon->gossip, &index, &segment))
+		count++;
+	pack_put_str(out, "l2");
+	pack_put_array(out, count);
+	for (index = 0; gossip_segment_next(daemon->gossip, &index, &segment);)
+		put_summary(out, daemon, &segment);
+}
+
+/* ---- what the list has beyond it ---- */
+
+static bool is_attached(const struct gossip_member *member, uint32_t vni)
+{
+	return member->has_descriptor &&
+	       (member->state == GOSSIP_MEMBER_ALIVE || member->state == GOSSIP_MEMBER_SUSPECT ||
+		       member->state == GOSSIP_MEMBER_DEAD) &&
+	       descriptor_has_segment(&member->descriptor, vni);
+}
+
+static void put_member(struct pack *out, const struct gossip_member *member)
+{
+	pack_put_map(out, 4);
+	ctl_put_id(out, "id", &member->standing->id);
+	ctl_put_text(out, "name", member->standing->name);
+	ctl_put_text(out, "state", gossip_member_state_label(member->state));
+	ctl_put_number(out, "overlay_mtu", member->descriptor.mtu);
+}
+
+static void put_members(
+	struct pack *out, const struct gossip *gossip, const struct gossip_segment *segment)
+{
+	struct gossip_member member;
+	uint32_t count = 0;
+	size_t index = 0;
+
+	while (!segment->clash && gossip_member_next(gossip, &index, &member)) {
+		count += is_attached(&member, segment->vni);
+		gossip_member_wipe(&member);
+	}
+	pack_put_str(out, "members");
+	pack_put_array(out, count);
+	for (index = 0; count && gossip_member_next(gossip, &index, &member);) {
+		if (is_attached(&member, segment->vni))
+			put_member(out, &member);
+		gossip_member_wipe(&member);
+	}
+}
+
+static void put_attachment(
+	struct pack *out, const struct daemon *daemon, const struct gossip_segment *segment)
+{
+	const struct attach *attach = attach_find(daemon, segment->name);
+	size_t addresses = attach ? attach->address_count : 0;
+	size_t ports = attach ? attach->port_count : 0;
+	char text[TEXT_PREFIX_SIZE];
+
+	pack_put_str(out, "addresses");
+	pack_put_array(out, (uint32_t)addresses);
+	for (size_t i = 0; i < addresses; i++)
+		pack_put_str(out, text_prefix(&attach->addresses[i], text));
+	pack_put_str(out, "ports");
+	pack_put_array(out, (uint32_t)ports);
+	for (size_t i = 0; i < ports; i++)
+		pack_put_str(out, attach->ports[i]);
+}
+
+void ctl_l2_view_put_segment(
+	struct pack *out, struct daemon *daemon, const struct gossip_segment *segment)
+{
+	pack_put_map(out, STATUS_FIELDS + 5);
+	ctl_put_text(out, "name", segment->name);
+	ctl_put_number(out, "vni", segment->vni);
+	put_interface(out, segment);
+	ctl_put_text(out, "bridge", segment->name);
+	put_here(out, daemon, segment);
+	put_members(out, daemon->gossip, segment);
+	ctl_put_flag(out, "auto", segment->automatic);
+	ctl_put_flag(out, "flood", segment->flood);
+	ctl_put_flag(out, "clash", segment->clash);
+	ctl_put_text(out, "clash_with", segment->clash ? segment->clash_with : NULL);
+	ctl_status_put_person(out, "by", daemon->gossip, &segment->by);
+	ctl_put_number(out, "unannounced", segment->unannounced);
+	put_attachment(out, daemon, segment);
+}
+
+/* ---- MAC addresses ---- */
+
+static void put_mac(struct pack *out, const struct gossip *gossip, const char *segment,
+	const struct gossip_mac *mac)
+{
+	char text[TEXT_IP_SIZE];
+
+	pack_put_map(out, 7);
+	ctl_put_text(out, "segment", segment);
+	ctl_put_text(out, "mac", text_mac(mac->mac, text));
+	pack_put_str(out, "ips");
+	pack_put_array(out, mac->ip_count);
+	for (size_t i = 0; i < mac->ip_count; i++)
+		pack_put_str(out, text_ip(&mac->ips[i], text));
+	ctl_status_put_person(out, "node", gossip, &mac->holder);
+	ctl_put_number(out, "sequence", mac->sequence);
+	ctl_put_flag(out, "frozen", mac->frozen);
+	ctl_put_time(out, "since", mac->since);
+}
+
+static bool next_mac(
+	const struct gossip *gossip, uint32_t vni, size_t *index, struct gossip_mac *ret)
+{
+	(void)gossip, (void)vni, (void)index, (void)ret;
+	return false;
+}
+
+/* Those that a member has, on one segment or all: put where out is not NULL. */
+static uint32_t each_mac_of(struct pack *out, const struct gossip *gossip, const struct id *node)
+{
+	struct gossip_segment segment;
+	struct gossip_mac mac;
+	uint32_t count = 0;
+	size_t index = 0;
+
+	while (gossip_segment_next(gossip, &index, &segment)) {
+		for (size_t at = 0; next_mac(gossip, segment.vni, &at, &mac);) {
+			if (segment.clash || !id_equal(&mac.holder, node))
+				continue;
+			count++;
+			if (out)
+				put_mac(out, gossip, segment.name, &mac);
+		}
+	}
+	return count;
+}
+
+void ctl_l2_view_put_member(
+	struct pack *out, struct daemon *daemon, const struct gossip_member *member)
+{
+	struct gossip_segment segment;
+	uint32_t count = 0;
+	size_t index = 0;
+
+	while (gossip_segment_next(daemon->gossip, &index, &segment))
+		count += !segment.clash && is_attached(member, segment.vni);
+	pack_put_str(out, "segments");
+	pack_put_array(out, count);
+	for (index = 0; gossip_segment_next(daemon->gossip, &index, &segment);) {
+		if (!segment.clash && is_attached(member, segment.vni))
+			pack_put_str(out, segment.name);
+	}
+	pack_put_str(out, "macs");
+	pack_put_array(out, each_mac_of(NULL, daemon->gossip, &member->standing->id));
+	each_mac_of(out, daemon->gossip, &member->standing->id);
+}
+
+/* ---- the list ---- */
+
+struct list_task {
+	char segment[SEGMENT_NAME_MAX + 1]; /* empty: none yet */
+	size_t mac;			    /* of it, the next one */
+};
+
+/* The next segment by name; those that came and went meanwhile are seen or not. */
+static bool next_segment(const struct gossip *gossip, const char *after, struct gossip_segment *ret)
+{
+	size_t index = 0;
+
+	while (gossip_segment_next(gossip, &index, ret)) {
+		if (strcmp(ret->name, after) > 0)
+			return true;
+	}
+	return false;
+}
+
+/* false: there is no more. */
+static bool put_next(struct pack *out, struct daemon *daemon, struct list_task *task)
+{
+	struct gossip_segment segment;
+	struct gossip_mac mac;
+	size_t frame;
+
+	if (*task->segment && gossip_segment(daemon->gossip, task->segment, &segment) &&
+		!segment.clash && next_mac(daemon->gossip, segment.vni, &task->mac, &mac)) {
+		frame = ipc_reply_begin_item(out);
+		put_mac(out, daemon->gossip, segment.name, &mac);
+		ipc_frame_end(out, frame);
+		return true;
+	}
+	if (!next_segment(daemon->gossip, task->segment, &segment))
+		return false;
+	strcpy(task->segment, segment.name);
+	task->mac = 0;
+	frame = ipc_reply_begin_item(out);
+	ctl_l2_view_put_segment(out, daemon, &segment);
+	ipc_frame_end(out, frame);
+	return true;
+}
+
+static enum ctl_stream fill(struct ctl_client *client, struct pack *out)
+{
+	size_t frame;
+
+	while (put_next(out, client->daemon, client->task)) {
+		if (out->size >= CTL_KV_BATCH)
+			return CTL_STREAM_MORE;
+	}
+	frame = ipc_reply_begin_ok(out);
+	pack_put_nil(out);
+	ipc_frame_end(out, frame);
+	return CTL_STREAM_END;
+}
+
+void ctl_l2_view_list(struct ctl_client *client, const struct ipc_request *request)
+{
+	(void)request;
+	if (ctl_client_task(client, sizeof(struct list_task)))
+		ctl_client_stream(client, fill);
+}
