@@ -77,12 +77,13 @@ static int remove_stale(const struct ctl *ctl, const struct sockaddr_un *address
 	return unlink(ctl->path) == 0 || errno == ENOENT ? 0 : fail(ctl, "cannot remove it");
 }
 
-/* Owner and group may open it, once it is the right group's. */
+/* Owner and group may open it, once it is the right group's, as it is at once where the daemon runs
+ * in that group, and may call no chown. */
 static int open_to_group(const struct ctl *ctl)
 {
 	const struct group *group = getgrnam(CTL_GROUP);
 
-	if (group && chown(ctl->path, (uid_t)-1, group->gr_gid) != 0)
+	if (group && group->gr_gid != getegid() && chown(ctl->path, (uid_t)-1, group->gr_gid) != 0)
 		log_warn("control socket %s: cannot give it to the group %s: %s", ctl->path,
 			CTL_GROUP, strerror(errno));
 	return chmod(ctl->path, 0660) == 0 ? 0 : fail(ctl, "chmod");

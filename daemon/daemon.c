@@ -391,10 +391,10 @@ int daemon_cleanup(const struct daemon_options *options, const struct config *co
 {
 	char error[STATEDIR_ERROR_SIZE];
 	int lock_fd = -1, failed = 0;
+	int err = statedir_open_other(options->state_dir, &lock_fd, error);
 
 	/* The lock keeps a daemon that runs from having its interface taken away. */
-	if (access(options->state_dir, F_OK) == 0 &&
-		statedir_open(options->state_dir, &lock_fd, error)) {
+	if (err && err != ERR_UNKNOWN) {
 		log_error("%s", error);
 		return 1;
 	}

@@ -50,15 +50,18 @@ static int check(int fd, const char *dir, char error[STATEDIR_ERROR_SIZE])
 	return 0;
 }
 
-/* The lock file bears the holder's pid, for people. */
-static int lock(int dir_fd, const char *dir, int *ret_fd, char error[STATEDIR_ERROR_SIZE])
+/* The lock file bears the holder's pid, for people. ERR_UNKNOWN where it is not there and is not
+ * to be made: create is O_CREAT or 0. */
+static int lock(
+	int dir_fd, const char *dir, int create, int *ret_fd, char error[STATEDIR_ERROR_SIZE])
 {
-	int fd =
-		openat(dir_fd, STATEDIR_LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = openat(dir_fd, STATEDIR_LOCK_NAME, O_RDWR | create | O_CLOEXEC | O_NOFOLLOW, 0600);
 	char pid[16] = "";
 	ssize_t size;
 	int err;
 
+	if (fd < 0 && errno == ENOENT && !create)
+		return ERR_UNKNOWN;
 	if (fd < 0)
 		return complain(error, ERR_SYSTEM, "state directory %s cannot be written: %s", dir,
 			strerror(errno));
@@ -99,7 +102,21 @@ int statedir_open(const char *dir, int *ret_lock_fd, char ret_error[STATEDIR_ERR
 			ret_error, ERR_SYSTEM, "state directory %s: %s", dir, strerror(errno));
 	err = check(fd, dir, ret_error);
 	if (!err)
-		err = lock(fd, dir, ret_lock_fd, ret_error);
+		err = lock(fd, dir, O_CREAT, ret_lock_fd, ret_error);
+	close(fd);
+	return err;
+}
+
+int statedir_open_other(const char *dir, int *ret_lock_fd, char ret_error[STATEDIR_ERROR_SIZE])
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err;
+
+	if (fd < 0 && errno == ENOENT)
+		return ERR_UNKNOWN;
+	if (fd < 0)
+		return complain(
+			ret_error, ERR_SYSTEM, "state directory %s: %s", dir, strerror(errno));
+	err = lock(fd, dir, 0, ret_lock_fd, ret_error);
 	close(fd);
 	return err;
 }

@@ -12,5 +12,9 @@
  * ret_error, or it is not ours; ERR_SYSTEM. */
 int statedir_open(
 	const char *dir, int *ret_lock_fd, char ret_error[STATEDIR_ERROR_SIZE]) MUST_CHECK;
+/* The same where nothing is to be made, and the directory may be another user's, as for root that
+ * cleans up after a daemon that was none. ERR_UNKNOWN: no daemon has ever used it. */
+int statedir_open_other(
+	const char *dir, int *ret_lock_fd, char ret_error[STATEDIR_ERROR_SIZE]) MUST_CHECK;
 
 #endif

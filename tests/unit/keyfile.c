@@ -231,6 +231,29 @@ static void the_state_directory_is_made_for_the_owner_alone(void **state)
 	assert_int_equal(statedir_open(inner, &fd, error), ERR_SYSTEM);
 }
 
+static void root_locks_anothers_state_directory_and_makes_nothing_there(void **state)
+{
+	(void)state;
+	char inner[TEMPDIR_SIZE + 16], lock[TEMPDIR_SIZE + 32];
+	int first, second;
+
+	snprintf(inner, sizeof(inner), "%s/inner", dir);
+	snprintf(lock, sizeof(lock), "%s/%s", inner, STATEDIR_LOCK_NAME);
+	assert_int_equal(statedir_open_other(inner, &first, error), ERR_UNKNOWN);
+	assert_int_equal(mkdir(inner, 0700), 0);
+	assert_int_equal(statedir_open_other(inner, &first, error), ERR_UNKNOWN);
+	assert_int_not_equal(access(lock, F_OK), 0);
+	assert_int_equal(statedir_open(inner, &first, error), 0);
+	if (geteuid() == 0) {
+		assert_int_equal(chown(inner, 1, 1), 0);
+		assert_int_equal(chown(lock, 1, 1), 0);
+	}
+	assert_int_equal(statedir_open_other(inner, &second, error), ERR_STATE);
+	close(first);
+	assert_int_equal(statedir_open_other(inner, &second, error), 0);
+	close(second);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -245,6 +268,7 @@ int main(void)
 		TEST(a_write_that_fails_leaves_the_old_file),
 		TEST(the_second_daemon_is_refused_with_the_firsts_pid),
 		TEST(the_state_directory_is_made_for_the_owner_alone),
+		TEST(root_locks_anothers_state_directory_and_makes_nothing_there),
 	};
 
 	if (sodium_init() < 0)

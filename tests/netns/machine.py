@@ -1,0 +1,178 @@
+"""Hosts that run Debian of their own, with systemd as their init: what the package and the service are tested on.
+
+A machine is a host (lan.py) whose file system is an overlay over one Debian root, made by debootstrap on first use and
+kept in the build folder, and whose control groups are a branch of this machine's. What it must not touch, it cannot:
+/sys and /proc/sys are read-only there, as in a container.
+"""
+import fcntl
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import uuid
+
+from lan import Host, children, die_with_parent, wait_for
+from mesh import BUILD
+
+SUITE = "bookworm"
+MIRROR = "http://deb.debian.org/debian"  # where apt of this machine names none
+# What a Debian that somebody runs meshd on has beside the essential packages; the package's own dependencies are taken
+# from it, so that it is installed below without any network.
+PACKAGES = ["systemd", "iproute2", "iputils-ping", "wireguard-go", "wireguard-tools", "procps", "bash-completion"]
+BOOT_S = 30
+
+# Units that would look for hardware, or talk about a whole machine's settings.
+MASKED = ["systemd-sysctl.service", "systemd-modules-load.service", "systemd-remount-fs.service", "systemd-logind.service",
+          "systemd-random-seed.service", "systemd-update-utmp.service", "systemd-update-utmp-runlevel.service",
+          "systemd-tmpfiles-clean.timer", "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer",
+          "e2scrub_all.timer", "fstrim.timer", "getty.target", "dev-hugepages.mount", "dev-mqueue.mount",
+          "sys-kernel-debug.mount", "sys-kernel-tracing.mount", "sys-kernel-config.mount", "sys-fs-fuse-connections.mount",
+          "proc-sys-fs-binfmt_misc.automount", "kmod-static-nodes.service", "systemd-networkd.service",
+          "systemd-pstore.service", "modprobe@.service"]
+
+# In the namespaces, before those of control groups: a branch for this machine.
+FIRST = """
+set -e
+mount -t cgroup2 none /mnt
+mkdir "/mnt/$2"
+echo $$ >"/mnt/$2/cgroup.procs"
+umount /mnt
+exec unshare --cgroup bash -c "$4" "$0" "$1" "$3"
+"""
+
+# NAME ROOT SHARED
+SECOND = """
+set -e
+hostname "$0"
+ip link set lo up
+sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
+mount -t tmpfs -o mode=755 tmpfs /mnt
+mkdir /mnt/upper /mnt/work /mnt/root
+mount -t overlay -o "lowerdir=$1,upperdir=/mnt/upper,workdir=/mnt/work" overlay /mnt/root
+cd /mnt/root
+mount -t proc proc proc
+for path in proc/sys proc/sysrq-trigger; do
+	if [ -e "$path" ]; then
+		mount --bind "$path" "$path"
+		mount -o remount,ro,bind "$path"
+	fi
+done
+mount -t sysfs -o ro sysfs sys
+mount -t cgroup2 cgroup2 sys/fs/cgroup
+mount -t tmpfs -o mode=755 tmpfs dev
+for device in null zero full random urandom tty net/tun; do
+	mkdir -p "$(dirname "dev/$device")"
+	cp -a "/dev/$device" "dev/$device"
+	chmod 666 "dev/$device"
+done
+mkdir dev/pts dev/shm
+mount -t devpts -o newinstance,ptmxmode=666 devpts dev/pts
+ln -s pts/ptmx dev/ptmx
+ln -s /proc/self/fd dev/fd
+for folder in run tmp; do
+	mount -t tmpfs -o mode=1755 tmpfs "$folder"
+done
+chmod 755 run
+mkdir -p srv
+mount --bind "$2" srv
+echo "$0" >etc/hostname
+echo "127.0.0.1 localhost $0" >etc/hosts
+mkdir old
+pivot_root . old
+umount -l /old
+rmdir /old
+exec </dev/null >/dev/null 2>&1
+exec env -i container=netns PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb /lib/systemd/systemd
+"""
+
+
+def mirror():
+    targets = subprocess.run(["apt-get", "indextargets", "--format", "$(CODENAME) $(COMPONENT) $(REPO_URI)",
+                              "Created-By: Packages"], capture_output=True, text=True).stdout
+    return next((words[2] for words in map(str.split, targets.splitlines()) if words[:2] == [SUITE, "main"]), MIRROR)
+
+
+def debootstrap(target, packages):
+    proxy = subprocess.run(["apt-config", "shell", "proxy", "Acquire::http::Proxy"], capture_output=True, text=True).stdout
+    environment = dict(os.environ)
+    if "='" in proxy:
+        environment["http_proxy"] = proxy.split("'")[1]
+    subprocess.run(["debootstrap", "--variant=minbase", f"--include={','.join(packages)}", SUITE, target, mirror()],
+                   check=True, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    for unit in MASKED:
+        (target / "etc/systemd/system" / unit).symlink_to("/dev/null")
+    for archive in (target / "var/cache/apt/archives").glob("*.deb"):
+        archive.unlink()
+
+
+def debian_root(dependencies):
+    """A Debian with these packages beside PACKAGES, made once."""
+    packages = sorted({*PACKAGES, *dependencies})
+    name = hashlib.sha256(" ".join([SUITE, *packages, *MASKED]).encode()).hexdigest()[:12]
+    root = BUILD / f"debian-{name}"
+    with open(BUILD / "debian.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not root.exists():
+            for old in BUILD.glob("debian-*"):
+                shutil.rmtree(old)
+            half = BUILD / "debian-half"
+            debootstrap(half, packages)
+            half.rename(root)
+    return root
+
+
+class Machine(Host):
+    def __init__(self, name, root, shared):
+        """shared: a folder of this machine that is /srv there."""
+        self.name = name
+        self.links = {}
+        self.group = f"meshd-{name}-{uuid.uuid4().hex[:8]}"
+        self.holder = subprocess.Popen(
+            ["unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc",
+             "--propagation", "private", "bash", "-c", FIRST, name, str(root), self.group, str(shared), SECOND],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
+            preexec_fn=die_with_parent)
+        self.pid = wait_for(lambda: children(self.holder.pid) or self.holder.poll() is not None and [None], 5,
+                            f"{name} starts")[0]
+        self.enter = ["nsenter", "-t", str(self.pid), "-n", "-m", "-u", "-i", "-p", "-C", "--"]
+        try:
+            wait_for(self.booted, BOOT_S, f"{name} boots")
+        except BaseException:
+            self.close()
+            raise
+
+    def booted(self):
+        if self.holder.poll() is not None:
+            raise RuntimeError(f"{self.name}: {self.holder.stderr.read().decode()}")
+        try:
+            if pathlib.Path(f"/proc/{self.pid}/comm").read_text().strip() != "systemd":
+                return False
+        except OSError:
+            return False
+        return self.run("systemctl", "is-system-running", check=False).stdout.strip() in ("running", "degraded")
+
+    def close(self):
+        self.holder.kill()
+        self.holder.wait()
+        if self.holder.stderr:
+            self.holder.stderr.close()
+        for mount in pathlib.Path("/proc/mounts").read_text().splitlines():
+            device, folder, kind = mount.split()[:3]
+            group = pathlib.Path(folder) / self.group
+            if kind == "cgroup2" and group.is_dir():
+                for path, _, _ in os.walk(group, topdown=False):
+                    wait_for(lambda: remove_group(path), 5, f"the control group {path} is empty")
+
+    def journal(self, unit="meshd"):
+        return self.output("journalctl", "--no-pager", "-o", "cat", "-u", unit)
+
+
+def remove_group(path):
+    try:
+        os.rmdir(path)
+    except FileNotFoundError:
+        pass
+    except OSError:
+        return False  # its last process is still on its way out
+    return True
