@@ -157,13 +157,6 @@ static void put_mac(struct pack *out, const struct gossip *gossip, const char *s
 	ctl_put_time(out, "since", mac->since);
 }
 
-static bool next_mac(
-	const struct gossip *gossip, uint32_t vni, size_t *index, struct gossip_mac *ret)
-{
-	(void)gossip, (void)vni, (void)index, (void)ret;
-	return false;
-}
-
 /* Those that a member has, on one segment or all: put where out is not NULL. */
 static uint32_t each_mac_of(struct pack *out, const struct gossip *gossip, const struct id *node)
 {
@@ -173,7 +166,7 @@ static uint32_t each_mac_of(struct pack *out, const struct gossip *gossip, const
 	size_t index = 0;
 
 	while (gossip_segment_next(gossip, &index, &segment)) {
-		for (size_t at = 0; next_mac(gossip, segment.vni, &at, &mac);) {
+		for (size_t at = 0; gossip_mac_next(gossip, segment.vni, &at, &mac);) {
 			if (segment.clash || !id_equal(&mac.holder, node))
 				continue;
 			count++;
@@ -231,7 +224,7 @@ static bool put_next(struct pack *out, struct daemon *daemon, struct list_task *
 	size_t frame;
 
 	if (*task->segment && gossip_segment(daemon->gossip, task->segment, &segment) &&
-		!segment.clash && next_mac(daemon->gossip, segment.vni, &task->mac, &mac)) {
+		!segment.clash && gossip_mac_next(daemon->gossip, segment.vni, &task->mac, &mac)) {
 		frame = ipc_reply_begin_item(out);
 		put_mac(out, daemon->gossip, segment.name, &mac);
 		ipc_frame_end(out, frame);
