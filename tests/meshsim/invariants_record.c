@@ -164,13 +164,17 @@ const struct invariants_record *invariants_find(
 	return written ? &written->record : NULL;
 }
 
-/* It has fallen with its author, and what it had replaced may stand. */
+/* It has fallen with its author. What it had replaced may stand where it never came, and is gone
+ * where it did. */
 static void forget_latest(struct invariants *checker, int node, struct written *written)
 {
 	struct map *slots = &checker->nodes[node].slots;
 	struct latest *latest = map_get(slots, &written->record.slot);
+	struct written *other;
 
-	written->replaced = true;
+	map_each (&checker->by_hash, at, other)
+		other->replaced |= hash_equal(&other->record.slot, &written->record.slot) &&
+				   other->record.stamp <= written->record.stamp;
 	if (!latest || !hash_equal(&latest->hash, &written->record.hash))
 		return;
 	map_del(slots, &latest->slot);
