@@ -344,7 +344,8 @@ int gossip_open_mesh(struct gossip *g, const struct id *mesh)
 		.self = g->config.identity,
 		.mesh = &g->mesh,
 		.rng = &g->rng,
-		.generation = g->config.generation};
+		.generation = g->config.generation,
+		.version = gossip_own_first_version(g)};
 	int err;
 
 	g->mesh = *mesh;

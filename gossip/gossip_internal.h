@@ -274,8 +274,9 @@ struct restored_value {
 struct age {
 	int64_t contact_ms; /* of mesh time; 0: never yet */
 	bool collecting;
-	int64_t target; /* the cutoff, then */
-	mtime_t since;	/* of the start */
+	int64_t target;	       /* the cutoff, then */
+	mtime_t since;	       /* of the start */
+	int64_t wall_ahead_ms; /* of monotonic time, when it was looked at last */
 	mtime_t next, noted;
 };
 
@@ -362,13 +363,15 @@ struct wanted {
 /* What came back of this node's own: see gossip_own.c. */
 struct own {
 	mtime_t started;
-	bool met;	 /* a record of its own that it did not know */
-	bool met_late;	 /* that was made after its start */
-	bool told;	 /* that it was set back */
-	bool yielded;	 /* another one goes on as this node */
-	bool superseded; /* by a restore */
-	unsigned raises;
-	uint64_t raised; /* a generation on its way to disk; 0: none */
+	bool met;			/* a record of its own that it did not know */
+	bool met_late;			/* that was made after its start */
+	bool told;			/* that it was set back */
+	bool yielded;			/* another one goes on as this node */
+	bool superseded;		/* by a restore */
+	unsigned raises;		/* in this start */
+	mtime_t raise_rate;		/* at which later incarnations are answered */
+	uint32_t chance;		/* drawn for the last answer */
+	struct swim_incarnation raised; /* on its way to disk; generation 0: none */
 	uint64_t raised_ticket;
 	mtime_t renew_next, twice_next;
 };
@@ -719,6 +722,8 @@ void gossip_age_agreed(struct gossip *g, uint64_t other_cutoff);
 uint64_t gossip_age_withheld(const struct gossip *g, const struct peer *peer);
 bool gossip_age_withholds(
 	const struct gossip *g, const struct peer *peer, const struct record *record);
+/* Whether it has its grave, though it stands on this node's disk. */
+bool gossip_age_has_buried(const struct gossip *g, const struct record *record);
 /* A comparison of all there is has come to its end. */
 void gossip_age_synced(struct gossip *g, const struct peer *peer, struct sync *sync);
 
@@ -793,6 +798,8 @@ void gossip_own_record_met(struct gossip *g, const struct record *record);
 /* A signed word of its own of an incarnation that it never issued. */
 void gossip_own_statement_met(struct gossip *g, const struct msg_item *item);
 void gossip_own_persisted(struct gossip *g);
+/* Of a start: no other one has the same, though its generation be. */
+uint64_t gossip_own_first_version(struct gossip *g);
 void gossip_own_turn(struct gossip *g);
 /* gossip_revoke.c */
 /* A long list of what is kept goes in several records, which count when all of them are there. */

@@ -7,10 +7,15 @@
  *   so whoever wrote it, if it lives, hears of us;
  *
  *   who is told of a later incarnation of its own than it ever issued says a still later one, by
- *   its generation, a few times; if another one answers that each time, it steps back.
+ *   its generation; if somebody answers that, it steps back.
+ *
+ * Versions tell an answer from what was said long ago: the lower half of one is drawn by chance,
+ * at each start and each time that a later incarnation is answered; the upper half repeats the
+ * lower one of what it answers. So no two starts say the same incarnation, and words that are
+ * replayed answer nothing.
  *
  * After a set-back nobody answers, and the node goes on. Of two that both live, the one that was
- * started last goes on: it is the other that hears first, and so has to answer once more. But who
+ * started last goes on: it is the other that hears first, and is answered. But who
  * was restored from a backup on purpose says so in the upper bits of its generation
  * (GOSSIP_LIFE_SHIFT), and whoever hears of a later life than its own steps back at once, for good:
  * the old machine, should it come back. Whoever has stepped back says nothing more to anybody.
@@ -20,9 +25,13 @@
 #include "gossip/gossip_internal.h"
 #include "gossip/swim/statement.h"
 
-/* So often in one start a later incarnation is answered by a still later one. Once would do;
- * members may know of different former lives. */
-#define RAISES_MAX 2
+/* Later incarnations are answered by still later ones so often at once, and in the long run: each
+ * is written to the disk, and a member that has kept old words may bring them one by one. */
+#define RAISE_BURST  4
+#define RAISE_GAP_MS 5000
+
+/* The lower half of a version is drawn below that: versions go up one by one from there. */
+#define CHANCE_BITS 31
 
 #define RENEW_GAP_MS 10000 /* records that come back come in numbers */
 
@@ -111,7 +120,7 @@ void gossip_own_turn(struct gossip *g)
 	g->own.met = false;
 	if (mtime_reached(g->time.now, g->own.renew_next)) {
 		g->own.renew_next = mtime_add_ms(g->time.now, RENEW_GAP_MS);
-		swim_renew(g->swim, 0);
+		swim_renew(g->swim, NULL);
 	}
 	if (g->own.met_late)
 		tell_twice(g);
@@ -135,14 +144,37 @@ static void yield(struct gossip *g, bool superseded)
 	gossip_effect_add(g, EFFECT_CHANGED, NULL, 0);
 }
 
-static void raise(struct gossip *g, uint64_t generation)
+uint64_t gossip_own_first_version(struct gossip *g)
 {
-	struct gossip_effect *effect = gossip_effect_add(g, EFFECT_PERSIST_GENERATION, NULL, 0);
+	return rng_below(&g->rng, UINT64_C(1) << CHANCE_BITS);
+}
 
-	g->own.raises++;
-	g->own.raised = generation;
+static uint32_t lower_half(uint64_t version)
+{
+	return (uint32_t)version;
+}
+
+/* Whether whoever said it has heard what this node has said since it answered last. */
+static bool is_answer(const struct gossip *g, uint64_t version)
+{
+	uint32_t answered = (uint32_t)(version >> 32);
+
+	return g->own.raises && answered >= g->own.chance &&
+	       answered <= lower_half(swim_incarnation(g->swim).version);
+}
+
+static void raise(struct gossip *g, const struct swim_incarnation *other)
+{
+	struct gossip_effect *effect;
+
+	if (!mtime_allows(&g->own.raise_rate, g->time.now, RAISE_GAP_MS, RAISE_BURST))
+		return; /* it comes again, with the next ping of whoever knows it */
+	effect = gossip_effect_add(g, EFFECT_PERSIST_GENERATION, NULL, 0);
+	g->own.raised = (struct swim_incarnation){.generation = other->generation + 1,
+		.version =
+			(uint64_t)lower_half(other->version) << 32 | gossip_own_first_version(g)};
 	g->own.raised_ticket = effect->ticket = g->awaited = ++g->ticket;
-	effect->number = (int64_t)generation;
+	effect->number = (int64_t)g->own.raised.generation;
 }
 
 void gossip_own_statement_met(struct gossip *g, const struct msg_item *item)
@@ -155,23 +187,24 @@ void gossip_own_statement_met(struct gossip *g, const struct msg_item *item)
 	other = statement.incarnation.generation;
 	if (other >> GOSSIP_LIFE_SHIFT > own >> GOSSIP_LIFE_SHIFT)
 		yield(g, true);
-	else if (g->own.raised)
+	else if (g->own.raised.generation)
 		return; /* what answers it is on its way to disk */
-	else if (g->own.raises == RAISES_MAX ||
+	else if (is_answer(g, statement.incarnation.version) ||
 		 (other + 1) >> GOSSIP_LIFE_SHIFT != own >> GOSSIP_LIFE_SHIFT)
 		yield(g, false);
 	else
-		raise(g, other + 1);
+		raise(g, &statement.incarnation);
 }
 
 void gossip_own_persisted(struct gossip *g)
 {
-	if (!g->own.raised || g->own.raised_ticket > g->persisted)
+	if (!g->own.raised.generation || g->own.raised_ticket > g->persisted)
 		return;
-	g->config.generation = g->own.raised;
-	g->own.raised = 0;
-	swim_renew(g->swim, g->config.generation);
-	if (g->own.raises == 1)
+	g->config.generation = g->own.raised.generation;
+	g->own.chance = lower_half(g->own.raised.version);
+	swim_renew(g->swim, &g->own.raised);
+	g->own.raised = (struct swim_incarnation){0};
+	if (g->own.raises++ == 0)
 		tell_restored(g);
 	else
 		tell_twice(g);

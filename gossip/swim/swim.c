@@ -99,7 +99,7 @@ int swim_new(const struct swim_config *config, mtime_t now, struct swim **ret)
 		swim->config.mechanisms = &swim_mesh;
 	swim->self = (struct statement){.kind = STATEMENT_ALIVE,
 		.subject = config->self->id,
-		.incarnation = {.generation = config->generation}};
+		.incarnation = {config->generation, config->version}};
 	statement_sign_alive(&swim->self, config->mesh, config->self);
 	members_init(swim);
 	swim->prober.sequence = rng_u64(config->rng);
@@ -123,12 +123,12 @@ void swim_free(struct swim *swim)
 	free(swim);
 }
 
-void swim_renew(struct swim *swim, uint64_t generation)
+void swim_renew(struct swim *swim, const struct swim_incarnation *later)
 {
 	struct swim_incarnation *self = &swim->self.incarnation;
 
-	if (generation > self->generation)
-		*self = (struct swim_incarnation){.generation = generation};
+	if (later)
+		*self = *later;
 	else
 		self->version++;
 	statement_sign_alive(&swim->self, swim->config.mesh, swim->config.self);

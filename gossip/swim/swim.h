@@ -81,14 +81,16 @@ struct swim_config {
 	struct rng *rng;
 	struct spread *spread; /* where statements to be told to others go */
 	uint64_t generation;   /* of this start; already on disk; not 0 */
+	uint64_t version;      /* its first */
 };
 
 /* ERR_INVALID (generation), ERR_NOMEM. */
 int swim_new(const struct swim_config *config, mtime_t now, struct swim **ret) MUST_CHECK;
 void swim_free(struct swim *swim);
 
-/* Says its own incarnation anew, one version up; or with a later generation, which is on disk. */
-void swim_renew(struct swim *swim, uint64_t generation);
+/* Says its own incarnation anew, one version up; or, if it is not NULL, that later one, whose
+ * generation is on disk. */
+void swim_renew(struct swim *swim, const struct swim_incarnation *later);
 
 /* Membership, decided elsewhere. A new member starts out as alive with nothing heard, and is probed
  * within this round (ERR_LIMIT beyond SWIM_MEMBERS_MAX, ERR_NOMEM). Adding one that is there

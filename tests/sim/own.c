@@ -5,7 +5,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "tests/support/cluster.h"
+#include "gossip/swim/statement.h"
+#include "tests/support/hostile.h"
 
 static const struct cluster_options calm = {
 	.seed = 1, .latency_min_ms = 0, .latency_max_ms = 1, .disk_ms = 1};
@@ -266,6 +267,69 @@ static bool one_has_yielded(struct cluster *c, void *arg)
 	return has_yielded(c, &twins->original) || has_yielded(c, &twins->copy);
 }
 
+/* As two machines that boot from one image at once, or have no clock at all. */
+static void of_two_copies_that_start_in_one_second_one_steps_back(void **state)
+{
+	(void)state;
+	struct cluster *c = mesh();
+	struct twins twins = {ORIGINAL, cluster_add_clone(c, ORIGINAL)};
+
+	cluster_kill(c, ORIGINAL);
+	cluster_run(c, 5000);
+	cluster_set_generation(c, ORIGINAL, 100);
+	cluster_set_generation(c, twins.copy, 100);
+	cluster_restart(c, ORIGINAL);
+	cluster_restart(c, twins.copy);
+	assert_true(cluster_wait(c, 30000, one_has_yielded, &twins));
+	cluster_run(c, 60000);
+	assert_true(has_yielded(c, &twins.original) != has_yielded(c, &twins.copy));
+	expect_to_be_heard(c, has_yielded(c, &twins.copy) ? ORIGINAL : twins.copy, 1311);
+	cluster_free(c);
+}
+
+static struct statement said_before(const struct cluster *c, uint64_t generation, uint64_t version)
+{
+	struct statement alive = {.kind = STATEMENT_ALIVE,
+		.subject = cluster_id(c, 0),
+		.incarnation = {generation, version}};
+	struct gossip_status status = cluster_status((struct cluster *)c, 0);
+
+	statement_sign_alive(&alive, &status.mesh, cluster_keys(c, 0));
+	return alive;
+}
+
+static void replay(struct hostile *h, uint64_t generation, uint64_t version)
+{
+	struct statement alive = said_before(h->c, generation, version);
+	struct msg msg = {.statement_count = 1};
+	uint8_t bytes[SWIM_STATEMENT_MAX];
+	struct pack pack;
+
+	pack_init(&pack, bytes, sizeof(bytes));
+	statement_encode(&alive, &pack);
+	msg.statements[0] = (struct msg_item){bytes, pack.size};
+	msg_add(&msg, MSG_STATEMENTS);
+	actor_send(&h->actor, &h->actor.at, &msg);
+	cluster_run(h->c, 6000);
+}
+
+/* Whoever has kept what it said, in all its lives and fights, makes it answer, and no more. */
+static void its_old_words_do_not_make_a_node_step_back(void **state)
+{
+	(void)state;
+	struct hostile *h = hostile_new(2);
+	int node = 0;
+
+	hostile_begin(h);
+	for (uint64_t i = 1; i < 20; i++) {
+		replay(h, 1000 * i, 77);
+		replay(h, 1000 * i + 2, UINT64_C(77) << 32 | 78);
+		assert_false(has_yielded(h->c, &node));
+	}
+	assert_in_range(cluster_status(h->c, node).generation, 19003, 19010);
+	hostile_free(h);
+}
+
 /* Whatever the network loses and delays, whoever is restarted meanwhile: never both, never neither.
  */
 static void exactly_one_goes_on_over_a_rough_network(void **state)
@@ -307,6 +371,8 @@ int main(void)
 		cmocka_unit_test(the_old_machine_steps_back_whenever_it_returns),
 		cmocka_unit_test(the_old_machine_steps_back_though_the_new_one_is_down),
 		cmocka_unit_test(the_restored_one_goes_on_though_the_old_one_is_still_up),
+		cmocka_unit_test(of_two_copies_that_start_in_one_second_one_steps_back),
+		cmocka_unit_test(its_old_words_do_not_make_a_node_step_back),
 		cmocka_unit_test(exactly_one_goes_on_over_a_rough_network),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
