@@ -209,6 +209,11 @@ bool gossip_age_withholds(
 	return record->type == RECORD_VALUE && record->stamp <= gossip_age_withheld(g, peer);
 }
 
+bool gossip_age_has_buried(const struct gossip *g, const struct record *record)
+{
+	return value_is_tombstone(record) && hlc_stamp_ms(record->stamp) < own_cutoff(g) * HOUR_MS;
+}
+
 void gossip_age_synced(struct gossip *g, const struct peer *peer, struct sync *sync)
 {
 	struct record *record;

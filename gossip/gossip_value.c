@@ -32,6 +32,14 @@ static void changed(void *context, struct record *record, uint64_t number)
 		gossip_effect_number(g, GOSSIP_NUMBER_FLOOR, number); /* no tombstone says it */
 }
 
+static void missed(void *context, uint64_t floor)
+{
+	struct gossip *g = context;
+
+	if (floor > g->numbers[GOSSIP_NUMBER_FLOOR])
+		gossip_effect_number(g, GOSSIP_NUMBER_FLOOR, floor);
+}
+
 /* ---- life ---- */
 
 /* Numbers of this start are larger than those of all before. */
@@ -50,7 +58,8 @@ static void begin(struct gossip *g)
 
 int gossip_value_open(struct gossip *g)
 {
-	const struct kv_hooks hooks = {.counts = counts, .changed = changed, .context = g};
+	const struct kv_hooks hooks = {
+		.counts = counts, .changed = changed, .missed = missed, .context = g};
 	int err = kv_new(&g->rng, &hooks, &g->kv);
 
 	if (err == 0 && g->started) {
@@ -90,7 +99,7 @@ void gossip_value_start(struct gossip *g)
 		struct record *record = store_find(g->store, &value->hash);
 
 		if (record) /* else another took its place */
-			kv_restore(g->kv, record, value->number);
+			kv_restore(g->kv, record, value->number, !gossip_age_has_buried(g, record));
 	}
 	free(g->restored_values);
 	g->restored_values = NULL;

@@ -17,6 +17,7 @@ struct kv_key {
 	unsigned other_count;
 	bool shows;  /* record */
 	bool stored; /* record; else it is only remembered, and shows nothing */
+	bool said;   /* somebody may have read a value of it */
 };
 
 /* In the order of numbers. */
@@ -206,6 +207,7 @@ uint64_t kv_reserve(struct kv *kv)
 static void number_anew(struct kv *kv, struct kv_key *key, uint64_t number)
 {
 	overtake(kv, key);
+	key->said |= key->shows && !value_is_tombstone(key->record);
 	key->number = number ? number : kv_reserve(kv);
 	note(kv, key);
 	compact(kv);
@@ -281,10 +283,13 @@ static bool choose(struct kv *kv, struct kv_key *key)
 	return true;
 }
 
+/* Of a key that never had a value nobody has read anything that would be untrue. */
 static void drop(struct kv *kv, struct kv_key *key)
 {
-	if (key->number > kv->floor)
+	if (key->said && key->number > kv->floor) {
 		kv->floor = key->number;
+		kv->hooks.missed(kv->hooks.context, kv->floor);
+	}
 	overtake(kv, key);
 	treap_remove(&kv->keys, &key->tree, compare_keys);
 	remember(kv, key, false);
@@ -335,7 +340,7 @@ static void put(struct kv *kv, struct kv_key *key, struct record *record)
 	add_other(key, record);
 }
 
-void kv_restore(struct kv *kv, struct record *record, uint64_t number)
+void kv_restore(struct kv *kv, struct record *record, uint64_t number, bool said)
 {
 	bool fresh;
 	struct kv_key *key = ensure(kv, record, &fresh);
@@ -354,6 +359,7 @@ void kv_restore(struct kv *kv, struct record *record, uint64_t number)
 	}
 	if (key->record == record)
 		key->number = number;
+	key->said |= said;
 }
 
 static int compare_numbers(const void *a, const void *b)

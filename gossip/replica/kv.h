@@ -27,6 +27,8 @@ struct kv_hooks {
 	/* The key shows another record than before, or nothing (NULL), by no kv_add of that record:
 	 * others were taken away, or count no more. In the midst of a change: take note. */
 	void (*changed)(void *context, struct record *record, uint64_t number);
+	/* kv_floor is another one. */
+	void (*missed)(void *context, uint64_t floor);
 	void *context;
 };
 
@@ -34,8 +36,9 @@ struct kv_hooks {
 int kv_new(struct rng *rng, const struct kv_hooks *hooks, struct kv **ret) MUST_CHECK;
 void kv_free(struct kv *kv);
 
-/* Before kv_begin: a record of this node's disk with the number it had, 0: none. */
-void kv_restore(struct kv *kv, struct record *record, uint64_t number);
+/* Before kv_begin: a record of this node's disk with the number it had, 0: none. said: unless the
+ * floor is above whatever was read of the key before. */
+void kv_restore(struct kv *kv, struct record *record, uint64_t number, bool said);
 /* From now on changes are numbered, from first on: larger than any before. floor: see kv_floor. */
 void kv_begin(struct kv *kv, uint64_t first, uint64_t floor);
 

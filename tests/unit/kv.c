@@ -24,6 +24,7 @@ struct watched {
 	struct kv *kv;
 	bool eve_counts;
 	size_t again, gone;
+	uint64_t floor; /* as told */
 };
 
 static bool counts(void *context, const struct record *record)
@@ -43,9 +44,18 @@ static void changed(void *context, struct record *record, uint64_t number)
 	*(record ? &w->again : &w->gone) += 1;
 }
 
+static void missed(void *context, uint64_t floor)
+{
+	struct watched *w = context;
+
+	assert_true(floor > w->floor);
+	w->floor = floor;
+}
+
 static void watched_init(struct watched *w)
 {
-	const struct kv_hooks hooks = {.counts = counts, .changed = changed, .context = w};
+	const struct kv_hooks hooks = {
+		.counts = counts, .changed = changed, .missed = missed, .context = w};
 
 	*w = (struct watched){.kv = NULL};
 	assert_int_equal(kv_new(&rng, &hooks, &w->kv), 0);
@@ -280,6 +290,26 @@ static void a_tombstone_that_goes_takes_the_key_along(void **state)
 	assert_int_equal(kv_count(w->kv), 0);
 	assert_hears(w, cursor, "");
 	assert_int_equal(kv_floor(w->kv), after);
+	assert_int_equal(w->floor, after);
+}
+
+/* Whatever somebody buries that nobody had: who reads on from a cursor has read nothing of it. */
+static void a_tombstone_of_what_never_was_ends_no_cursor(void **state)
+{
+	struct watched *w = *state;
+	struct record *value = add(w, ANN, "k", "v", 10), *tombstone;
+	uint64_t cursor = kv_cursor(w->kv);
+
+	kv_remove(w->kv, add(w, EVE, "made up", NULL, 1));
+	assert_no_key(w, "made up");
+	assert_int_equal(kv_floor(w->kv), 0);
+	assert_int_equal(w->floor, 0);
+	/* of what was there it does */
+	tombstone = add(w, EVE, "k", NULL, 20);
+	kv_remove(w->kv, value);
+	kv_remove(w->kv, tombstone);
+	assert_true(cursor < kv_floor(w->kv));
+	assert_int_equal(w->floor, kv_floor(w->kv));
 }
 
 static void another_signature_is_no_change(void **state)
@@ -325,7 +355,7 @@ static void numbers_survive_a_restart(void **state)
 	}
 	watched_init(&again);
 	for (size_t i = 3; i-- > 0;) {
-		kv_restore(again.kv, records[i], i == 1 ? 0 : numbers[i]);
+		kv_restore(again.kv, records[i], i == 1 ? 0 : numbers[i], true);
 		record_unref(records[i]);
 	}
 	kv_begin(again.kv, 5000, 77);
@@ -476,6 +506,8 @@ int main(void)
 			it_may_come_back_before_it_is_forgotten, start, end),
 		cmocka_unit_test_setup_teardown(
 			a_tombstone_that_goes_takes_the_key_along, start, end),
+		cmocka_unit_test_setup_teardown(
+			a_tombstone_of_what_never_was_ends_no_cursor, start, end),
 		cmocka_unit_test_setup_teardown(another_signature_is_no_change, start, end),
 		cmocka_unit_test_setup_teardown(
 			a_reserved_number_stands_where_it_was_reserved, start, end),
