@@ -6,12 +6,12 @@
  *   contact   when it last held what a member that is current held; nothing of before that is news
  *
  * A node is current while its last contact is younger than the grace. Then its cutoff follows the
- * clock: the hour of mesh time less the grace. Else it is stale, its cutoff stands still, and
- * whoever has a later one may have collected tombstones that it never saw. So it keeps its
- * key-values of before the contact to itself, until it has compared all it has with such a member:
- * then those that the member lacks were deleted meanwhile, and go. Where all are stale nobody has
- * collected anything since, they merge as ever, and the latest cutoff of them becomes that of all;
- * after the grace they are current again.
+ * clock, as long as it hears others': the hour of mesh time less the grace. Else it is stale, its
+ * cutoff stands still, and whoever has a later one may have collected tombstones that it never saw.
+ * So it keeps its key-values of before the contact to itself, until it has compared all it has with
+ * such a member: then those that the member lacks were deleted meanwhile, and go. Where all are
+ * stale nobody has collected anything since, they merge as ever, and the latest cutoff of them
+ * becomes that of all; after the grace they are current again.
  */
 #include "gossip/gossip_internal.h"
 
@@ -21,13 +21,42 @@
 #define APART_MAX     24 /* hours between cutoffs that are compared: graves hide for as long */
 #define TURN_MS	      (5 * 60 * INT64_C(1000)) /* around a full hour not all have turned */
 #define LOOK_MS	      1000
+#define STEP_MS	      (60 * 1000) /* more than a clock that is kept in time steps */
 #define COLLECT_MS    10 /* between two lots of what is collected, and how many go at a time */
 #define COLLECT_COUNT 1000
 #define NOTE_MS	      (60 * 1000) /* between two writes of the contact, if anything has changed */
 
+/* The earlier of this node's time and the members', where they are heard: what a clock collects
+ * that is days ahead, though somebody vouches for it, does not come back when it is set right. */
 static int64_t now_ms(const struct gossip *g)
 {
-	return gossip_mesh_time(g).ms;
+	int64_t own_ms = gossip_mesh_time(g).ms, offset_ms;
+
+	if (!g->store || !gossip_clock_offset(g, &offset_ms))
+		return own_ms;
+	return g->time.wall.ms + offset_ms < own_ms ? g->time.wall.ms + offset_ms : own_ms;
+}
+
+/* After a step of this node's clock, or a sleep, it is not known how far the others' are from it,
+ * until each has told its own again. */
+static void watch_clock(struct gossip *g)
+{
+	int64_t ahead_ms = g->time.wall.ms - mtime_diff_ms(g->time.now, MTIME_ZERO);
+	int64_t step_ms = ahead_ms - g->age.wall_ahead_ms;
+	struct peer *peer;
+
+	g->age.wall_ahead_ms = ahead_ms;
+	if (step_ms < STEP_MS && step_ms > -STEP_MS)
+		return;
+	map_each (&g->peers, at, peer)
+		peer->has_clock = false;
+}
+
+static bool is_time_known(const struct gossip *g)
+{
+	int64_t offset_ms;
+
+	return swim_count(g->swim) == 0 || gossip_clock_offset(g, &offset_ms);
 }
 
 static int64_t clock_cutoff(const struct gossip *g)
@@ -121,9 +150,10 @@ void gossip_age_tick(struct gossip *g)
 	if (!g->started || !mtime_reached(g->time.now, g->age.next))
 		return;
 	g->age.next = mtime_add_ms(g->time.now, LOOK_MS);
+	watch_clock(g);
 	if (g->state == GOSSIP_RUNNING && (swim_count(g->swim) == 0 || waited_long_enough(g)))
 		contact(g, now_ms(g));
-	if (!g->age.collecting && g->state == GOSSIP_RUNNING && !is_stale(g) &&
+	if (!g->age.collecting && g->state == GOSSIP_RUNNING && !is_stale(g) && is_time_known(g) &&
 		clock_cutoff(g) > own_cutoff(g))
 		begin_collecting(g, clock_cutoff(g));
 	if (g->age.collecting)
@@ -163,7 +193,7 @@ uint64_t gossip_age_believed(const struct gossip *g, uint64_t told)
 {
 	int64_t most = clock_cutoff(g) + APART_MAX;
 
-	return most > 0 && told <= (uint64_t)most ? told : 0;
+	return (most > 0 && told <= (uint64_t)most) || (int64_t)told == own_cutoff(g) ? told : 0;
 }
 
 enum gossip_age gossip_age_of(const struct gossip *g, uint64_t other_cutoff)

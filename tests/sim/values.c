@@ -262,6 +262,57 @@ static void what_is_deleted_is_forgotten_after_ten_days(void **state)
 	cluster_restart(c, 1);
 	cluster_run(c, 5000);
 	assert_int_equal(records_on(c, 1), before);
+	assert_int_equal(gossip_value_check(cluster_core(c, 1), cursor), ERR_EXPIRED);
+	cluster_free(c);
+}
+
+static void jump(struct calendar *calendar, int node, int days)
+{
+	calendar->days += days;
+	set_clock(calendar, node);
+	calendar->days -= days;
+}
+
+static bool is_said_there(struct cluster *c, void *node)
+{
+	return shows(c, *(int *)node, "said", "1");
+}
+
+/* It would collect what nobody else does, and compare with nobody until that is due. */
+static void a_clock_days_ahead_collects_nothing_early(void **state)
+{
+	(void)state;
+	struct cluster *c = mesh_of(4);
+	struct calendar calendar = {c, 0};
+	int wrong = 2;
+
+	put(c, 0, "k", "1");
+	cluster_run(c, 500);
+	assert_int_equal(try_delete(c, 0, "k"), 0);
+	days_pass(&calendar, 8);
+	/* somebody vouches for it; before and after a start */
+	for (int i = 0; i < 2; i++) {
+		jump(&calendar, wrong, 5);
+		cluster_run(c, 60000);
+		assert_int_equal(gossip_age_cutoff(cluster_core(c, wrong)),
+			gossip_age_cutoff(cluster_core(c, 0)));
+		cluster_kill(c, wrong);
+		cluster_run(c, 1000);
+		cluster_restart(c, wrong);
+	}
+	cluster_run(c, 60000);
+	/* what was never news to it comes by comparison, as soon as its clock is right */
+	cluster_kill(c, wrong);
+	put(c, 0, "said", "1");
+	cluster_run(c, 20000);
+	cluster_restart(c, wrong);
+	set_clock(&calendar, wrong);
+	assert_true(cluster_wait(c, 60000, is_said_there, &wrong));
+	assert_true(cluster_wait(c, 60000, cluster_converged, NULL));
+	days_pass(&calendar, 3);
+	assert_true(cluster_wait(c, 60000, cluster_converged, NULL));
+	assert_int_equal(
+		gossip_age_cutoff(cluster_core(c, wrong)), gossip_age_cutoff(cluster_core(c, 0)));
 	cluster_free(c);
 }
 
@@ -498,6 +549,7 @@ int main(void)
 		cmocka_unit_test(a_value_that_falls_at_a_start_is_missed_by_no_reader),
 		cmocka_unit_test(what_a_crash_left_beside_its_successor_goes_at_the_start),
 		cmocka_unit_test(a_reader_misses_nothing_over_a_restart),
+		cmocka_unit_test(a_clock_days_ahead_collects_nothing_early),
 		cmocka_unit_test(what_is_deleted_is_forgotten_after_ten_days),
 		cmocka_unit_test(who_was_away_for_eleven_days_brings_nothing_back),
 		cmocka_unit_test(what_was_written_apart_is_kept),
