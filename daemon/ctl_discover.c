@@ -4,10 +4,10 @@
 #include "daemon/ctl_status.h"
 #include "daemon/discover.h"
 
-/* Who is announced: one by its instance, seen at any number of addresses. */
+/* Who is announced: one by its salt, seen at any number of addresses. All of it may be made up. */
 static bool is_same(const struct discover_seen *a, const struct discover_seen *b)
 {
-	return strcmp(a->instance, b->instance) == 0;
+	return memcmp(a->salt, b->salt, sizeof(a->salt)) == 0;
 }
 
 static bool is_first(const struct discover_view *view, size_t at)
@@ -41,9 +41,11 @@ static void put_node(
 	ctl_status_put_person(out, "node", gossip, &node);
 }
 
-static void put_places(struct pack *out, const struct discover_view *view, size_t of)
+static void put_places(
+	struct pack *out, const struct gossip *gossip, const struct discover_view *view, size_t of)
 {
 	char text[TEXT_ENDPOINT_SIZE];
+	struct id node;
 
 	pack_put_str(out, "places");
 	pack_put_array(out, count_places(view, of));
@@ -52,9 +54,10 @@ static void put_places(struct pack *out, const struct discover_view *view, size_
 
 		if (!is_same(seen, &view->seen[of]))
 			continue;
-		pack_put_map(out, 2);
+		pack_put_map(out, 3);
 		ctl_put_text(out, "endpoint", text_endpoint(&seen->endpoint, text));
 		ctl_put_text(out, "interface", seen->link);
+		ctl_put_flag(out, "proven", gossip_hint_node(gossip, &seen->endpoint, &node));
 	}
 }
 
@@ -64,14 +67,12 @@ static void put_seen(
 	const struct discover_seen *seen = &view->seen[of];
 	char tag[2 * DISCOVER_TAG_SIZE + 1];
 
-	pack_put_map(out, 5);
+	pack_put_map(out, 4);
 	ctl_put_text(out, "mesh", seen->ours ? "own" : seen->has_tag ? "other" : "none");
 	ctl_put_text(
 		out, "tag", seen->has_tag ? text_hex(seen->tag, sizeof(seen->tag), tag) : NULL);
-	pack_put_str(out, "instance");
-	ipc_put_words(out, seen->instance, strlen(seen->instance));
 	put_node(out, gossip, view, of);
-	put_places(out, view, of);
+	put_places(out, gossip, view, of);
 }
 
 static void put_interfaces(struct pack *out, const struct discover *discover)

@@ -60,7 +60,7 @@ const struct discover_view *discover_view(const struct discover *discover)
 static bool is_first(const struct discover_view *view, size_t at)
 {
 	for (size_t i = 0; i < at; i++) {
-		if (strcmp(view->seen[i].instance, view->seen[at].instance) == 0)
+		if (memcmp(view->seen[i].salt, view->seen[at].salt, DISCOVER_SALT_SIZE) == 0)
 			return false;
 	}
 	return true;

@@ -16,7 +16,7 @@ extern const struct daemon_part discover_part;
 const char *discover_state_label(const struct discover *discover);
 /* What is seen, until the loop's next turn. */
 const struct discover_view *discover_view(const struct discover *discover);
-/* Different instances in the view. */
+/* Different nodes in the view, by their salts. */
 size_t discover_count(const struct discover *discover);
 /* Whether a join may count on hints. */
 bool discover_looks(const struct discover *discover);

@@ -35,13 +35,22 @@ static void drop_row(struct discover_thread *thread, struct discover_row *row)
 
 /* ---- who is there ---- */
 
+static bool is_own(const struct discover_thread *thread, const char *instance)
+{
+	for (size_t i = 0; i < thread->speaker_count; i++) {
+		if (strcmp(thread->speakers[i].instance, instance) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void appeared(struct discover_thread *thread, uint32_t ifindex, uint8_t family,
 	const char *instance, mtime_t now)
 {
 	struct discover_row *row;
 
 	/* this node, by way of another interface on the same LAN, is nobody else */
-	if (strcmp(instance, thread->instance) == 0 ||
+	if (is_own(thread, instance) ||
 		discover_table_find(&thread->table, instance, ifindex, family))
 		return;
 	row = discover_table_room(&thread->table, randombytes_random());

@@ -72,6 +72,7 @@ static void client_changed(AvahiClient *client, AvahiClientState state, void *ar
 
 	thread->table_changed = true;
 	thread->running = state == AVAHI_CLIENT_S_RUNNING;
+	thread->withdrawn = false;
 	switch (state) {
 	case AVAHI_CLIENT_S_RUNNING:
 		thread->why[0] = '\0';
@@ -79,8 +80,6 @@ static void client_changed(AvahiClient *client, AvahiClientState state, void *ar
 	case AVAHI_CLIENT_S_REGISTERING:
 	case AVAHI_CLIENT_S_COLLISION:
 		thread->withdrawn = true;
-		snprintf(thread->why, sizeof(thread->why),
-			"avahi-daemon is choosing this host's name");
 		break;
 	case AVAHI_CLIENT_CONNECTING:
 		snprintf(thread->why, sizeof(thread->why), "avahi-daemon is not running");
@@ -123,8 +122,7 @@ static void disconnect(struct discover_thread *thread)
 	if (thread->client)
 		avahi_client_free(thread->client);
 	thread->client = NULL;
-	thread->running = thread->failed = false;
-	thread->instance[0] = '\0';
+	thread->running = thread->failed = thread->withdrawn = false;
 	thread->browse_again = thread->retry_next = MTIME_NEVER;
 }
 
@@ -168,7 +166,6 @@ static void withdraw(struct discover_thread *thread)
 {
 	for (size_t i = 0; i < thread->speaker_count; i++)
 		discover_publish_end(&thread->speakers[i]);
-	thread->withdrawn = false;
 }
 
 static void turn(struct discover_thread *thread)
@@ -225,7 +222,7 @@ static void show_row(const struct discover_thread *thread, const struct discover
 
 	*seen = (struct discover_seen){
 		.endpoint = row->endpoint, .ours = row->ours, .has_tag = row->txt.has_tag};
-	memcpy(seen->instance, row->instance, sizeof(seen->instance));
+	memcpy(seen->salt, row->txt.salt, sizeof(seen->salt));
 	memcpy(seen->tag, row->txt.tag, sizeof(seen->tag));
 	snprintf(seen->link, sizeof(seen->link), "%s", link_name(thread, row->ifindex));
 }
@@ -236,9 +233,10 @@ static void show(struct discover_mdns *mdns, struct discover_thread *thread)
 
 	thread->table_changed = false;
 	uv_mutex_lock(&mdns->lock);
-	view->state = !thread->want.on	? DISCOVER_OFF
-		      : thread->running ? DISCOVER_RUNNING
-					: DISCOVER_UNAVAILABLE;
+	view->state = !thread->want.on	  ? DISCOVER_OFF
+		      : thread->running	  ? DISCOVER_RUNNING
+		      : thread->withdrawn ? DISCOVER_STARTING
+					  : DISCOVER_UNAVAILABLE;
 	memcpy(view->why, thread->why, sizeof(view->why));
 	view->displaced = thread->table.displaced;
 	view->count = 0;

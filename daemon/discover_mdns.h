@@ -17,7 +17,7 @@
 
 enum discover_state {
 	DISCOVER_OFF,	      /* nobody wants it */
-	DISCOVER_STARTING,    /* nothing is known yet */
+	DISCOVER_STARTING,    /* nothing is known yet, or avahi-daemon is choosing a host name */
 	DISCOVER_UNAVAILABLE, /* it is tried again */
 	DISCOVER_RUNNING,
 };
@@ -34,7 +34,7 @@ struct discover_want {
 };
 
 struct discover_seen {
-	char instance[DISCOVER_INSTANCE_SIZE];
+	uint8_t salt[DISCOVER_SALT_SIZE]; /* of its start: the same on all interfaces */
 	char link[NET_NAME_SIZE];
 	struct endpoint endpoint;
 	bool ours, has_tag;

@@ -20,7 +20,11 @@ struct discover_speaker {
 	struct discover_link link;
 	AvahiServiceBrowser *browser; /* NULL: to be made */
 	bool browser_failed;
-	AvahiEntryGroup *group; /* NULL: to be made */
+	/* NULL: to be made. Each has a name of its own: of one name on two interfaces avahi-daemon
+	 * would take back only one (its issue 139). */
+	AvahiEntryGroup *group;
+	char instance[DISCOVER_INSTANCE_SIZE];
+	bool collided; /* another name is needed */
 };
 
 /* What is announced, everywhere alike. */
@@ -47,9 +51,7 @@ struct discover_thread {
 
 	uint8_t salt[DISCOVER_SALT_SIZE];
 	struct discover_announce announced;
-	char instance[DISCOVER_INSTANCE_SIZE]; /* empty: nothing is announced */
-	bool collided;			       /* another one is needed */
-	mtime_t collisions;		       /* of the rate at which one is taken */
+	mtime_t collisions; /* of the rate at which other names are taken */
 
 	struct discover_table table;
 	bool table_changed;

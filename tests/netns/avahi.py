@@ -2,9 +2,10 @@
 import pathlib
 import signal
 
-from lan import wait_for
+from lan import TIME_SCALE, wait_for
 
 SERVICE = "_meshd._udp"
+BROWSE_S = 1
 
 BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -83,6 +84,7 @@ class Mdns:
         self.bus.wait()
 
     def browse(self):
-        """What is announced there now, fields of a service: avahi-browse's lines, taken apart."""
-        text = self.host.output("avahi-browse", "-rpt", SERVICE)
+        """What is announced there now, fields of a service: avahi-browse's lines, taken apart. It cannot be asked to end
+        when it has all there is: now and then it waits for ever."""
+        text = self.host.run("timeout", BROWSE_S * TIME_SCALE, "avahi-browse", "-rp", SERVICE, check=False).stdout
         return [line.split(";") for line in text.splitlines() if line.startswith("=")]

@@ -1,10 +1,19 @@
 """Members find each other on a LAN by mDNS: with real avahi-daemons."""
+import concurrent.futures
+import pathlib
+import signal
+import sys
+import time
+
 import pytest
 
 from avahi import Mdns
-from lan import wait_for
+from lan import TIME_SCALE, wait_for
+from mesh import all_ping
 
-MDNS = {"gossip.mdns": "true", "wireguard.backend": "none"}
+MDNS = {"gossip.mdns": "true"}
+SAY = [sys.executable, pathlib.Path(__file__).parent / "mdns_say.py"]
+NOBODY = "192.0.2.200"  # an address of the LAN that no host has
 
 
 def seen(node, mesh="own"):
@@ -12,20 +21,287 @@ def seen(node, mesh="own"):
     return [one for one in node.json("discover")["nodes"] if one["mesh"] == mesh]
 
 
+def names_seen(node):
+    return {one["node"]["name"] for one in seen(node) if one["node"]}
+
+
+def mdns_state(node):
+    return node.status()["discovery"]["mdns"]
+
+
+def wait_running(*nodes):
+    for node in nodes:
+        wait_for(lambda: mdns_state(node) == "running", 10, f"mDNS of {node.name} runs")
+
+
 @pytest.fixture
-def lan(world):
-    """lan(name...): (lan, node..., mdns by name), on one LAN, nothing started but mDNS."""
-    def make(*names, settings=None):
+def make(world):
+    """make(name..., settings, mdns): (lan, node...) on one LAN; mDNS runs on all hosts, no meshd yet."""
+    def make(*names, settings=None, mdns=True):
         lan, *nodes = world.nodes_on_lan(*names, settings={**MDNS, **(settings or {})})
         for node in nodes:
-            node.mdns = Mdns(node.host, world.folder / f"mdns-{node.name}").start()
+            node.mdns = Mdns(node.host, world.folder / f"mdns-{node.name}")
+            if mdns:
+                node.mdns.start()
         return (lan, *nodes)
     return make
 
 
-def test_a_node_without_a_mesh_is_seen_as_one(lan):
-    _, alpha, beta = lan("alpha", "beta")
+GOSSIP_ONLY = {"wireguard.backend": "none"}
+
+
+def found_mesh(founder, *others):
+    """A running mesh of these."""
+    for node in (founder, *others):
+        node.start()
+    founder.init()
+    for node in others:
+        node.join(founder.invite())
+    wait_for(lambda: founder.sees(*others), 15, "the mesh is up")
+
+
+# ---- finding each other ----
+
+
+def test_members_that_all_moved_find_each_other_within_three_seconds(make):
+    _, alpha, beta = make("alpha", "beta")
+    found_mesh(alpha, beta)
+    alpha.stop()
+    beta.stop()
+    for node, number in ((alpha, 101), (beta, 102)):
+        for address in node.host.underlay:
+            node.host.delete_address(f"{address}/{64 if ':' in address else 24}")
+        node.host.add_address(f"198.51.100.{number}/24")
+        node.host.add_address(f"2001:db8:1::{number}/64")
     alpha.start()
+    wait_running(alpha)
+    start = time.monotonic()
     beta.start()
-    wait_for(lambda: seen(alpha, "none") and seen(beta, "none"), 10, "both are seen")
+    wait_for(lambda: beta.sees(alpha) and alpha.sees(beta) and names_seen(beta) == {"alpha"}, 10, "both see each other")
+    assert time.monotonic() - start < 3 * TIME_SCALE
+    all_ping(alpha, beta)
+    wait_for(lambda: names_seen(alpha) == {"beta"}, 5, "alpha knows whom it sees")
     assert alpha.status()["discovery"] == {"mdns": "running", "found": 1}
+    # the old endpoints of the descriptors are gone, too
+    wait_for(lambda: any("198.51.100.102" in endpoint for endpoint in alpha.members()["beta"]["endpoints"]), 10, "moved")
+
+
+def test_a_token_without_an_endpoint_joins_over_link_local_addresses_alone(world):
+    lan, nodes = world.lan(), []
+    for name in ("alpha", "beta", "gamma"):
+        host = world.host(name)
+        lan.attach(host, prefix4=None, prefix6=None)
+        node = world.node(host, MDNS if name != "gamma" else None)
+        node.mdns = Mdns(host, world.folder / f"mdns-{name}")
+        nodes.append(node)
+    alpha, beta, gamma = nodes
+    beta.mdns.start()
+    for node in nodes:
+        node.start()
+    alpha.init()
+    token = alpha.invite()
+    status, _, error = gamma.meshctl("join", "-", input=token)
+    assert status == 1 and "names no address" in error and "LAN" in error
+    wait_running(beta)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        joining = pool.submit(beta.join, token)
+        wait_for(lambda: beta.status()["state"] == "joining", 5, "beta is joining")
+        alpha.mdns.start()  # found while the join is running
+        joining.result()
+    wait_for(lambda: alpha.sees(beta) and beta.sees(alpha), 10, "both see each other")
+    all_ping(alpha, beta)
+    assert "%" in beta.members()["alpha"]["endpoints"][0]
+
+
+def test_with_nobody_on_the_lan_a_join_says_so(make):
+    _, alpha, beta = make("alpha", "beta", settings=GOSSIP_ONLY)
+    alpha.start()
+    alpha.init()
+    for address in alpha.host.underlay:
+        alpha.host.delete_address(f"{address}/{64 if ':' in address else 24}")
+    # `invite` takes the endpoints that the descriptor has
+    wait_for(lambda: not alpha.members()["alpha"]["endpoints"], 10, "alpha has no endpoint")
+    token = alpha.invite()
+    alpha.stop()
+    beta.start()
+    wait_running(beta)
+    status, _, error = beta.meshctl("join", "-", "--timeout", "2s", input=token)
+    assert status == 1 and "no member was found on the LAN" in error
+
+
+def test_two_meshes_on_one_lan_leave_each_other_alone_and_strangers_learn_no_name(make):
+    _, alpha, beta, gamma, delta = make("alpha", "beta", "gamma", "delta", settings=GOSSIP_ONLY)
+    found_mesh(alpha, beta)
+    found_mesh(gamma)
+    delta.start()
+    wait_for(lambda: len(seen(delta, "other")) == 3, 10, "delta sees three of some meshes")
+    wait_for(lambda: len(seen(gamma, "other")) == 2 and len(seen(gamma, "none")) == 1, 10, "gamma sees the rest")
+    wait_for(lambda: names_seen(alpha) == {"beta"} and names_seen(beta) == {"alpha"}, 10, "members see each other")
+    assert len(seen(alpha, "other")) == 1 and len(seen(alpha, "none")) == 1
+    assert seen(gamma) == [] and seen(delta) == []
+    # tags are good for one node only
+    assert len({one["tag"] for one in seen(delta, "other")}) == 3
+    listed = delta.do("discover")
+    assert listed.count("other ") == 3 and "alpha" not in listed
+
+    services = delta.mdns.browse()
+    txts = {tuple(sorted(part.split("=")[0] for part in service[9].replace('"', "").split())) for service in services}
+    assert txts == {("m", "s", "v"), ("s", "v")}
+    status = alpha.status()
+    secrets = [status["mesh"]["id"], status["mesh"]["name"], status["node"]["id"], "alpha", "beta", "gamma"]
+    said = " ".join(service[3] + " " + service[9] for service in services)
+    assert all(secret not in said for secret in secrets)
+
+    lines = [event for event in alpha.events() if event["event"] == "discovery" and event.get("to", "").endswith("8946")]
+    assert lines and all(event["cause"] == "seen on eth0" for event in lines)
+
+
+# ---- what befalls avahi ----
+
+
+def test_avahi_may_come_late_go_and_come_again(make):
+    _, alpha, beta = make("alpha", "beta", settings=GOSSIP_ONLY, mdns=False)
+    beta.mdns.start()
+    found_mesh(alpha, beta)
+    assert mdns_state(alpha) == "unavailable"
+    assert any("LAN" in warning for warning in alpha.status()["warnings"])
+    alpha.mdns.start_bus()
+    wait_for(lambda: any("avahi-daemon is not running" in text for text in alpha.status()["warnings"]), 10, "why")
+    alpha.mdns.start_avahi()
+    wait_running(alpha)
+    assert alpha.status()["warnings"] == [text for text in alpha.status()["warnings"] if "LAN" not in text]
+    wait_for(lambda: names_seen(alpha) == {"beta"} and names_seen(beta) == {"alpha"}, 10, "they see each other")
+
+    alpha.mdns.stop_avahi()
+    wait_for(lambda: mdns_state(alpha) == "unavailable" and not seen(alpha), 5, "alpha notices")
+    wait_for(lambda: not seen(beta), 10, "beta sees it go")
+    alpha.mdns.start_avahi()
+    wait_for(lambda: names_seen(alpha) == {"beta"} and names_seen(beta) == {"alpha"}, 10, "they see each other again")
+
+    alpha.mdns.stop_avahi(signal.SIGKILL)
+    alpha.mdns.stop_bus()
+    wait_for(lambda: mdns_state(alpha) == "unavailable", 5, "alpha notices that the bus is gone")
+    alpha.mdns.start()
+    wait_for(lambda: names_seen(alpha) == {"beta"} and names_seen(beta) == {"alpha"}, 10, "they see each other once more")
+    assert alpha.sees(beta)
+    warned = [line for line in alpha.log.read_text().splitlines() if "not looked for on the LAN" in line]
+    assert len(warned) < 20
+
+
+def test_a_bus_that_hangs_holds_up_nothing(make):
+    _, alpha, beta = make("alpha", "beta", settings=GOSSIP_ONLY)
+    found_mesh(alpha, beta)
+    wait_running(alpha)
+    alpha.mdns.bus.signal(signal.SIGSTOP)
+    alpha.configure({**MDNS, **GOSSIP_ONLY, "gossip.mdns-interfaces": "nothing0"})
+    alpha.signal(signal.SIGHUP)  # the thread has something to ask of it now
+    wait_for(lambda: alpha.json("discover")["interfaces"] == [], 5, "the configuration is read")
+    start = time.monotonic()
+    for _ in range(5):
+        assert alpha.sees(beta)
+    alpha.stop()
+    assert time.monotonic() - start < 5 * TIME_SCALE
+    alpha.mdns.bus.signal(signal.SIGCONT)
+
+
+# ---- where it speaks ----
+
+
+def announced_on(node):
+    """The interfaces on which another host hears it."""
+    return {service[1] for service in node.mdns.browse()}
+
+
+def test_mdns_can_be_switched_off_and_on_and_kept_to_some_interfaces(make, world):
+    lan, alpha, beta = make("alpha", "beta", settings=GOSSIP_ONLY)
+    second = world.lan("second")
+    for node in (alpha, beta):
+        second.attach(node.host, "eth1", prefix4="203.0.113.", prefix6="2001:db8:2::")
+        node.start()
+    wait_for(lambda: len(seen(beta, "none")) == 1, 10, "beta sees alpha")
+    places = lambda: {place["interface"] for one in seen(beta, "none") for place in one["places"]}
+    wait_for(lambda: places() == {"eth0", "eth1"}, 10, "on both interfaces, the second of which is new")
+    assert beta.json("discover")["interfaces"] == ["eth0", "eth1"]
+
+    def reload(**settings):
+        named = {f"gossip.{key.replace('_', '-')}": value for key, value in settings.items()}
+        alpha.configure({**MDNS, **GOSSIP_ONLY, **named})
+        alpha.signal(signal.SIGHUP)
+
+    reload(mdns_interfaces="eth1")
+    wait_for(lambda: places() == {"eth1"}, 10, "on one only")
+    assert alpha.json("discover")["interfaces"] == ["eth1"]
+    reload(mdns="false")
+    wait_for(lambda: not places(), 10, "nowhere")
+    assert alpha.status()["discovery"] == {"mdns": "off", "found": 0}
+    assert not any("LAN" in warning for warning in alpha.status()["warnings"])
+    reload()
+    wait_for(lambda: places() == {"eth0", "eth1"}, 10, "everywhere again")
+    beta.host.run("ip", "link", "set", "eth1", "down")
+    wait_for(lambda: places() == {"eth0"}, 10, "where there is a link")
+    beta.host.run("ip", "link", "set", "eth1", "up")
+    wait_for(lambda: places() == {"eth0", "eth1"}, 10, "and there is again")
+
+
+def test_nobody_is_looked_for_on_interfaces_of_meshd(make):
+    _, alpha, beta = make("alpha", "beta")
+    found_mesh(alpha, beta)
+    alpha.pings(beta)
+    for host in (alpha.host, beta.host):  # as a segment's bridge looks
+        host.run("ip", "link", "add", "segment0", "type", "bridge")
+        host.run("ip", "link", "set", "segment0", "alias", "meshd 0123456789abcdef")
+        host.run("ip", "link", "set", "segment0", "up")
+    host = alpha.host
+    host.run("ip", "link", "add", "other0", "type", "bridge")
+    host.run("ip", "link", "set", "other0", "up")
+    wait_for(lambda: alpha.json("discover")["interfaces"] == ["eth0", "other0"], 10, "another bridge is a LAN")
+    wait_for(lambda: names_seen(beta) == {"alpha"}, 10, "beta sees alpha")
+    assert {place["interface"] for one in seen(beta) for place in one["places"]} == {"eth0"}
+
+
+# ---- who means no good ----
+
+
+def test_a_name_that_somebody_else_claims_is_changed(make, world):
+    lan, alpha, beta = make("alpha", "beta", settings=GOSSIP_ONLY)
+    found_mesh(alpha, beta)
+    wait_for(lambda: names_seen(beta) == {"alpha"}, 10, "beta sees alpha")
+    alphas = lambda: [service[3] for service in beta.mdns.browse() if service[7] in alpha.host.underlay]
+    before = alphas()[0]
+    mallory = world.host("mallory")
+    lan.attach(mallory)
+    claim = mallory.start(*SAY, "--claim", "eth0", before, log=world.folder / "claim.log")
+    # its old name is not taken back: whoever claims it has it now
+    wait_for(lambda: set(alphas()) - {before}, 15, "alpha has another name")
+    assert names_seen(beta) == {"alpha"}
+    claim.signal(signal.SIGKILL)
+
+
+def count_syns(host):
+    text = host.output("cat", "/proc/net/snmp")
+    heads, values = [line.split() for line in text.splitlines() if line.startswith("Tcp:")]
+    return int(dict(zip(heads, values))["ActiveOpens"])
+
+
+@pytest.mark.slow
+def test_ten_thousand_announcements_are_bounded_and_members_are_found_all_the_same(make, world):
+    lan, alpha, beta, gamma = make("alpha", "beta", "gamma", settings=GOSSIP_ONLY)
+    found_mesh(alpha, beta, gamma)
+    wait_for(lambda: names_seen(alpha) == {"beta", "gamma"}, 10, "alpha sees both")
+    # anybody can repeat what a member says, and so pretend to be one
+    service = next(line for line in beta.mdns.browse() if "m=" in line[9])
+    txt = dict(part.split("=") for part in service[9].replace('"', "").split())
+    mallory = world.host("mallory")
+    lan.attach(mallory)
+    start, before = time.monotonic(), count_syns(alpha.host)
+    mallory.run(*SAY, "eth0", NOBODY, 8946, "-", "00" * 16, "stranger*10000")
+    mallory.run(*SAY, "eth0", NOBODY, 8946, txt["s"], txt["m"], "forged*300")
+    wait_for(lambda: alpha.status()["discovery"]["found"] > 100, 20, "the flood is seen")
+    assert len(alpha.json("discover")["nodes"]) <= 512
+    assert alpha.sees(beta, gamma)
+    gamma.stop()
+    gamma.start()
+    wait_for(lambda: alpha.sees(gamma), 20, "gamma is there again")
+    elapsed = time.monotonic() - start
+    # 8 at once and two a second to places that are hearsay, and what the mesh itself needs
+    assert count_syns(alpha.host) - before < 8 + 2 * elapsed + 20
