@@ -129,10 +129,25 @@ static void want_mesh(struct discover *discover)
 			  (status.state == GOSSIP_JOINING && daemon->keys->has_mesh);
 }
 
+static bool same_links(const struct discover_want *a, const struct discover_want *b)
+{
+	bool same = a->link_count == b->link_count;
+
+	for (size_t i = 0; same && i < a->link_count; i++)
+		same = a->links[i].ifindex == b->links[i].ifindex &&
+		       strcmp(a->links[i].name, b->links[i].name) == 0;
+	return same;
+}
+
+/* Members change often, and the thread need not be woken for that. */
 static void tell_thread(struct discover *discover, const struct discover_want *before)
 {
-	if (memcmp(before, &discover->want, sizeof(*before)) != 0)
-		discover_mdns_set(discover->mdns, &discover->want);
+	const struct discover_want *want = &discover->want;
+
+	if (want->on != before->on || want->only4 != before->only4 || want->port != before->port ||
+		want->has_mesh != before->has_mesh || want->is_member != before->is_member ||
+		!id_equal(&want->mesh, &before->mesh) || !same_links(want, before))
+		discover_mdns_set(discover->mdns, want);
 }
 
 /* ---- what is seen ---- */
