@@ -10,6 +10,7 @@
 #include "daemon/log.h"
 #include "gossip/base/text.h"
 #include "wg/net_addr.h"
+#include "wg/net_link.h"
 
 /* One advertised host. Numeric ones need no question. */
 struct advertised {
@@ -35,11 +36,13 @@ static bool ip_is_unspecified(const struct ip *ip)
 	return !memcmp(ip->b, none.b, sizeof(none.b));
 }
 
-/* What others can be told to reach this host at: not what is the overlay's, or another mesh's, by
- * our mark, nor what an interface of the configured name bears that is not ours. */
-static bool is_worth_telling(const struct daemon *daemon, const struct net_addr *addr)
+/* What others can be told to reach this host at: not what is the overlay's, a segment's or another
+ * mesh's, by our marks, nor what an interface of the configured name bears that is not ours. */
+static bool is_worth_telling(
+	const struct daemon *daemon, const struct net_links *links, const struct net_addr *addr)
 {
 	return net_addr_advertisable(addr) && addr->protocol != NET_ADDR_PROTOCOL &&
+	       !net_links_are_ours(links, addr->ifindex) &&
 	       addr->ifindex != if_nametoindex(daemon->config.interface) &&
 	       (daemon->config.listen.ip.family == 6 || addr->prefix.ip.family == 4);
 }
@@ -49,6 +52,7 @@ static size_t list_host(const struct daemon *daemon, struct endpoint *ret, size_
 {
 	const struct endpoint *listen = &daemon->config.listen;
 	struct net_addrs addrs = {0};
+	struct net_links links = {0};
 	struct nl *nl = NULL;
 	size_t found = 0;
 
@@ -56,15 +60,16 @@ static size_t list_host(const struct daemon *daemon, struct endpoint *ret, size_
 		ret[0] = *listen;
 		return 1;
 	}
-	if (nl_new(&nl) != 0 || net_addr_list(nl, 0, &addrs) != 0)
+	if (nl_new(&nl) != 0 || net_link_list(nl, &links) != 0 || net_addr_list(nl, 0, &addrs) != 0)
 		log_warn("cannot list this host's addresses: %s",
 			nl ? nl_error(nl) : "no netlink socket");
 	for (size_t i = 0; i < addrs.count && found < max; i++) {
-		if (is_worth_telling(daemon, &addrs.items[i]))
+		if (is_worth_telling(daemon, &links, &addrs.items[i]))
 			ret[found++] = (struct endpoint){
 				.ip = addrs.items[i].prefix.ip, .port = listen->port};
 	}
 	net_addrs_done(&addrs);
+	net_links_done(&links);
 	nl_free(nl);
 	return found;
 }

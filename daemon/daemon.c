@@ -24,6 +24,7 @@
 #include "daemon/metrics.h"
 #include "daemon/notify.h"
 #include "daemon/recon.h"
+#include "daemon/recon_l2.h"
 #include "daemon/rotate.h"
 #include "daemon/statedir.h"
 
@@ -33,6 +34,7 @@
 static const struct daemon_part *const parts[] = {
 	&attach_part,
 	&recon_part,
+	&recon_l2_part,
 	&rotate_part,
 	&discover_part,
 	&ctl_part,
@@ -65,10 +67,11 @@ struct gossip_time daemon_time(struct daemon *daemon)
 
 /* ---- warnings ---- */
 
-/* The reconcilers log each of their faults themselves; these two show the first of them. */
+/* The reconcilers log each of their faults themselves; these three show the first of them. */
 static bool logged_before(enum daemon_warning which)
 {
-	return which == DAEMON_WARNING_WIREGUARD || which == DAEMON_WARNING_NETWORK;
+	return which == DAEMON_WARNING_WIREGUARD || which == DAEMON_WARNING_NETWORK ||
+	       which == DAEMON_WARNING_L2;
 }
 
 void daemon_warn(struct daemon *daemon, enum daemon_warning which, const char *format, ...)

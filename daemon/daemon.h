@@ -32,6 +32,7 @@ struct keyfile;
 struct loop;
 struct metrics;
 struct recon;
+struct recon_l2;
 struct rotate;
 struct state;
 struct transport;
@@ -82,6 +83,7 @@ struct daemon_part {
 	X(RESTART)   /* settings that take effect at a start */ \
 	X(WIREGUARD) /* the data plane is not up, and why */    \
 	X(NETWORK)   /* addresses or routes are not set */      \
+	X(L2)	     /* a segment is not up, and why */         \
 	X(ROTATE)    /* the next key waits for long */          \
 	X(OVERLAP)   /* the mesh's prefix is also elsewhere */  \
 	X(MDNS)	     /* nobody is looked for on the LAN */      \
@@ -108,6 +110,7 @@ struct daemon {
 	struct loop *turn; /* loop.c */
 	struct ctl *ctl;
 	struct recon *recon;
+	struct recon_l2 *l2;
 	struct rotate *rotate;
 	struct discover *discover;
 	struct metrics *metrics;

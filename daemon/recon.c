@@ -380,6 +380,8 @@ void recon_status(const struct recon *recon, struct recon_status *ret)
 		.listen_port = recon->config.wireguard_port,
 		.mtu = recon->plan.mtu,
 	};
+	if (recon_tunnel_owned(recon))
+		ret->ifindex = recon->wg.backend->ifindex;
 	if (recon_wg_known(&recon->wg)) {
 		ret->listen_port = recon->wg.sync.have.listen_port;
 		ret->peers = recon->wg.sync.have.peer_count;

@@ -12,7 +12,7 @@
 #define RECON_FAULT_WAIT_MS	250   /* before the second try */
 #define RECON_FAULT_WAIT_MAX_MS 30000 /* between all that come later */
 
-/* name, label. The data plane's first, then the network's. */
+/* name, label. The data plane's first, then the network's, then the segments'. */
 #define RECON_OBJECT_LIST(X)                                                   \
 	X(PLAN, "plan")                                                        \
 	X(BACKEND, "backend") /* whoever makes WireGuard run */                \
@@ -23,7 +23,11 @@
 	X(ADDRESS4, "address4")                                                \
 	X(ROUTE6, "route6")                                                    \
 	X(ROUTE4, "route4")                                                    \
-	X(GUARD, "guard") /* the nftables table */
+	X(GUARD, "guard")     /* the nftables table */                         \
+	X(SEGMENT, "segment") /* its devices, and below what is on them */     \
+	X(SEGMENT_ADDRESS, "segment_address")                                  \
+	X(SEGMENT_PORT, "segment_port")                                        \
+	X(SEGMENT_ENTRY, "segment_entry")
 
 enum recon_object {
 #define X(name, label) RECON_##name,

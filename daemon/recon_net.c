@@ -22,6 +22,7 @@ static bool lacks_some(const struct net_addrs *after, const struct net_addrs *be
 void recon_net_host(struct nl *nl, const char *interface, mtime_t now, struct recon_faults *faults,
 	struct recon_host *host)
 {
+	struct net_links links = {0};
 	struct net_addrs addrs;
 	struct net_link link;
 	uint32_t ifindex = 0;
@@ -35,10 +36,14 @@ void recon_net_host(struct nl *nl, const char *interface, mtime_t now, struct re
 			nl_error(nl));
 		return;
 	}
+	/* Without them segments' bridges count as well: more is looked at, and nothing is lost. */
+	(void)!net_link_list(nl, &links);
 	for (size_t i = 0; i < addrs.count; i++)
-		if (addrs.items[i].ifindex != ifindex)
+		if (addrs.items[i].ifindex != ifindex &&
+			!net_links_are_ours(&links, addrs.items[i].ifindex))
 			addrs.items[kept++] = addrs.items[i];
 	addrs.count = kept;
+	net_links_done(&links);
 	host->moved |= host->known &&
 		       (lacks_some(&addrs, &host->addrs) || lacks_some(&host->addrs, &addrs));
 	host->known = true;

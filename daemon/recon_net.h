@@ -12,13 +12,13 @@
 
 /* The host, as far as the plan asks. */
 struct recon_host {
-	struct net_addrs addrs; /* but those of the overlay's interface */
+	struct net_addrs addrs; /* but those of the overlay's interface, and of segments */
 	uint32_t underlay_mtu;
 	bool known;
 	bool moved; /* its global addresses changed since this was last set to false */
 };
 
-/* Looks at the host again, the overlay's interface left out; what could not be read stays as it
+/* Looks at the host again, what meshd made left out; what could not be read stays as it
  * was.
  */
 void recon_net_host(struct nl *nl, const char *interface, mtime_t now, struct recon_faults *faults,

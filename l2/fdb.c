@@ -64,10 +64,15 @@ static int read_place(const struct ndmsg *info, const struct nl_attr *attrs, str
 		.ours = (info->ndm_flags & NTF_EXT_LEARNED) && info->ndm_ifindex == table->vxlan,
 		.self = info->ndm_state & NUD_PERMANENT,
 		.fixed = info->ndm_state & NUD_NOARP};
+	struct nda_cacheinfo ages = {0};
 	int err = nl_attr_get(&attrs[NDA_LLADDR], &place.mac, sizeof(place.mac));
 
+	if (!err && attrs[NDA_CACHEINFO].data)
+		err = nl_attr_get(&attrs[NDA_CACHEINFO], &ages, sizeof(ages));
 	if (err)
 		return err;
+	place.heard =
+		mtime_add_ms(table->seen, -(int64_t)(ages.ndm_updated + 1) * (1000 / FDB_USER_HZ));
 	place.fixed &= !place.ours;
 	return add_place(table, &place);
 }

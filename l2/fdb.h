@@ -10,8 +10,10 @@
 
 #include "l2/l2.h"
 
-/* Adds a bridge's entries and its VXLAN device's to the table, whose indexes are set. A bridge with
- * more than L2_ENTRIES_MAX is not read to its end. The errors are nl.h's. */
+#define FDB_USER_HZ 100 /* of the kernel's ages; the same on every Linux */
+
+/* Adds a bridge's entries and its VXLAN device's to the table, whose indexes and time are set. A
+ * bridge with more than L2_ENTRIES_MAX is not read to its end. The errors are nl.h's. */
 int fdb_list(struct nl *nl, struct l2_table *table) MUST_CHECK;
 
 /* L2_FLOOD_FLUSH, L2_FORWARD_*, L2_PLACE_*. Removing what is not there is done. */

@@ -61,6 +61,8 @@ static int compare_stations(const void *left, const void *right)
 	const struct l2_station *a = left, *b = right;
 	int order = memcmp(&a->mac, &b->mac, sizeof(a->mac));
 
+	if (!order)
+		order = (a->known.us < b->known.us) - (a->known.us > b->known.us);
 	return order ? order : compare_ips(&a->member, &b->member);
 }
 
@@ -69,6 +71,8 @@ static int compare_neighbours(const void *left, const void *right)
 	const struct l2_neighbour *a = left, *b = right;
 	int order = compare_ips(&a->ip, &b->ip);
 
+	if (!order)
+		order = (a->known.us < b->known.us) - (a->known.us > b->known.us);
 	return order ? order : memcmp(&a->mac, &b->mac, sizeof(a->mac));
 }
 
@@ -180,6 +184,11 @@ void l2_table_done(struct l2_table *table)
 	free(table->places);
 	free(table->neighbours);
 	*table = (struct l2_table){0};
+}
+
+bool l2_station_is_back(const struct l2_station *station, const struct l2_place *place)
+{
+	return station->twice || mtime_before(station->known, place->heard);
 }
 
 const struct l2_place *l2_table_place(const struct l2_table *table, const struct mac *mac)

@@ -23,6 +23,7 @@
 #ifndef MESHD_L2_L2_H
 #define MESHD_L2_L2_H
 
+#include "gossip/base/mtime.h"
 #include "gossip/base/types.h"
 #include "wg/net_link.h"
 
@@ -42,15 +43,17 @@
 struct l2_station {
 	struct mac mac;
 	struct ip member; /* its overlay address */
-	/* It has moved there after it was last seen on this side: what the bridge still believes is
-	 * put right. Otherwise a MAC that the bridge has seen here is left here. */
-	bool moved;
+	/* Since when it is known to be there: a bridge that heard it here before that is put right,
+	 * one that heard it here since is left alone. */
+	mtime_t known;
+	bool twice; /* it is here too (a duplicate): the bridge is left alone */
 };
 
-/* Who answers for an IP address: ARP and neighbour discovery are answered for it by the bridge. */
+/* Who answers for an IP address: the bridge answers ARP and neighbour discovery for it. */
 struct l2_neighbour {
 	struct ip ip;
 	struct mac mac;
+	mtime_t known; /* of two with one address the later counts */
 };
 
 struct l2_want {
@@ -82,8 +85,7 @@ struct l2_want {
 int l2_want_member(struct l2_want *want, const struct ip *member) MUST_CHECK;
 int l2_want_station(struct l2_want *want, const struct l2_station *station) MUST_CHECK;
 int l2_want_neighbour(struct l2_want *want, const struct l2_neighbour *neighbour) MUST_CHECK;
-/* Sorts what was built. Of two with one MAC or address the lower stays: the diff needs a function.
- */
+/* Sorts what was built, and leaves one for each MAC and each address: the one known last. */
 void l2_want_seal(struct l2_want *want);
 void l2_want_done(struct l2_want *want);
 
@@ -201,9 +203,11 @@ struct l2_forward {
 struct l2_place {
 	struct mac mac;
 	uint32_t port;
-	bool ours;  /* put there by us, at the VXLAN device */
-	bool fixed; /* an operator put it there: left alone; else the bridge learned it */
-	bool self;  /* the bridge's own, or a port's */
+	mtime_t heard; /* not before it was heard last; a hundredth of a second too early, at most
+			*/
+	bool ours;     /* put there by us, at the VXLAN device */
+	bool fixed;    /* an operator put it there: left alone; else the bridge learned it */
+	bool self;     /* the bridge's own, or a port's */
 };
 
 struct l2_neighbour_have {
@@ -217,6 +221,7 @@ struct l2_neighbour_have {
 
 struct l2_table {
 	uint32_t bridge, vxlan;	     /* of which interfaces it is */
+	mtime_t seen;		     /* when */
 	struct l2_forward *forwards; /* sorted by MAC, member, interface */
 	size_t forward_count, forward_capacity;
 	struct l2_place *places; /* sorted by MAC */
@@ -227,6 +232,8 @@ struct l2_table {
 
 void l2_table_seal(struct l2_table *table);
 void l2_table_done(struct l2_table *table);
+/* Whether it was heard on this side since it is known to be there. */
+bool l2_station_is_back(const struct l2_station *station, const struct l2_place *place);
 /* In a sealed one; NULL: the bridge does not know it. */
 const struct l2_place *l2_table_place(const struct l2_table *table, const struct mac *mac);
 /* Where it was seen on this side. NULL: nowhere. */

@@ -241,7 +241,7 @@ static bool place_is_to_go_there(
 {
 	if (place->ours || place->self || place->fixed)
 		return false;
-	return place->port == have->vxlan || station->moved;
+	return place->port == have->vxlan || !l2_station_is_back(station, place);
 }
 
 static void diff_places(const struct l2_want *want, const struct l2_table *have, bool remove,

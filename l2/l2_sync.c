@@ -78,16 +78,7 @@ int l2_sync_links(struct nl *nl, const struct l2_want *want, struct l2_links *li
 	return ERR_NOT_READY;
 }
 
-static bool wanted(const struct l2_link *link, const struct l2_want *wants, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(link->link.name, wants[i].bridge) == 0 ||
-			strcmp(link->link.name, wants[i].vxlan) == 0)
-			return true;
-	return false;
-}
-
-int l2_sync_leftovers(struct nl *nl, const char *mark, const struct l2_want *wants, size_t count,
+int l2_sync_leftovers(struct nl *nl, const char *mark, l2_wanted_cb wanted, const void *context,
 	const struct l2_links *links, size_t *ret_removed)
 {
 	int result = 0;
@@ -98,7 +89,7 @@ int l2_sync_leftovers(struct nl *nl, const char *mark, const struct l2_want *wan
 		int err;
 
 		if (link->kind == L2_OTHER || strcmp(link->link.alias, mark) != 0 ||
-			wanted(link, wants, count))
+			wanted(context, link->link.name))
 			continue;
 		err = net_link_delete(nl, link->link.ifindex);
 		if (err == ERR_UNKNOWN)
@@ -113,11 +104,11 @@ int l2_sync_leftovers(struct nl *nl, const char *mark, const struct l2_want *wan
 /* ---- entries ---- */
 
 int l2_sync_look(struct nl *nl, const struct l2_want *want, const struct l2_links *links,
-	struct l2_table *ret)
+	mtime_t now, struct l2_table *ret)
 {
 	const struct l2_link *bridge = l2_links_named(links, want->bridge);
 	const struct l2_link *vxlan = l2_links_named(links, want->vxlan);
-	struct l2_table table = {0};
+	struct l2_table table = {.seen = now};
 	int err;
 
 	if (!bridge || !vxlan || vxlan->master != bridge->link.ifindex)

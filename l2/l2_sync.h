@@ -24,13 +24,16 @@ struct l2_link_report {
 int l2_sync_links(struct nl *nl, const struct l2_want *want, struct l2_links *links,
 	struct l2_link_report *ret) MUST_CHECK;
 
-/* What bears the mark and belongs to none of these segments goes. */
-int l2_sync_leftovers(struct nl *nl, const char *mark, const struct l2_want *wants, size_t count,
+/* Whether a link of this name is wanted. */
+typedef bool (*l2_wanted_cb)(const void *context, const char *name);
+/* What bears the mark and is not wanted goes; links are as they were. The first error is answered,
+ * and does not hold up the others. */
+int l2_sync_leftovers(struct nl *nl, const char *mark, l2_wanted_cb wanted, const void *context,
 	const struct l2_links *links, size_t *ret_removed) MUST_CHECK;
 
 /* Looks at the entries of a segment whose links are there. ERR_NOT_READY: they are not. */
 int l2_sync_look(struct nl *nl, const struct l2_want *want, const struct l2_links *links,
-	struct l2_table *ret) MUST_CHECK;
+	mtime_t now, struct l2_table *ret) MUST_CHECK;
 
 /* Puts entries right, as far as one diff goes; the table is as it was. An entry that the kernel
  * refuses does not hold up the others: the first such error is answered. */

@@ -5,10 +5,9 @@
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 
+#include "l2/fdb.h"
 #include "wg/array.h"
 #include "wg/nl_attr.h"
-
-#define USER_HZ 100 /* of the kernel's ages; the same on every Linux */
 
 static int add(struct l2_table *table, const struct l2_neighbour_have *neighbour)
 {
@@ -49,7 +48,7 @@ int neighbour_read(const struct nlmsghdr *msg, struct l2_table *table)
 	neighbour.ours = info.ndm_flags & NTF_EXT_LEARNED;
 	neighbour.fixed = !neighbour.ours && info.ndm_state & (NUD_PERMANENT | NUD_NOARP);
 	neighbour.valid = attrs[NDA_LLADDR].data && info.ndm_state & usable;
-	neighbour.confirmed_s = ages.ndm_confirmed / USER_HZ;
+	neighbour.confirmed_s = ages.ndm_confirmed / FDB_USER_HZ;
 	return add(table, &neighbour);
 }
 

@@ -147,6 +147,19 @@ void net_links_done(struct net_links *links)
 	*links = (struct net_links){0};
 }
 
+bool net_link_is_ours(const struct net_link *link)
+{
+	return strncmp(link->alias, NET_LINK_MARK, strlen(NET_LINK_MARK)) == 0;
+}
+
+bool net_links_are_ours(const struct net_links *links, uint32_t ifindex)
+{
+	for (size_t i = 0; i < links->count; i++)
+		if (links->items[i].ifindex == ifindex)
+			return net_link_is_ours(&links->items[i]);
+	return false;
+}
+
 int net_link_create(struct nl *nl, const char *name, const char *kind)
 {
 	union nl_msg msg;

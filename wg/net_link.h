@@ -43,6 +43,11 @@ int net_link_get(struct nl *nl, const char *name, struct net_link *ret) MUST_CHE
 int net_link_list(struct nl *nl, struct net_links *ret) MUST_CHECK;
 void net_links_done(struct net_links *links);
 
+/* Made by a meshd, this one or another: what it bears is no way to this host from outside. */
+bool net_link_is_ours(const struct net_link *link);
+/* The same of the one with that index; false where there is none. */
+bool net_links_are_ours(const struct net_links *links, uint32_t ifindex);
+
 /* ERR_UNSUPPORTED: the kernel has no such kind. ERR_STATE: the name is taken. */
 int net_link_create(struct nl *nl, const char *name, const char *kind) MUST_CHECK;
 int net_link_delete(struct nl *nl, uint32_t ifindex) MUST_CHECK;

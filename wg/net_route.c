@@ -241,7 +241,7 @@ int net_route_underlay_mtu(
 		const struct net_link *link = &links.items[i];
 
 		if (!(link->flags & IFF_UP) || (link->flags & IFF_LOOPBACK) || !link->mtu ||
-			among(exclude, exclude_count, link->ifindex))
+			net_link_is_ours(link) || among(exclude, exclude_count, link->ifindex))
 			continue;
 		if (link->mtu < by_link)
 			by_link = link->mtu;

@@ -44,7 +44,8 @@ int net_route_overlaps(struct nl *nl, const struct prefix *prefix, uint32_t ifin
 void net_routes_done(struct net_routes *routes);
 
 /* The smallest MTU of the links that default routes use, or else of those that are up and not
- * loopback; never of the `exclude`d ones; NET_MTU_DEFAULT if that leaves none. */
+ * loopback; never of the `exclude`d ones and of those that a meshd made; NET_MTU_DEFAULT if that
+ * leaves none. */
 int net_route_underlay_mtu(
 	struct nl *nl, const uint32_t *exclude, size_t exclude_count, uint32_t *ret_mtu) MUST_CHECK;
 

@@ -9,7 +9,7 @@
  *	want FILE	the one segment that is wanted from now on: lines of `segment BRIDGE VNI`,
  *			`mac MAC`,
  *			`local IP`, `overlay INTERFACE`, `mtu N`, `up`, `flood`, `stp`, `port IF`,
- *			`release IF`, `member IP`, `station MAC IP [moved]`, `neighbour IP MAC`
+ *			`release IF`, `member IP`, `station MAC IP [now|moved]`, `neighbour IP MAC`
  *	keep		looks and puts right: {"error", "ops", "links", "more", "ports"}
  *	look		{"local": [{"mac", "port"}], "neighbours": [{"ip", "mac", "ours"}]}
  *	cleanup		takes down what bears the mark: {"removed"}
@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sodium.h>
 
 #include "gossip/base/text.h"
@@ -33,6 +34,14 @@ static void check(const char *what, int err)
 		fprintf(stderr, "%s: %s\n", what, err_text(err));
 		exit(1);
 	}
+}
+
+static mtime_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (mtime_t){time.tv_sec * 1000000LL + time.tv_nsec / 1000};
 }
 
 static struct mac parse_mac(const char *text)
@@ -92,10 +101,13 @@ static void want_line(struct l2_want *want, char *line)
 		struct ip ip = parse_ip(value);
 		check(word, l2_want_member(want, &ip));
 	} else if (strcmp(word, "station") == 0) {
-		struct l2_station station = {parse_mac(value), parse_ip(second), third != NULL};
+		struct l2_station station = {.mac = parse_mac(value), .member = parse_ip(second)};
+
+		if (third)
+			station.known = strcmp(third, "now") == 0 ? now() : (mtime_t){INT64_MAX};
 		check(word, l2_want_station(want, &station));
 	} else if (strcmp(word, "neighbour") == 0) {
-		struct l2_neighbour neighbour = {parse_ip(value), parse_mac(second)};
+		struct l2_neighbour neighbour = {.ip = parse_ip(value), .mac = parse_mac(second)};
 		check(word, l2_want_neighbour(want, &neighbour));
 	} else {
 		check(word, ERR_MALFORMED);
@@ -128,7 +140,7 @@ static void keep(struct nl *nl, const struct l2_want *want)
 	check("links", link_list(nl, &links));
 	err = l2_sync_links(nl, want, &links, &report);
 	if (!err)
-		err = l2_sync_look(nl, want, &links, &table);
+		err = l2_sync_look(nl, want, &links, now(), &table);
 	if (!err) {
 		err = l2_sync_entries(nl, want, &table, &ops);
 		l2_table_done(&table);
@@ -162,7 +174,7 @@ static void look(struct nl *nl, const struct l2_want *want)
 	char text[TEXT_IP_SIZE];
 
 	check("links", link_list(nl, &links));
-	check("look", l2_sync_look(nl, want, &links, &table));
+	check("look", l2_sync_look(nl, want, &links, now(), &table));
 	printf("{\"local\":[");
 	for (size_t i = 0; i < table.place_count; i++) {
 		const struct l2_place *place = &table.places[i];
@@ -193,13 +205,20 @@ static void look(struct nl *nl, const struct l2_want *want)
 	link_list_done(&links);
 }
 
+static bool wanted(const void *context, const char *name)
+{
+	(void)context;
+	(void)name;
+	return false;
+}
+
 static void cleanup(struct nl *nl)
 {
 	struct l2_links links;
 	size_t removed;
 
 	check("links", link_list(nl, &links));
-	check("cleanup", l2_sync_leftovers(nl, MARK, NULL, 0, &links, &removed));
+	check("cleanup", l2_sync_leftovers(nl, MARK, wanted, NULL, &links, &removed));
 	link_list_done(&links);
 	printf("{\"removed\":%zu}\n", removed);
 }

@@ -11,6 +11,7 @@ from mesh import BUILD, World
 SEGMENT, VNI = "lan0", 100
 VXLAN = f"vx{VNI}"
 MARK = "meshd l2 test"
+MANY, FEW = 30, 15  # pings, and what hosts that come up tell each other meanwhile
 
 
 class Drive:
@@ -138,8 +139,8 @@ def test_a_known_host_costs_one_copy_and_an_unknown_one_is_asked_for_everywhere(
     ping_each_other(three)
     before = gamma.counted("rx_packets")
     for address in ("10.7.0.2", "fd07::2"):
-        alpha.host.run("ping", "-n", "-c5", "-i0.02", address)
-    assert gamma.counted("rx_packets") == before
+        alpha.host.run("ping", "-n", f"-c{MANY}", "-i0.01", address)
+    assert gamma.counted("rx_packets") < before + FEW
     # Nobody has this address: everybody is asked, as on any LAN.
     before = [gamma.counted("rx_packets"), beta.counted("rx_packets")]
     alpha.host.run("ping", "-n", "-c1", "-W0.2", "10.7.0.99", check=False)
@@ -164,8 +165,8 @@ def test_a_host_behind_a_port_is_seen_and_answered_for_elsewhere(three):
                 f"neighbour 10.7.0.77 {guest.mac}")
     alpha.keep()
     before = gamma.counted("rx_packets")
-    assert alpha.host.can_ping("10.7.0.77")
-    assert gamma.counted("rx_packets") == before
+    alpha.host.run("ping", "-n", f"-c{MANY}", "-i0.01", "10.7.0.77")
+    assert gamma.counted("rx_packets") < before + FEW
 
     # A whole frame does not fit the overlay: its sender is told so.
     told = guest.run("ping", "-n", "-c1", "-W1", "-M", "do", "-s", 1472, "10.7.0.1", check=False).stdout

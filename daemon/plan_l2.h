@@ -1,0 +1,57 @@
+/*
+ * What this node wants of its kernel for the segments that it is attached to: a pure function of
+ * what gossip knows, what the operator asked for here (attach.h) and the overlay's interface.
+ *
+ * Frames are copied to every attached member that is not long dead; a member that is keeps its
+ * right to send (the guard's share), since it may be back before it is heard of. Of the two
+ * families that the overlay has a segment uses IPv4, which costs 20 bytes less in each frame and is
+ * there on every host, unless somebody attached has no IPv4 address: then all of them use IPv6.
+ */
+#ifndef MESHD_DAEMON_PLAN_L2_H
+#define MESHD_DAEMON_PLAN_L2_H
+
+#include "daemon/attach.h"
+#include "gossip/gossip.h"
+#include "l2/guard.h"
+#include "l2/l2.h"
+
+struct plan_l2_segment {
+	char name[SEGMENT_NAME_MAX + 1];
+	uint8_t family; /* of the overlay addresses that it uses: 4, 6 */
+	struct l2_want want;
+	struct prefix addresses[ATTACH_ADDRESSES_MAX]; /* on the bridge */
+	size_t address_count;
+};
+
+struct plan_l2 {
+	struct plan_l2_segment *segments; /* sorted by name */
+	size_t count;
+	struct guard_want guard;
+};
+
+struct plan_l2_input {
+	const struct gossip_status *status;
+	/* gossip_segment_next, gossip_member_next, gossip_mac_next and attach_find */
+	bool (*next_segment)(const void *source, size_t *index, struct gossip_segment *ret);
+	bool (*next_member)(const void *source, size_t *index, struct gossip_member *ret);
+	bool (*next_mac)(const void *source, uint32_t vni, size_t *index, struct gossip_mac *ret);
+	const struct attach *(*attach)(const void *source, const char *segment);
+	const void *source;
+	const char *interface; /* the overlay's */
+	uint32_t overlay;      /* and its index */
+	uint16_t mtu;	       /* and its MTU */
+	bool stp;
+	wtime_t wall; /* now */
+};
+
+/* No segments where this node is no running member. ERR_NOMEM, ERR_LIMIT. */
+int plan_l2_make(const struct plan_l2_input *input, mtime_t now, struct plan_l2 *ret) MUST_CHECK;
+void plan_l2_done(struct plan_l2 *plan); /* a zeroed one is empty */
+/* NULL: there is none. */
+struct plan_l2_segment *plan_l2_segment(const struct plan_l2 *plan, const char *name);
+
+/* The alias of what belongs to the mesh of that overlay interface: two daemons on one host never
+ * share one, and it outlives an identity. */
+void plan_l2_mark(const char *interface, char ret_mark[NET_MARK_SIZE]);
+
+#endif

@@ -1,0 +1,64 @@
+/*
+ * The insides of the segments' reconciler, shared by recon_l2.c (the turn, the part),
+ * recon_segment.c (one segment's devices and entries) and recon_hosts.c (what its bridge sees).
+ */
+#ifndef MESHD_DAEMON_RECON_L2_INTERNAL_H
+#define MESHD_DAEMON_RECON_L2_INTERNAL_H
+
+#include "daemon/plan_l2.h"
+#include "daemon/recon_guard.h"
+#include "daemon/recon_l2.h"
+#include "l2/l2_sync.h"
+#include "wg/net_addr.h"
+
+/* What is remembered of one segment between turns, from its first wanting to its last. */
+struct recon_segment {
+	char name[NET_NAME_SIZE];
+	bool wanted;   /* it is in the plan */
+	bool links_up; /* devices, addresses and ports are as they should be */
+	bool entries_done;
+	struct recon_faults faults;
+	mtime_t entries_at;   /* not later */
+	mtime_t entries_next; /* and not before: looking has its share of the time, no more */
+	uint64_t version;     /* of gossip's table that was planned with */
+	/* Ports that were wanted since the start, and are ours to give back. */
+	char ports[L2_PORTS_MAX][NET_NAME_SIZE];
+	size_t port_count;
+};
+
+struct recon_l2 {
+	struct daemon *daemon;
+	uv_timer_t timer;
+	uv_poll_t monitor_poll;
+	size_t handles; /* open ones */
+	bool stopped, turning;
+
+	struct config config; /* as at the start: what changes here takes a restart */
+	char mark[NET_MARK_SIZE];
+	struct nl *nl;
+	struct nl_monitor *monitor;
+	struct recon_guard *guard;
+	struct recon_faults faults; /* the plan's and the guard's */
+	struct plan_l2 plan;
+	bool planned; /* once */
+	struct recon_segment **segments;
+	size_t segment_count, segment_capacity;
+	struct l2_links links; /* as last seen */
+
+	bool plan_due;
+	mtime_t plan_at;    /* not before */
+	mtime_t links_at;   /* not later */
+	mtime_t links_next; /* not before */
+};
+
+/* recon_segment.c: one look, and what follows from it. */
+void recon_segment_links(struct recon_l2 *l2, struct recon_segment *segment,
+	struct plan_l2_segment *plan, mtime_t now);
+void recon_segment_entries(struct recon_l2 *l2, struct recon_segment *segment,
+	const struct plan_l2_segment *plan, struct gossip_time time);
+
+/* recon_hosts.c: tells gossip who is on this side. A flooding segment's bridge is left alone. */
+void recon_hosts_tell(struct recon_l2 *l2, const struct plan_l2_segment *plan,
+	const struct l2_table *table, struct gossip_time time);
+
+#endif
