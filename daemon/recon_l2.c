@@ -46,7 +46,14 @@ static struct recon_segment *add_segment(struct recon_l2 *l2, const char *name)
 	return segment;
 }
 
-/* With its devices what was remembered goes. */
+static bool is_there(const struct recon_l2 *l2, const struct recon_segment *segment)
+{
+	const struct l2_link *bridge = l2_links_named(&l2->links, segment->name);
+
+	return bridge && strcmp(bridge->link.alias, l2->mark) == 0;
+}
+
+/* With its bridge what was remembered goes. */
 static void drop_unwanted(struct recon_l2 *l2)
 {
 	size_t kept = 0;
@@ -54,7 +61,7 @@ static void drop_unwanted(struct recon_l2 *l2)
 	for (size_t i = 0; i < l2->segment_count; i++) {
 		struct recon_segment *segment = l2->segments[i];
 
-		if (segment->wanted || segment->faults.of[RECON_SEGMENT].text[0])
+		if (segment->wanted || is_there(l2, segment))
 			l2->segments[kept++] = segment;
 		else
 			free(segment);
@@ -574,14 +581,17 @@ void recon_l2_status(const struct recon_l2 *l2, const char *segment, struct reco
 	const struct recon_segment *state = find_segment(l2, segment);
 	const struct plan_l2_segment *wanted = plan_l2_segment(&l2->plan, segment);
 
+	struct recon_status overlay;
+
 	*ret = (struct recon_l2_status){.present = state || wanted};
-	if (!ret->present)
-		return;
 	ret->up = state && state->wanted && state->links_up && state->entries_done;
 	if (state)
 		ret->problem = recon_fault_text(&state->faults, RECON_PLAN, RECON_SEGMENT_ENTRY);
 	if (!ret->up && !ret->problem)
 		ret->problem = recon_fault_text(&l2->faults, RECON_PLAN, RECON_SEGMENT_ENTRY);
+	recon_status(l2->daemon->recon, &overlay);
+	if (!ret->up && !ret->problem)
+		ret->problem = overlay.problem;
 }
 
 uint16_t recon_l2_mtu(const struct recon_l2 *l2, const struct gossip_segment *segment)

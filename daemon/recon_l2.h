@@ -22,7 +22,8 @@ struct recon_l2_status {
 	const char *problem; /* the first thing that is not, for people; NULL: nothing known */
 };
 
-/* Of one that is not attached here: not present. Good until the next turn of the loop. */
+/* Of one that is not attached here: not present. The text is good until the next turn of the loop.
+ */
 void recon_l2_status(const struct recon_l2 *l2, const char *segment, struct recon_l2_status *ret);
 /* Bytes of an Ethernet payload between members; 0: not known yet. */
 uint16_t recon_l2_mtu(const struct recon_l2 *l2, const struct gossip_segment *segment);

@@ -222,6 +222,7 @@ struct l2_neighbour_have {
 struct l2_table {
 	uint32_t bridge, vxlan;	     /* of which interfaces it is */
 	mtime_t seen;		     /* when */
+	bool ipv6;		     /* the bridge has it: else it has no neighbours there */
 	struct l2_forward *forwards; /* sorted by MAC, member, interface */
 	size_t forward_count, forward_capacity;
 	struct l2_place *places; /* sorted by MAC */

@@ -289,7 +289,7 @@ static void diff_neighbours(const struct l2_want *want, const struct l2_table *h
 
 		if (order > 0 && there->ours && remove && !neighbour_is_local(have, there))
 			put(ops, L2_NEIGHBOUR_REMOVE, &there->mac, &there->ip, 0);
-		if (order < 0 && !remove)
+		if (order < 0 && !remove && (wanted->ip.family == 4 || have->ipv6))
 			put(ops, L2_NEIGHBOUR_ADD, &wanted->mac, &wanted->ip, 0);
 		if (order == 0 && !remove && !there->fixed &&
 			!(there->ours && there->valid && mac_equal(&there->mac, &wanted->mac)) &&

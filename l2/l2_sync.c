@@ -115,6 +115,7 @@ int l2_sync_look(struct nl *nl, const struct l2_want *want, const struct l2_link
 		return ERR_NOT_READY;
 	table.bridge = bridge->link.ifindex;
 	table.vxlan = vxlan->link.ifindex;
+	table.ipv6 = bridge->link.ipv6;
 	err = fdb_list(nl, &table);
 	if (!err)
 		err = neighbour_list(nl, &table);
