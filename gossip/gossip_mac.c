@@ -319,7 +319,8 @@ static void begin_set(struct mac_segment *segment)
 	}
 }
 
-/* What is frozen is remembered until it is looked at afresh, seen or not. */
+/* What is frozen is remembered until it is looked at afresh, seen or not. Who has gone makes room.
+ */
 static void end_set(struct gossip *g, struct mac_segment *segment)
 {
 	struct mac_row *row;
@@ -327,6 +328,12 @@ static void end_set(struct gossip *g, struct mac_segment *segment)
 	map_each (&segment->rows, at, row) {
 		if (row->host && !row->host->present && row->host->state != HOST_FROZEN)
 			drop_host(g, segment, row);
+	}
+	if (!segment->unsaid || segment->announced == MACS_SEGMENT_MAX)
+		return;
+	map_each (&segment->rows, at, row) {
+		if (row->host && row->host->state == HOST_UNSAID)
+			learn(g, segment, row, false);
 	}
 }
 
