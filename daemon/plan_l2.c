@@ -135,6 +135,19 @@ static const struct ip *address_of(const struct entry *entry, uint8_t family)
 	return family == 4 ? &entry->address4 : &entry->address6;
 }
 
+static int add_bridge(struct plan_l2_segment *segment, const struct entry *entry)
+{
+	struct hold_member *grown = array_reserve(segment->bridges, segment->bridge_count + 1,
+		sizeof(*grown), &segment->bridge_capacity);
+
+	if (!grown)
+		return ERR_NOMEM;
+	segment->bridges = grown;
+	grown[segment->bridge_count++] = (struct hold_member){
+		.mac = derive_mac(&entry->id, segment->want.vni, 0), .id = entry->id};
+	return 0;
+}
+
 static int put_members(struct builder *builder, struct plan_l2_segment *segment)
 {
 	uint32_t vni = segment->want.vni;
@@ -152,7 +165,10 @@ static int put_members(struct builder *builder, struct plan_l2_segment *segment)
 			err = guard_want_source(&builder->plan.guard, vni, &entry->address6);
 		if (!err && !entry->gone && address->family)
 			err = l2_want_member(&segment->want, address);
+		if (!err && !entry->gone)
+			err = add_bridge(segment, entry);
 	}
+	hold_sort(segment->bridges, segment->bridge_count);
 	return err;
 }
 
@@ -170,6 +186,7 @@ static int put_station(
 	const struct entry *holder = mac->self ? NULL : find_entry(builder, &mac->holder);
 	int64_t known_ms = builder->input->wall.ms - mac->since.ms;
 	struct l2_station station = {.twice = mac->frozen};
+	const struct hold_member *bridge;
 	int err;
 
 	if (!holder || holder->self || holder->gone || mac->own ||
@@ -178,6 +195,13 @@ static int put_station(
 	memcpy(&station.mac, mac->mac, sizeof(station.mac));
 	station.member = *address_of(holder, segment->family);
 	station.known = mtime_add_ms(builder->now, known_ms > 0 ? -known_ms : 0);
+	bridge = hold_find(segment->bridges, segment->bridge_count, &station.mac);
+	if (bridge && !id_equal(&bridge->id, &mac->holder))
+		return 0;
+	/* A member's own bridge is at that member whatever is heard here: over a LAN that both
+	 * have, perhaps. */
+	if (bridge)
+		station = (struct l2_station){station.mac, station.member, MTIME_NEVER, false};
 	if (!mac_is_unicast(&station.mac) || mac_equal(&station.mac, &segment->want.mac) ||
 		mac_equal(&station.mac, &segment->want.vxlan_mac))
 		return 0;
@@ -308,8 +332,10 @@ int plan_l2_make(const struct plan_l2_input *input, mtime_t now, struct plan_l2 
 
 void plan_l2_done(struct plan_l2 *plan)
 {
-	for (size_t i = 0; i < plan->count; i++)
+	for (size_t i = 0; i < plan->count; i++) {
 		l2_want_done(&plan->segments[i].want);
+		free(plan->segments[i].bridges);
+	}
 	free(plan->segments);
 	guard_want_done(&plan->guard);
 	*plan = (struct plan_l2){0};

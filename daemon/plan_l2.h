@@ -13,12 +13,15 @@
 #include "daemon/attach.h"
 #include "gossip/gossip.h"
 #include "l2/guard.h"
+#include "l2/hold.h"
 #include "l2/l2.h"
 
 struct plan_l2_segment {
 	char name[SEGMENT_NAME_MAX + 1];
 	uint8_t family; /* of the overlay addresses that it uses: 4, 6 */
 	struct l2_want want;
+	struct hold_member *bridges; /* the other members' that are not long dead; sorted by MAC */
+	size_t bridge_count, bridge_capacity;
 	struct prefix addresses[ATTACH_ADDRESSES_MAX]; /* on the bridge */
 	size_t address_count;
 };

@@ -27,6 +27,7 @@
 	X(SEGMENT, "segment") /* its devices, and below what is on them */     \
 	X(SEGMENT_ADDRESS, "segment_address")                                  \
 	X(SEGMENT_PORT, "segment_port")                                        \
+	X(SEGMENT_LOOP, "segment_loop") /* a port is held down for it */       \
 	X(SEGMENT_ENTRY, "segment_entry")
 
 enum recon_object {

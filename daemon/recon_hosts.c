@@ -103,7 +103,8 @@ void recon_hosts_tell(struct recon_l2 *l2, const struct plan_l2_segment *plan,
 		const struct l2_place *place = &table->places[i];
 		struct gossip_host *host;
 
-		if (place->self || place->port == table->vxlan || !mac_is_unicast(&place->mac))
+		if (place->self || place->port == table->vxlan || !mac_is_unicast(&place->mac) ||
+			hold_find(plan->bridges, plan->bridge_count, &place->mac))
 			continue;
 		host = add_host(&hosts, &place->mac);
 		if (host)

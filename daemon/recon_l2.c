@@ -308,6 +308,8 @@ static void turn_entries(struct recon_l2 *l2, struct gossip_time time)
 		if (wanted && mtime_reached(time.now, segment->entries_at) &&
 			mtime_reached(time.now, segment->entries_next))
 			recon_segment_entries(l2, segment, wanted, time);
+		if (wanted)
+			recon_loop_say(l2, segment, wanted, time.now);
 	}
 }
 
@@ -335,6 +337,8 @@ static mtime_t next_turn(const struct recon_l2 *l2)
 	for (size_t i = 0; i < l2->segment_count; i++) {
 		const struct recon_segment *segment = l2->segments[i];
 
+		if (segment->wanted)
+			next = mtime_min(next, hold_say_deadline(&segment->hold));
 		if (segment->wanted)
 			next = mtime_min(
 				next, mtime_before(segment->entries_at, segment->entries_next)

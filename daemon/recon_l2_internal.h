@@ -1,6 +1,7 @@
 /*
  * The insides of the segments' reconciler, shared by recon_l2.c (the turn, the part),
- * recon_segment.c (one segment's devices and entries) and recon_hosts.c (what its bridge sees).
+ * recon_segment.c (one segment's devices and entries), recon_loop.c (its ports, where two members
+ * have one LAN) and recon_hosts.c (what its bridge sees).
  */
 #ifndef MESHD_DAEMON_RECON_L2_INTERNAL_H
 #define MESHD_DAEMON_RECON_L2_INTERNAL_H
@@ -8,6 +9,7 @@
 #include "daemon/plan_l2.h"
 #include "daemon/recon_guard.h"
 #include "daemon/recon_l2.h"
+#include "l2/hold.h"
 #include "l2/l2_sync.h"
 #include "wg/net_addr.h"
 
@@ -18,6 +20,7 @@ struct recon_segment {
 	bool links_up; /* devices, addresses and ports are as they should be */
 	bool entries_done;
 	struct recon_faults faults;
+	struct hold hold;
 	mtime_t entries_at;   /* not later */
 	mtime_t entries_next; /* and not before: looking has its share of the time, no more */
 	uint64_t version;     /* of gossip's table that was planned with */
@@ -56,6 +59,13 @@ void recon_segment_links(struct recon_l2 *l2, struct recon_segment *segment,
 	struct plan_l2_segment *plan, mtime_t now);
 void recon_segment_entries(struct recon_l2 *l2, struct recon_segment *segment,
 	const struct plan_l2_segment *plan, struct gossip_time time);
+
+/* recon_loop.c: holds ports of LANs that another member serves; what is heard there is taken out of
+ * the table. */
+void recon_loop_turn(struct recon_l2 *l2, struct recon_segment *segment,
+	const struct plan_l2_segment *plan, struct l2_table *table, mtime_t now);
+void recon_loop_say(struct recon_l2 *l2, struct recon_segment *segment,
+	const struct plan_l2_segment *plan, mtime_t now);
 
 /* recon_hosts.c: tells gossip who is on this side. A flooding segment's bridge is left alone. */
 void recon_hosts_tell(struct recon_l2 *l2, const struct plan_l2_segment *plan,

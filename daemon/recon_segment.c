@@ -203,6 +203,7 @@ void recon_segment_entries(struct recon_l2 *l2, struct recon_segment *segment,
 		segment->entries_done = false;
 		return;
 	}
+	recon_loop_turn(l2, segment, plan, &table, time.now);
 	if (!plan->want.flood)
 		recon_hosts_tell(l2, plan, &table, time);
 	err = l2_sync_entries(l2->nl, &plan->want, &table, &ops);
@@ -221,6 +222,7 @@ void recon_segment_entries(struct recon_l2 *l2, struct recon_segment *segment,
 		mtime_add_ms(time.now, ops.more ? ENTRIES_MORE_MS : cost_ms * LOOK_SHARE);
 	if (ops.more)
 		segment->entries_at = segment->entries_next;
+	segment->entries_at = mtime_min(segment->entries_at, hold_deadline(&segment->hold));
 	if (err)
 		segment->entries_at = mtime_min(
 			segment->entries_at, segment->faults.of[RECON_SEGMENT_ENTRY].next);

@@ -26,6 +26,14 @@ void hold_sort(struct hold_member *members, size_t count)
 		qsort(members, count, sizeof(*members), compare_members);
 }
 
+const struct hold_member *hold_find(
+	const struct hold_member *members, size_t count, const struct mac *mac)
+{
+	const struct hold_member wanted = {.mac = *mac};
+
+	return count ? bsearch(&wanted, members, count, sizeof(wanted), compare_members) : NULL;
+}
+
 static bool is_member(const struct hold_member *members, size_t count, const struct id *id)
 {
 	for (size_t i = 0; i < count; i++)
@@ -190,14 +198,21 @@ void hold_turn(struct hold *hold, mtime_t now, const struct id *self,
 	/* Whoever is heard and has to hold has not heard us yet. */
 	if (answer && mtime_before(mtime_add_ms(now, HOLD_ANSWER_MS), hold->say_at))
 		hold->say_at = mtime_add_ms(now, HOLD_ANSWER_MS);
-	ret->say = hold->port_count && mtime_reached(now, hold->say_at);
-	if (ret->say)
-		hold->say_at = mtime_add_ms(now, HOLD_SAY_MS);
+}
+
+mtime_t hold_say_deadline(const struct hold *hold)
+{
+	return hold->port_count ? hold->say_at : MTIME_NEVER;
+}
+
+void hold_said(struct hold *hold, mtime_t now)
+{
+	hold->say_at = mtime_add_ms(now, HOLD_SAY_MS);
 }
 
 mtime_t hold_deadline(const struct hold *hold)
 {
-	mtime_t deadline = hold->port_count ? hold->say_at : MTIME_NEVER;
+	mtime_t deadline = MTIME_NEVER;
 
 	for (size_t i = 0; i < hold->port_count; i++)
 		deadline = mtime_min(deadline, hold->ports[i].until);

@@ -74,7 +74,6 @@ struct hold_op {
 struct hold_ops {
 	struct hold_op ops[2 * L2_PORTS_MAX]; /* a new one may be held at once */
 	size_t count;
-	bool say;
 };
 
 /* What is to be done now. links and table are as just seen. self is this node; members, without it,
@@ -84,11 +83,17 @@ void hold_turn(struct hold *hold, mtime_t now, const struct id *self,
 	const struct l2_links *links, const struct l2_table *table, struct hold_ops *ret);
 /* Whoever is heard on a port that does not forward is not reached there: leaves them out. */
 void hold_filter(const struct hold *hold, struct l2_table *table);
-/* When the next look is due; MTIME_NEVER: no ports. */
+/* When the next look is due; MTIME_NEVER: at the next change. */
 mtime_t hold_deadline(const struct hold *hold);
+/* When it is to be said that we are there (hold_say); MTIME_NEVER: there is no port. */
+mtime_t hold_say_deadline(const struct hold *hold);
+void hold_said(struct hold *hold, mtime_t now);
 /* The first port that is held; NULL: none. */
 const struct hold_port *hold_first(const struct hold *hold);
 void hold_sort(struct hold_member *members, size_t count);
+/* In sorted ones; NULL: it is nobody's. */
+const struct hold_member *hold_find(
+	const struct hold_member *members, size_t count, const struct mac *mac);
 
 /* The errors are nl.h's. */
 int hold_apply(struct nl *nl, const struct hold_op *op) MUST_CHECK;

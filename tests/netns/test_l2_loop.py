@@ -1,0 +1,111 @@
+"""Two members that bridge one LAN: of the two ports one is held, nothing runs round, and the LAN stays on the segment.
+
+    alpha ===== overlay ===== beta
+      | eth1                    | eth1
+      +--------- site ----------+
+                  |
+                guest
+"""
+import json
+
+import pytest
+
+from lan import wait_for
+
+SEGMENT = "lan0"
+ROUND = 5000  # packets: a loop makes them in some 50 ms
+STORM = 200_000  # and so many in a few seconds
+
+
+def port_state(node):
+    links = json.loads(node.host.output("bridge", "-json", "-details", "link", "show", "dev", "eth1"))
+    return links[0]["state"]
+
+
+def sent(node):
+    """Frames that went into the tunnels of the segment."""
+    vni = next(segment["vni"] for segment in node.json("l2", "list")["segments"] if segment["name"] == SEGMENT)
+    return int(node.host.output("cat", f"/sys/class/net/vx{vni}/statistics/tx_packets"))
+
+
+def warned(node):
+    return any("eth1 is held down" in warning for warning in node.status()["warnings"])
+
+
+@pytest.fixture(name="sites")
+def two_sites(world):
+    """(site, guest, the member that keeps its port, the other), with the guest's LAN plugged into both."""
+    _, alpha, beta = world.mesh("alpha", "beta")
+    site = world.lan("site")
+    for node in (alpha, beta):
+        site.attach(node.host, "eth1", prefix4=None, prefix6=None)
+    guest = world.host("guest")
+    site.attach(guest, prefix4=None, prefix6=None)
+    guest.add_address("192.168.7.9/24")
+    alpha.do("l2", "create", SEGMENT)
+    first, second = sorted((alpha, beta), key=lambda node: node.status()["node"]["id"])
+    return site, guest, first, second
+
+
+def quiet(*nodes):
+    """Nothing runs round: what goes into the tunnels meanwhile is what hosts say now and then."""
+    before = [sent(node) for node in nodes]
+    nodes[0].status()
+    return all(sent(node) - past < ROUND for node, past in zip(nodes, before))
+
+
+def attach(node, address):
+    node.do("l2", "attach", SEGMENT, "--address", address, "--port", "eth1")
+
+
+def test_a_loop_is_cut_before_it_melts_anything_and_all_are_reached(sites):
+    _, guest, first, second = sites
+    attach(first, "192.168.7.1/24")
+    wait_for(lambda: guest.can_ping("192.168.7.1", 0.3), 5, "the guest reaches the first")
+    attach(second, "192.168.7.2/24")
+    wait_for(lambda: port_state(second) == "disabled", 5, "the second's port is held")
+    wait_for(lambda: quiet(first, second), 5, "nothing runs round")
+    storm = sent(first) + sent(second)
+    print(f"{storm} frames before it was cut")
+    assert storm < STORM
+    assert port_state(first) == "forwarding"
+    wait_for(lambda: warned(second), 2, "the second warns")
+    assert not warned(first)
+    for address in ("192.168.7.1", "192.168.7.2"):
+        wait_for(lambda: guest.can_ping(address, 0.3), 5, f"the guest reaches {address}")
+
+
+def test_the_port_is_released_when_the_loop_is_gone_and_held_when_it_is_back(sites):
+    site, guest, first, second = sites
+    attach(second, "192.168.7.2/24")
+    attach(first, "192.168.7.1/24")
+    wait_for(lambda: port_state(second) == "disabled", 5, "the second's port is held")
+    site.split([second.host])
+    wait_for(lambda: port_state(second) == "forwarding", 20, "the port is released")
+    wait_for(lambda: not warned(second), 2, "the warning goes")
+    wait_for(lambda: guest.can_ping("192.168.7.2", 0.3), 5, "the guest reaches the second over the tunnel")
+    site.heal(second.host)
+    wait_for(lambda: port_state(second) == "disabled", 5, "the port is held again")
+    wait_for(lambda: quiet(first, second), 5, "nothing runs round")
+
+
+def test_who_held_its_port_takes_over_when_the_other_goes(sites):
+    _, guest, first, second = sites
+    attach(first, "192.168.7.1/24")
+    attach(second, "192.168.7.2/24")
+    wait_for(lambda: port_state(second) == "disabled", 5, "the second's port is held")
+    first.do("l2", "detach", SEGMENT)
+    wait_for(lambda: port_state(second) == "forwarding", 10, "the second serves the LAN")
+    wait_for(lambda: guest.can_ping("192.168.7.2", 0.3), 5, "the guest reaches it")
+
+
+def test_a_killed_daemons_successor_goes_on_holding(sites):
+    _, guest, first, second = sites
+    attach(first, "192.168.7.1/24")
+    attach(second, "192.168.7.2/24")
+    wait_for(lambda: port_state(second) == "disabled", 5, "the second's port is held")
+    second.kill()
+    second.start()
+    wait_for(lambda: warned(second), 5, "it knows")
+    wait_for(lambda: quiet(first, second), 5, "nothing runs round")
+    assert port_state(second) != "forwarding"
