@@ -12,8 +12,10 @@
 #include "daemon/ctl_status.h"
 #include "daemon/discover.h"
 #include "daemon/keyfile.h"
+#include "daemon/recon_l2.h"
 
-#define CHECKS_MAX (9 + DAEMON_WARNINGS + 2) /* those below, and every warning */
+/* Those below, every warning of the daemon's, and what else there may be: the first of them. */
+#define CHECKS_MAX (10 + DAEMON_WARNINGS + 32)
 
 enum check_state { OK, WARN, FAIL };
 
@@ -175,6 +177,32 @@ static void check_mdns(struct checks *checks, const struct daemon *daemon)
 			discover_count(daemon->discover));
 }
 
+/* What ctl_status_each_warning tells of them is not told here. */
+static void check_segments(struct checks *checks, const struct daemon *daemon)
+{
+	struct gossip_segment segment;
+	size_t index = 0, attached = 0, up = 0;
+
+	while (gossip_segment_next(daemon->gossip, &index, &segment)) {
+		struct recon_l2_status status;
+
+		if (!segment.attached)
+			continue;
+		attached++;
+		recon_l2_status(daemon->l2, segment.name, &status);
+		up += status.up;
+		if (!status.up)
+			add(checks, "segments", FAIL,
+				"mend what it says; `meshctl l2 detach` takes it off this host",
+				"segment %s is not up here: %s", segment.name,
+				status.problem ? status.problem : "it is being set up");
+	}
+	if (!attached)
+		add(checks, "segments", OK, NULL, "this host is on no L2 segment");
+	else if (up == attached)
+		add(checks, "segments", OK, NULL, "this host is on %zu L2 segments, all up", up);
+}
+
 static void add_warning(void *arg, const char *text)
 {
 	add(arg, "warning", WARN, NULL, "%s", text);
@@ -192,6 +220,7 @@ void ctl_doctor_put(struct pack *out, struct daemon *daemon)
 	check_files(&checks, daemon);
 	check_ports(&checks, daemon, &overlay);
 	check_interface(&checks, daemon, &overlay);
+	check_segments(&checks, daemon);
 	check_mdns(&checks, daemon);
 	ctl_status_each_warning(daemon, add_warning, &checks);
 	pack_put_map(out, 1);

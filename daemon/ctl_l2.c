@@ -4,11 +4,13 @@
 #include "daemon/ctl_l2_view.h"
 #include "daemon/ctl_put.h"
 #include "daemon/ctl_verb.h"
+#include "daemon/recon_l2.h"
 
 /* A bridge is up within milliseconds, where nothing is wrong. What is wrong is told once it has
  * been tried again; what takes longer (a guard of thousands of members) gets more time. */
-#define LOOK_MS	    10
-#define PATIENCE_MS 10000
+#define LOOK_MS		    10
+#define PROBLEM_PATIENCE_MS 2000
+#define PATIENCE_MS	    10000
 
 static void answer_refused(struct ctl_client *client, int err)
 {
@@ -160,16 +162,18 @@ static void look_attached(uv_timer_t *timer)
 	const char *name = task->attach.segment;
 	uint64_t waited_ms = uv_now(&daemon->loop) - task->started_ms;
 	struct gossip_segment segment;
+	struct recon_l2_status status;
 
+	recon_l2_status(daemon->l2, name, &status);
 	if (!gossip_segment(daemon->gossip, name, &segment)) {
 		ctl_client_refuse(
 			client, ERR_UNKNOWN, 1, "segment `%s` was deleted meanwhile", name);
-	} else if (segment.attached) {
+	} else if (segment.attached && status.up) {
 		answer_attached(client, &segment);
-	} else if (waited_ms > PATIENCE_MS) {
+	} else if (waited_ms > PATIENCE_MS || (status.problem && waited_ms > PROBLEM_PATIENCE_MS)) {
 		undo(daemon, task);
 		ctl_client_refuse(client, ERR_NOT_READY, 1, "segment `%s` is not up here: %s", name,
-			"it takes longer than it should");
+			status.problem ? status.problem : "it takes longer than it should");
 	} else {
 		uv_timer_start(timer, look_attached, LOOK_MS, 0);
 	}
@@ -286,8 +290,19 @@ static void answer_detached(struct ctl_client *client)
 static void look_detached(uv_timer_t *timer)
 {
 	struct ctl_client *client = timer->data;
+	const struct detach_task *task = client->task;
+	uint64_t waited_ms = uv_now(&client->daemon->loop) - task->started_ms;
+	struct recon_l2_status status;
 
-	answer_detached(client);
+	recon_l2_status(client->daemon->l2, task->name, &status);
+	if (!status.present)
+		answer_detached(client);
+	else if (waited_ms > PATIENCE_MS)
+		ctl_client_refuse(client, ERR_NOT_READY, 1,
+			"this node is off segment `%s`, but its bridge is still there: %s",
+			task->name, status.problem ? status.problem : "see meshd's log");
+	else
+		uv_timer_start(timer, look_detached, LOOK_MS, 0);
 }
 
 static void detach_stored(void *arg, int err)

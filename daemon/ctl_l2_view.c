@@ -6,6 +6,7 @@
 #include "daemon/ctl_kv.h"
 #include "daemon/ctl_put.h"
 #include "daemon/ctl_status.h"
+#include "daemon/recon_l2.h"
 
 /* ---- one segment ---- */
 
@@ -23,11 +24,13 @@ static void put_interface(struct pack *out, const struct gossip_segment *segment
 static void put_here(
 	struct pack *out, const struct daemon *daemon, const struct gossip_segment *segment)
 {
-	(void)daemon;
+	struct recon_l2_status status;
+
+	recon_l2_status(daemon->l2, segment->name, &status);
 	ctl_put_flag(out, "attached", segment->attached);
-	ctl_put_flag(out, "up", segment->attached);
-	ctl_put_number(out, "mtu", gossip_segment_mtu(segment, 6));
-	ctl_put_nil(out, "problem");
+	ctl_put_flag(out, "up", segment->attached && status.up);
+	ctl_put_number(out, "mtu", recon_l2_mtu(daemon->l2, segment));
+	ctl_put_text(out, "problem", status.problem);
 }
 
 #define STATUS_FIELDS (8 + HERE_FIELDS)
@@ -59,6 +62,51 @@ void ctl_l2_view_put_status(struct pack *out, struct daemon *daemon)
 	pack_put_array(out, count);
 	for (index = 0; gossip_segment_next(daemon->gossip, &index, &segment);)
 		put_summary(out, daemon, &segment);
+}
+
+/* ---- warnings ---- */
+
+#define BAD_KEYS_SHOWN 4 /* somebody who writes more of them has seen the first */
+
+static void warn_segment(
+	const struct gossip_segment *segment, ctl_status_warning_cb each, void *arg)
+{
+	char text[512];
+
+	if (segment->clash) {
+		snprintf(text, sizeof(text),
+			"segment `%s` is not in force: `%s` has its VNI %u; an admin should delete "
+			"one of the two (`meshctl l2 delete`), and create it anew",
+			segment->name, segment->clash_with, segment->vni);
+		each(arg, text);
+	}
+	if (segment->unannounced) {
+		snprintf(text, sizeof(text),
+			"segment `%s`: %zu hosts on this side are beyond the %d that one member "
+			"tells the others of; frames for those are copied to all",
+			segment->name, segment->unannounced, MACS_SEGMENT_MAX);
+		each(arg, text);
+	}
+}
+
+void ctl_l2_view_each_warning(struct daemon *daemon, ctl_status_warning_cb each, void *arg)
+{
+	struct gossip_segment segment;
+	size_t index = 0, key_size = 0;
+	const char *key = NULL;
+	char text[512];
+
+	while (gossip_segment_next(daemon->gossip, &index, &segment))
+		warn_segment(&segment, each, arg);
+	for (int i = 0; i < BAD_KEYS_SHOWN &&
+			gossip_segment_bad_next(daemon->gossip, key, key_size, &key, &key_size);
+		i++) {
+		snprintf(text, sizeof(text),
+			"the key `%.*s` makes no segment: an admin should delete it (`meshctl kv "
+			"del`), and use `meshctl l2 create`",
+			(int)key_size, key);
+		each(arg, text);
+	}
 }
 
 /* ---- what the list has beyond it ---- */

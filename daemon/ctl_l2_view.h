@@ -3,6 +3,7 @@
 #define MESHD_DAEMON_CTL_L2_VIEW_H
 
 #include "daemon/ctl_client.h"
+#include "daemon/ctl_status.h"
 
 /* `l2` of the status. */
 void ctl_l2_view_put_status(struct pack *out, struct daemon *daemon);
@@ -12,6 +13,8 @@ void ctl_l2_view_put_segment(
 /* `segments` and `macs` of a member: two fields of a map. */
 void ctl_l2_view_put_member(
 	struct pack *out, struct daemon *daemon, const struct gossip_member *member);
+/* What the operator should know of them: in `warnings`. */
+void ctl_l2_view_each_warning(struct daemon *daemon, ctl_status_warning_cb each, void *arg);
 /* The verb l2-list: each segment as an item, and each of its MAC addresses as an item behind it. */
 void ctl_l2_view_list(struct ctl_client *client, const struct ipc_request *request);
 

@@ -77,6 +77,7 @@ void ctl_status_each_warning(struct daemon *daemon, ctl_status_warning_cb each, 
 	if (status.yielded_why)
 		each(arg, status.yielded_why);
 	warn_address(daemon, &status, each, arg);
+	ctl_l2_view_each_warning(daemon, each, arg);
 	if (status.twice)
 		each(arg, "this node's key has signed two records with one stamp (is it on another "
 			  "machine too?): what it puts counts nowhere any more; `meshctl leave`, "

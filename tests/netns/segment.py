@@ -1,5 +1,4 @@
-"""What stands behind the members of a segment: hosts on their ports, listeners, DHCP, mDNS; and what the kernel has of a
-segment, asked without meshd."""
+"""What stands behind the members of a segment, and what the kernel has of a segment, asked without meshd."""
 import json
 import pathlib
 import subprocess
@@ -90,66 +89,3 @@ class Listener:
 
 def send(host, group, port, dev, text):
     host.run(sys.executable, "-c", SEND, group, port, dev, text)
-
-
-class MdnsStack:
-    """A D-Bus daemon and an avahi-daemon of a host's own, on one of its interfaces."""
-
-    def __init__(self, host, dev, folder):
-        self.host = host
-        folder = pathlib.Path(folder) / f"mdns-{host.name}"
-        folder.mkdir()
-        bus = folder / "bus"
-        self.env = {"DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={bus}"}
-        (folder / "bus.conf").write_text(BUS_CONF.format(bus=bus))
-        (folder / "avahi.conf").write_text(AVAHI_CONF.format(host=host.name, dev=dev))
-        self.log = folder / "log"
-        self.processes = [host.start("dbus-daemon", f"--config-file={folder / 'bus.conf'}", "--nofork", "--nopidfile",
-                                     log=self.log)]
-        wait_for(bus.exists, 10, "D-Bus listens")
-        host.run("mkdir", "-p", "/run/avahi-daemon")
-        self.processes.append(host.start("avahi-daemon", "--no-drop-root", "--no-chroot", "--no-rlimits", "-f",
-                                         folder / "avahi.conf", log=self.log, env=self.env))
-        wait_for(lambda: "Server startup complete" in self.log.read_text(errors="replace"), 20, "avahi-daemon has started")
-
-    def publish(self, name, service, port):
-        self.processes.append(self.host.start("avahi-publish", "-s", name, service, port, log=self.log, env=self.env))
-
-    def browse(self, service):
-        """What is known of it now, one service a line."""
-        return self.host.output("avahi-browse", "-rptc", service, env=self.env)
-
-    def close(self):
-        for process in reversed(self.processes):
-            process.signal(9)
-            process.wait()
-
-
-BUS_CONF = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig>
-  <type>system</type>
-  <listen>unix:path={bus}</listen>
-  <auth>EXTERNAL</auth>
-  <policy context="default">
-    <allow user="*"/>
-    <allow own="*"/>
-    <allow send_type="method_call"/>
-    <allow send_destination="*" eavesdrop="false"/>
-  </policy>
-</busconfig>
-"""
-
-AVAHI_CONF = """[server]
-host-name={host}
-allow-interfaces={dev}
-enable-dbus=warn
-disallow-other-stacks=no
-ratelimit-interval-usec=1000000
-ratelimit-burst=1000
-[wide-area]
-enable-wide-area=no
-[publish]
-publish-hinfo=no
-publish-workstation=no
-"""

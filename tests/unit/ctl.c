@@ -24,6 +24,7 @@
 #include "daemon/ipc/ipc.h"
 #include "daemon/log.h"
 #include "daemon/recon.h"
+#include "daemon/recon_l2.h"
 #include "daemon/rotate.h"
 
 static struct daemon daemon_;
@@ -118,6 +119,18 @@ bool recon_reaches(const struct recon *recon, const struct id *node)
 {
 	(void)recon, (void)node;
 	return false;
+}
+
+void recon_l2_status(const struct recon_l2 *l2, const char *segment, struct recon_l2_status *ret)
+{
+	(void)l2, (void)segment;
+	*ret = (struct recon_l2_status){.up = false};
+}
+
+uint16_t recon_l2_mtu(const struct recon_l2 *l2, const struct gossip_segment *segment)
+{
+	(void)l2, (void)segment;
+	return 0;
 }
 
 const struct attach *attach_find(const struct daemon *daemon, const char *segment)
