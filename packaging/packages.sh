@@ -5,7 +5,8 @@ packages_build=(gcc libc6-dev cmake ninja-build pkg-config libsodium-dev libmsgp
 	libsqlite3-dev libinih-dev libjansson-dev libsystemd-dev libavahi-client-dev libnftables-dev libmicrohttpd-dev)
 packages_run=(wireguard-go wireguard-tools iproute2 nftables)
 packages_test=(libcmocka-dev python3 python3-msgpack python3-pytest python3-pytest-xdist iputils-ping procps util-linux
-	avahi-daemon avahi-utils dbus dnsmasq-base udhcpc prometheus systemd)
+	avahi-daemon avahi-utils dbus dnsmasq-base udhcpc prometheus systemd
+	scdoc bash-completion zsh fish)
 # clang's own packages only recommend the sanitizer runtimes; llvm has the symbolizer.
 packages_full=(clang clang-format clang-tidy libclang-rt-14-dev llvm qemu-system-x86 busybox-static cpio kmod xz-utils
 	debootstrap dpkg-dev file gzip lintian)

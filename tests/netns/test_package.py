@@ -149,6 +149,15 @@ def files(machine):
     return {path for path in listing.splitlines() if not KEPT.match(path)}
 
 
+@pytest.mark.slow
+def test_lintian_has_nothing_to_say(packages):
+    package = package_of(packages, "0.1.0")
+    # Nobody has filed a bug that asks Debian for it.
+    done = subprocess.run(["lintian", "--allow-root", "--suppress-tags", "initial-upload-closes-no-bugs", package],
+                          capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "")
+
+
 @pytest.mark.parametrize("unit", ["meshd.service", "meshd@.service"])
 def test_the_service_is_exposed_no_further_than_two(unit):
     done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", f"--threshold={EXPOSURE_MAX}",
