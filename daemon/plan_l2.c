@@ -305,9 +305,12 @@ static void put_guard(struct builder *builder)
 	struct guard_want *guard = &builder->plan.guard;
 
 	snprintf(guard->interface, sizeof(guard->interface), "%s", builder->input->interface);
-	if (status->charter.prefix4.ip.family && status->address4.family)
+	/* Where a LAN of this host has part of the prefix, its hosts are no forgers. */
+	if (status->charter.prefix4.ip.family && status->address4.family &&
+		!builder->input->overlap4)
 		guard->prefixes[guard->prefix_count++] = status->charter.prefix4;
-	if (status->charter.prefix6.ip.family && status->address6.family)
+	if (status->charter.prefix6.ip.family && status->address6.family &&
+		!builder->input->overlap6)
 		guard->prefixes[guard->prefix_count++] = status->charter.prefix6;
 }
 

@@ -44,7 +44,8 @@ struct plan_l2_input {
 	uint32_t overlay;      /* and its index */
 	uint16_t mtu;	       /* and its MTU */
 	bool stp;
-	wtime_t wall; /* now */
+	bool overlap4, overlap6; /* part of the overlay's prefix is elsewhere, too: no spoofing */
+	wtime_t wall;		 /* now */
 };
 
 /* No segments where this node is no running member. ERR_NOMEM, ERR_LIMIT. */

@@ -49,19 +49,27 @@ static void warn_overlaps(struct recon *recon)
 {
 	char text[OVERLAP_TEXT_SIZE], own[TEXT_PREFIX_SIZE];
 	const struct plan *plan = &recon->plan;
+	bool found4 = false, found6 = false;
 
 	for (size_t i = 0; i < plan->route_count; i++) {
 		const struct prefix *prefix = &plan->routes[i].dst;
 
 		if (!overlap_find(recon->nl, recon->config.interface, prefix, text))
 			continue;
-		daemon_warn(recon->daemon, DAEMON_WARNING_OVERLAP,
-			"the mesh's prefix %s overlaps with this host's route %s: one of the two "
-			"is not reached by all that it should be",
-			text_prefix(prefix, own), text);
-		return;
+		if (!found4 && !found6)
+			daemon_warn(recon->daemon, DAEMON_WARNING_OVERLAP,
+				"the mesh's prefix %s overlaps with this host's route %s: one of "
+				"the two is not reached by all that it should be",
+				text_prefix(prefix, own), text);
+		found4 |= prefix->ip.family == 4;
+		found6 |= prefix->ip.family == 6;
 	}
-	daemon_warn_clear(recon->daemon, DAEMON_WARNING_OVERLAP);
+	if (!found4 && !found6)
+		daemon_warn_clear(recon->daemon, DAEMON_WARNING_OVERLAP);
+	if (found4 != recon->overlap4 || found6 != recon->overlap6)
+		daemon_wake(recon->daemon);
+	recon->overlap4 = found4;
+	recon->overlap6 = found6;
 }
 
 static void turn_host(struct recon *recon, struct gossip_time time)
@@ -379,6 +387,8 @@ void recon_status(const struct recon *recon, struct recon_status *ret)
 		.tunnels = none || (recon_tunnel_owned(recon) && recon->wg.applied),
 		.listen_port = recon->config.wireguard_port,
 		.mtu = recon->plan.mtu,
+		.overlap4 = recon->overlap4,
+		.overlap6 = recon->overlap6,
 	};
 	if (recon_tunnel_owned(recon))
 		ret->ifindex = recon->wg.backend->ifindex;

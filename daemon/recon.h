@@ -24,7 +24,8 @@ struct recon_status {
 	bool tunnels; /* of that, the device alone; always with "none" */
 	bool port_taken; /* by another program: WireGuard does not get it */
 	uint16_t listen_port, mtu;
-	uint32_t ifindex; /* of a device that is this node's; 0: there is none */
+	bool overlap4, overlap6; /* this host has part of that prefix elsewhere, too */
+	uint32_t ifindex;	 /* of a device that is this node's; 0: there is none */
 	size_t peers;
 	const char *problem; /* why it is not up, for people; NULL: nothing known to be wrong */
 };

@@ -42,10 +42,11 @@ struct recon {
 	bool wake_due; /* the device is new; everybody's keys are to be known first */
 	bool fresh;    /* the device is another one than before and was not looked at yet */
 	bool was_up;   /* as told to others */
-	bool addresses_changed; /* the host's, and others are to be told */
-	bool routes_new;	/* the plan has others than before */
-	mtime_t hold_until;	/* while the plan lacks keys */
-	mtime_t plan_at;	/* not before */
+	bool addresses_changed;	 /* the host's, and others are to be told */
+	bool overlap4, overlap6; /* the mesh's prefix of that family is also elsewhere */
+	bool routes_new;	 /* the plan has others than before */
+	mtime_t hold_until;	 /* while the plan lacks keys */
+	mtime_t plan_at;	 /* not before */
 	mtime_t look_at, net_at, host_at;
 	mtime_t host_routes_at; /* not before, for other people's routes alone */
 	uint16_t told_mtu;
