@@ -15,8 +15,9 @@
 
 /* Of a node that is cut off from nothing, in a mesh of 9 with a flood going on; measured peaks are
  * a third of that. What it was sent counts beside it: most of what a node says is an answer. */
-#define INVARIANTS_WINDOW_MS	  10000
-#define INVARIANTS_RATE_BYTES	  400000 /* of datagrams in a window, beyond what came */
+#define INVARIANTS_WINDOW_MS 10000
+#define INVARIANTS_RATE_BYTES \
+	400000 /* of datagrams in a window, beyond what came and the copies of news */
 /* To an address that a member said, or seems to have, and that is not proven: a probe each period
  * and each round of news, of at most 300 bytes. */
 #define INVARIANTS_UNPROVEN_BYTES 15000
@@ -163,6 +164,8 @@ void invariants_followed(
 /* What comes to a node; bytes to the same address until the next are its answer. */
 void invariants_came(
 	struct invariants *checker, int node, const struct endpoint *from, size_t size);
+/* A record that was new to the node: it is passed on to as many as get news at once. */
+void invariants_news(struct invariants *checker, int node, size_t size);
 /* The input that is worked on now is none. */
 void invariants_came_nothing(struct invariants *checker, int node);
 struct invariants_sent {

@@ -90,6 +90,7 @@ static void record_kept(struct watch *watch, int node, const struct gossip_effec
 	struct invariants_record what = describe(watch, node, g, record);
 
 	invariants_kept(watch->checker, node, &what, latest_mesh_ms(watched, g));
+	invariants_news(watch->checker, node, effect->size);
 	if (what.author == node) {
 		struct pending *pending = calloc(1, sizeof(*pending));
 

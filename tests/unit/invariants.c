@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "gossip/record/hlc.h"
+#include "gossip/swim/spread.h"
 #include "tests/meshsim/invariants.h"
 #include "tests/meshsim/invariants_watch.h"
 
@@ -180,7 +181,8 @@ static void unproven_rate(struct invariants *c)
 
 static void rate(struct invariants *c)
 {
-	for (int i = 0; i <= INVARIANTS_RATE_BYTES / 1000; i++)
+	invariants_news(c, 0, 1000);
+	for (int i = 0; i <= INVARIANTS_RATE_BYTES / 1000 + SPREAD_FANOUT; i++)
 		send(c, 1000, true, true);
 }
 
