@@ -73,6 +73,7 @@ static void put_state(struct cli *cli, const json_t *result)
 
 static void render(struct cli *cli, const json_t *result)
 {
+	static const char *const kinds[] = {"own", "none", "other"};
 	const json_t *nodes = json_object_get(result, "nodes");
 	struct table table;
 	json_t *node;
@@ -87,7 +88,13 @@ static void render(struct cli *cli, const json_t *result)
 	fputc('\n', cli->screen.out);
 	table_init(&table, "llll");
 	table_heading(&table, "MESH|NODE|INTERFACE|ENDPOINTS");
-	json_array_foreach(nodes, i, node) add_row(&table, node);
+	for (size_t kind = 0; kind < ARRAY_SIZE(kinds); kind++) {
+		json_array_foreach(nodes, i, node)
+		{
+			if (strcmp(model_text(node, "mesh", ""), kinds[kind]) == 0)
+				add_row(&table, node);
+		}
+	}
 	table_print(&table, &cli->screen);
 	table_done(&table);
 }

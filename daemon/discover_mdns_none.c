@@ -6,6 +6,8 @@
 
 struct discover_mdns {
 	bool on;
+	void (*changed)(void *arg);
+	void *arg;
 };
 
 int discover_mdns_new(
@@ -14,10 +16,10 @@ int discover_mdns_new(
 	struct discover_mdns *mdns = calloc(1, sizeof(*mdns));
 
 	(void)loop;
-	(void)changed;
-	(void)arg;
 	if (!mdns)
 		return ERR_NOMEM;
+	mdns->changed = changed;
+	mdns->arg = arg;
 	*ret = mdns;
 	return 0;
 }
@@ -25,6 +27,7 @@ int discover_mdns_new(
 void discover_mdns_set(struct discover_mdns *mdns, const struct discover_want *want)
 {
 	mdns->on = want->on;
+	mdns->changed(mdns->arg);
 }
 
 void discover_mdns_view(struct discover_mdns *mdns, struct discover_view *ret)
