@@ -114,9 +114,14 @@ static void check_clock(json_t *checks)
 		host_add(checks, "clock", HOST_OK, "the clock is synchronised", NULL);
 }
 
+bool host_has_ipv6(void)
+{
+	return access("/proc/net/if_inet6", F_OK) == 0;
+}
+
 static void check_ipv6(json_t *checks)
 {
-	if (access("/proc/net/if_inet6", F_OK) == 0)
+	if (host_has_ipv6())
 		host_add(checks, "ipv6", HOST_OK, "the kernel has IPv6", NULL);
 	else
 		host_add(checks, "ipv6", HOST_WARN,
@@ -126,16 +131,49 @@ static void check_ipv6(json_t *checks)
 			"take `ipv6.disable=1` off the kernel's command line");
 }
 
-static void check_forwarding(json_t *checks)
+char *host_describe_forwarding(void)
 {
 	/* One line, a digit: so whether a line contains 1 is the answer. */
 	bool v4 = file_mentions("/proc/sys/net/ipv4/ip_forward", "1");
 	bool v6 = file_mentions("/proc/sys/net/ipv6/conf/all/forwarding", "1");
-	char text[80];
 
-	snprintf(text, sizeof(text), "forwarding of IPv4 is %s, of IPv6 %s%s", v4 ? "on" : "off",
-		v6 ? "on" : "off", v4 && v6 ? "" : ": fine unless this host routes for others");
+	return memory_format("forwarding of IPv4 is %s here, of IPv6 %s%s", v4 ? "on" : "off",
+		v6 ? "on" : "off",
+		v4 && v6 ? ""
+			 : ": fine unless this host routes for others (`sysctl net.ipv4.ip_forward "
+			   "net.ipv6.conf.all.forwarding`)");
+}
+
+static void check_forwarding(json_t *checks)
+{
+	char *text = host_describe_forwarding();
+
 	host_add(checks, "forwarding", HOST_OK, text, NULL);
+	free(text);
+}
+
+/* It takes away routes that it did not make, whenever it starts; ours come back. */
+static void check_networkd(json_t *checks)
+{
+	static const char *const files[] = {
+		"/etc/systemd/networkd.conf", "/etc/systemd/networkd.conf.d/meshd.conf"};
+	bool keeps = false;
+
+	if (access("/run/systemd/netif/state", F_OK) != 0)
+		return;
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+		keeps |= file_mentions(files[i], "ManageForeignRoutes=no");
+	if (keeps)
+		host_add(checks, "networkd", HOST_OK,
+			"systemd-networkd leaves other programs' routes alone", NULL);
+	else
+		host_add(checks, "networkd", HOST_WARN,
+			"systemd-networkd takes the overlay's routes away whenever it starts, "
+			"until "
+			"meshd puts them back",
+			"put `[Network]` and `ManageForeignRoutes=no` into "
+			"/etc/systemd/networkd.conf.d/meshd.conf, then `systemctl restart "
+			"systemd-networkd`");
 }
 
 static void check_avahi(json_t *checks)
@@ -160,5 +198,6 @@ void host_check(json_t *checks)
 	check_clock(checks);
 	check_ipv6(checks);
 	check_forwarding(checks);
+	check_networkd(checks);
 	check_avahi(checks);
 }

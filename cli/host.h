@@ -3,6 +3,7 @@
 #define MESHD_CLI_HOST_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 enum host_state { HOST_OK, HOST_WARN, HOST_FAIL };
 
@@ -11,5 +12,9 @@ void host_add(json_t *checks, const char *check, enum host_state state, const ch
 	const char *advice);
 /* Appends all checks. */
 void host_check(json_t *checks);
+
+bool host_has_ipv6(void);
+/* Whether this host routes for others, in words; release with free. */
+char *host_describe_forwarding(void);
 
 #endif

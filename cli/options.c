@@ -136,6 +136,19 @@ static int set_count(struct verb_call *call, const struct verb_option *option, c
 	return CLI_DONE;
 }
 
+#define TIMES_MAX 1000000 /* one a second: eleven days */
+
+static int set_times(struct verb_call *call, const struct verb_option *option, const char *value)
+{
+	char *end;
+	unsigned long number = strtoul(value, &end, 10);
+
+	if (*value < '1' || *value > '9' || *end != '\0' || number > TIMES_MAX)
+		return refuse_value(call, option, "a number from 1 to 1000000", value);
+	call->times = (int)number;
+	return CLI_DONE;
+}
+
 static int set_option(struct verb_call *call, const struct verb_option *option, const char *value)
 {
 	struct prefix prefix;
@@ -153,6 +166,8 @@ static int set_option(struct verb_call *call, const struct verb_option *option, 
 	case VERB_PASSPHRASE:
 		call->passphrase_file = value;
 		return CLI_DONE;
+	case VERB_TIMES:
+		return set_times(call, option, value);
 	case VERB_DURATION:
 		if (text_parse_duration(value, &ms) != 0 || ms == 0)
 			return refuse_value(

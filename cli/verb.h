@@ -23,6 +23,7 @@ enum verb_option_kind {
 	VERB_ENDPOINT,	 /* a list of HOST:PORT; names are resolved here */
 	VERB_WATCH,	 /* meshctl's own flag: the daemon does not learn of it */
 	VERB_PASSPHRASE, /* meshctl's own as well: a file's name */
+	VERB_TIMES,	 /* and this: a whole number above 0 */
 };
 
 struct verb_option {
@@ -49,6 +50,7 @@ struct verb_call {
 	struct ipc_request request;
 	const char *operands[VERB_OPERANDS_MAX]; /* NULL: was left out */
 	bool watch;
+	int times;		     /* 0: was left out */
 	const char *passphrase_file; /* NULL: asked for */
 	char *owned[IPC_LIST_MAX];   /* texts of the request that are not in argv */
 	size_t owned_count;
@@ -73,6 +75,7 @@ extern const struct verb verb_init, verb_invite, verb_invites, verb_uninvite, ve
 	verb_status, verb_show, verb_revoke, verb_rotate, verb_events, verb_doctor,
 	verb_root_export, verb_root_forget, verb_root_import, verb_backup, verb_restore,
 	verb_kv_put, verb_kv_get, verb_kv_del, verb_kv_list, verb_kv_watch;
+extern const struct verb verb_ping, verb_why, verb_debug_dump;
 extern const struct verb verb_discover, verb_keep, verb_grant, verb_ungrant;
 extern const struct verb verb_l2_create, verb_l2_delete, verb_l2_attach, verb_l2_detach,
 	verb_l2_list;

@@ -11,6 +11,7 @@
 
 #include "daemon/ctl_client.h"
 #include "daemon/ctl_kv.h"
+#include "daemon/ctl_ping.h"
 #include "daemon/log.h"
 
 #define BACKLOG 16
@@ -140,6 +141,11 @@ static void values(struct daemon *daemon)
 	ctl_kv_changed(&daemon->ctl->clients);
 }
 
+static void pong(struct daemon *daemon, uint64_t ticket, int64_t rtt_us)
+{
+	ctl_ping_answered(&daemon->ctl->clients, ticket, rtt_us);
+}
+
 static int listen_on(struct ctl *ctl, int fd)
 {
 	int err;
@@ -210,6 +216,7 @@ const struct daemon_part ctl_part = {
 	.start = start,
 	.changed = changed,
 	.values = values,
+	.pong = pong,
 	.stop = stop,
 	.free = ctl_free,
 };

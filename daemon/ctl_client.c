@@ -83,7 +83,7 @@ static void limit_idleness(struct ctl_client *client)
 
 static void finish_answer(struct ctl_client *client)
 {
-	client->watches = false;
+	client->watches = client->pings = false;
 	wipe_task(client);
 	if (client->hang_up) {
 		ctl_client_close(client);

@@ -61,6 +61,7 @@ struct ctl_client {
 	uint64_t event, event_end; /* the next to send; where a stream that does not follow ends */
 	bool follows;
 	bool watches; /* keys, ctl_kv_watch.c */
+	bool pings;   /* a member, ctl_ping.c */
 };
 
 /* Takes over what uv_accept has put into the pipe of a client from ctl_client_new; frees it by

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "daemon/ctl.h"
@@ -15,7 +16,11 @@
 #include "daemon/recon_l2.h"
 
 /* Those below, every warning of the daemon's, and what else there may be: the first of them. */
-#define CHECKS_MAX (10 + DAEMON_WARNINGS + 32)
+#define CHECKS_MAX (16 + DAEMON_WARNINGS + 32)
+
+/* Free on the disk of the state: a full quota of values fits; SQLite works with a page or two. */
+#define DISK_WARN_BYTES (UINT64_C(64) << 20)
+#define DISK_FAIL_BYTES (UINT64_C(1) << 20)
 
 enum check_state { OK, WARN, FAIL };
 
@@ -27,6 +32,7 @@ struct check {
 };
 
 struct checks {
+	const struct daemon *daemon;
 	struct check list[CHECKS_MAX];
 	size_t count;
 };
@@ -145,7 +151,9 @@ static void check_interface(
 		add(checks, "interface", OK, NULL, "none: this node is %s",
 			gossip_state_label(status.state));
 	} else if (!overlay->up) {
-		add(checks, "interface", FAIL, "see meshd's log for how it came to that",
+		add(checks, "interface", FAIL,
+			"it is tried again by itself; the log (`journalctl -u meshd`) and `meshctl "
+			"debug dump` say how it came to that",
 			"%s is not up: %s", overlay->interface,
 			overlay->problem ? overlay->problem : "it is being set up");
 	} else {
@@ -203,15 +211,105 @@ static void check_segments(struct checks *checks, const struct daemon *daemon)
 		add(checks, "segments", OK, NULL, "this host is on %zu L2 segments, all up", up);
 }
 
+static void check_disk(struct checks *checks, struct daemon *daemon)
+{
+	struct statvfs vfs;
+	uint64_t free_bytes;
+
+	if (statvfs(daemon->options.state_dir, &vfs) != 0)
+		return; /* check_files has said it */
+	free_bytes = (uint64_t)vfs.f_bavail * vfs.f_frsize;
+	if (free_bytes < DISK_WARN_BYTES)
+		add(checks, "disk", free_bytes < DISK_FAIL_BYTES ? FAIL : WARN,
+			"make room there (`df`): what cannot be written is not acknowledged",
+			"%llu KiB are free for %s", (unsigned long long)(free_bytes >> 10),
+			daemon->options.state_dir);
+	else
+		add(checks, "disk", OK, NULL, "%llu MiB are free for %s",
+			(unsigned long long)(free_bytes >> 20), daemon->options.state_dir);
+}
+
+/* How many do not answer, and one of them by name. */
+static void check_members(struct checks *checks, struct daemon *daemon)
+{
+	char missing[AUTHORITY_NAME_MAX + 1] = "";
+	struct gossip_member member;
+	size_t index = 0, alive = 0, dead = 0;
+
+	while (gossip_member_next(daemon->gossip, &index, &member)) {
+		if (member.state == GOSSIP_MEMBER_DEAD && dead++ == 0)
+			strcpy(missing, member.standing->name);
+		alive += member.state == GOSSIP_MEMBER_ALIVE && !member.self;
+		gossip_member_wipe(&member);
+	}
+	if (dead > 0)
+		add(checks, "members", WARN,
+			"`meshctl why` and its name says how far it gets; `meshctl status` lists "
+			"them",
+			"%zu members do not answer, %s among them; %zu others do", dead, missing,
+			alive);
+	else if (alive > 0)
+		add(checks, "members", OK, NULL, "all %zu other members answer", alive);
+}
+
+static void check_metrics(struct checks *checks, const struct daemon *daemon)
+{
+	char listen[TEXT_ENDPOINT_SIZE];
+
+	if (daemon->warnings[DAEMON_WARNING_METRICS])
+		return; /* it is listed as what it is */
+	if (daemon->config.metrics_listen.ip.family)
+		add(checks, "metrics", OK, NULL, "at http://%s/metrics",
+			text_endpoint(&daemon->config.metrics_listen, listen));
+	else
+		add(checks, "metrics", OK, NULL, "off (`listen` in [metrics])");
+}
+
+/* What to do about each kind; of others their text says it. */
+static const char *advice_of(const struct daemon *daemon, const char *text)
+{
+	static const char *const advice[DAEMON_WARNINGS] = {
+		[DAEMON_WARNING_STATE] = "make room on that disk, or mount it writable (`df`, "
+					 "`mount`): it is tried again by itself",
+		[DAEMON_WARNING_DAMAGED] = "see whether the disk is sound (`dmesg`, `smartctl`)",
+		[DAEMON_WARNING_NO_IPV6] = "take `ipv6.disable=1` off the kernel's command line",
+		[DAEMON_WARNING_ADVERTISE] = "mend the name in [gossip] `advertise`, or the "
+					     "resolver (`getent hosts NAME`)",
+		[DAEMON_WARNING_RELOAD] = "`meshd --check-config` says what is wrong; mend it, "
+					  "then `systemctl reload meshd`",
+		[DAEMON_WARNING_RESTART] = "`systemctl restart meshd`: tunnels stay up",
+		[DAEMON_WARNING_WIREGUARD] = "`meshctl debug dump` has the last errors; it is "
+					     "tried again by itself",
+		[DAEMON_WARNING_NETWORK] = "`meshctl debug dump` has the last errors; it is "
+					   "tried again by itself",
+		[DAEMON_WARNING_ROTATE] = "start meshd on those members; `meshctl rotate "
+					  "--force` does not wait for them, and their tunnels "
+					  "break until they are back",
+		[DAEMON_WARNING_OVERLAP] = "`ip route` shows it: renumber that network, or found "
+					   "the mesh with another `--prefix4`",
+		[DAEMON_WARNING_METRICS] = "set another `listen` in [metrics], or end that "
+					   "program (`ss -ltnp`), then `systemctl reload meshd`",
+		[DAEMON_WARNING_MESH] = "`meshctl leave`, then join by a new token",
+	};
+
+	for (size_t i = 0; i < DAEMON_WARNINGS; i++) {
+		if (daemon->warnings[i] == text)
+			return advice[i];
+	}
+	return NULL;
+}
+
 static void add_warning(void *arg, const char *text)
 {
-	add(arg, "warning", WARN, NULL, "%s", text);
+	struct checks *checks = arg;
+
+	add(checks, "warning", WARN, advice_of(checks->daemon, text), "%s", text);
 }
 
 void ctl_doctor_put(struct pack *out, struct daemon *daemon)
 {
 	static const char *const states[] = {[OK] = "ok", [WARN] = "warn", [FAIL] = "fail"};
-	struct checks checks = {.count = 0};
+	struct checks checks = {.daemon = daemon};
 	struct recon_status overlay;
 
 	recon_status(daemon->recon, &overlay);
@@ -222,6 +320,9 @@ void ctl_doctor_put(struct pack *out, struct daemon *daemon)
 	check_interface(&checks, daemon, &overlay);
 	check_segments(&checks, daemon);
 	check_mdns(&checks, daemon);
+	check_disk(&checks, daemon);
+	check_members(&checks, daemon);
+	check_metrics(&checks, daemon);
 	ctl_status_each_warning(daemon, add_warning, &checks);
 	pack_put_map(out, 1);
 	pack_put_str(out, "checks");

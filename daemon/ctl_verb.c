@@ -10,12 +10,15 @@
 #include "daemon/ctl_grant.h"
 #include "daemon/ctl_invite.h"
 #include "daemon/ctl_kv.h"
+#include "daemon/ctl_dump.h"
+#include "daemon/ctl_ping.h"
 #include "daemon/ctl_l2.h"
 #include "daemon/ctl_l2_view.h"
 #include "daemon/ctl_put.h"
 #include "daemon/ctl_rotate.h"
 #include "daemon/ctl_root.h"
 #include "daemon/ctl_status.h"
+#include "daemon/ctl_why.h"
 
 void ctl_verb_refuse(struct ctl_client *client, int err)
 {
@@ -193,6 +196,9 @@ void ctl_verb_run(struct ctl_client *client, const struct ipc_request *request)
 		[IPC_VERB_L2_ATTACH] = ctl_l2_attach,
 		[IPC_VERB_L2_DETACH] = ctl_l2_detach,
 		[IPC_VERB_L2_LIST] = ctl_l2_view_list,
+		[IPC_VERB_PING] = ctl_ping_run,
+		[IPC_VERB_WHY] = ctl_why_run,
+		[IPC_VERB_DEBUG_DUMP] = ctl_dump_run,
 	};
 
 	handlers[request->verb](client, request);

@@ -370,6 +370,21 @@ const struct recon_faults *recon_faults(const struct recon *recon)
 	return &recon->faults;
 }
 
+const struct plan *recon_plan(const struct recon *recon)
+{
+	return &recon->plan;
+}
+
+const struct wg_device *recon_observed(const struct recon *recon)
+{
+	return recon_wg_known(&recon->wg) ? &recon->wg.sync.have : NULL;
+}
+
+const struct recon_host *recon_host(const struct recon *recon)
+{
+	return &recon->host;
+}
+
 void recon_status(const struct recon *recon, struct recon_status *ret)
 {
 	const struct recon_faults *faults = &recon->faults;

@@ -13,7 +13,9 @@
 #include "wg/wg.h"
 
 struct recon;
+struct plan;
 struct recon_faults;
+struct recon_host;
 
 extern const struct daemon_part recon_part;
 
@@ -39,6 +41,10 @@ struct recon_counts {
 };
 const struct recon_counts *recon_counts(const struct recon *recon);
 const struct recon_faults *recon_faults(const struct recon *recon); /* recon_fault.h */
+/* What is wanted, what was seen, and the host around it. Private keys are in the first two. */
+const struct plan *recon_plan(const struct recon *recon);
+const struct wg_device *recon_observed(const struct recon *recon); /* NULL: not known */
+const struct recon_host *recon_host(const struct recon *recon);	   /* recon_net.h */
 
 void recon_status(const struct recon *recon, struct recon_status *ret);
 /* A peer as it was at the last look, at most a few seconds ago; NULL: WireGuard does not have it.

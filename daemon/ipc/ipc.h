@@ -59,7 +59,8 @@
 	X(VNI, "vni", NUMBER)               \
 	X(AUTO, "auto", FLAG)               \
 	X(FLOOD, "flood", FLAG)             \
-	X(PORTS, "ports", LIST)
+	X(PORTS, "ports", LIST)             \
+	X(OTHER, "other", TEXT)
 
 enum ipc_arg {
 #define X(name, label, kind) IPC_ARG_##name,
@@ -113,7 +114,10 @@ enum ipc_right { IPC_READ, IPC_CHANGE };
 	X(L2_DELETE, "l2-delete", CHANGE, 0, IPC_BIT(SEGMENT))                                   \
 	X(L2_ATTACH, "l2-attach", CHANGE, IPC_BIT(ADDRESSES) | IPC_BIT(PORTS), IPC_BIT(SEGMENT)) \
 	X(L2_DETACH, "l2-detach", CHANGE, 0, IPC_BIT(SEGMENT))                                   \
-	X(L2_LIST, "l2-list", READ, 0, 0)
+	X(L2_LIST, "l2-list", READ, 0, 0)                                                        \
+	X(PING, "ping", READ, IPC_BIT(TIMEOUT_MS), IPC_BIT(NODE))                                \
+	X(WHY, "why", READ, IPC_BIT(OTHER), IPC_BIT(NODE))                                       \
+	X(DEBUG_DUMP, "debug-dump", READ, 0, 0)
 
 enum ipc_verb {
 #define X(name, label, right, may, must) IPC_VERB_##name,

@@ -138,8 +138,8 @@ def test_help_and_version_need_no_daemon(node):
     assert status == 0 and err == ""
     verbs = re.findall(r"^  ([a-z0-9]+(?: [a-z]+)?)  ", out.split("Options:")[0], re.MULTILINE)
     assert verbs == ["init", "invite", "invites", "uninvite", "join", "leave", "status", "show", "revoke", "rotate", "keep",
-                     "grant", "ungrant", "events", "discover", "doctor", "root export", "root forget", "root import", "backup",
-                     "restore", "kv put", "kv get", "kv del", "kv list", "kv watch", "l2 create", "l2 delete",
+                     "grant", "ungrant", "events", "discover", "doctor", "ping", "why", "debug dump", "root export", "root forget",
+                     "root import", "backup", "restore", "kv put", "kv get", "kv del", "kv list", "kv watch", "l2 create", "l2 delete",
                      "l2 attach", "l2 detach", "l2 list"]
     for verb in verbs:
         status, out, err = node.meshctl(*verb.split(), "--help")

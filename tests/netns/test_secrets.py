@@ -81,6 +81,7 @@ def told_by(node):
     for verb in ("status", "events", "invites", "doctor"):
         yield f"{node.name}: {verb}", node.do("--json", verb).encode()
         yield f"{node.name}: {verb}, text", node.do(verb).encode()
+    yield f"{node.name}: debug dump", node.do("debug", "dump").encode()
     yield f"{node.name}: metrics", node.host.output("python3", "-c", METRICS).encode()
     for member in node.members():
         yield f"{node.name}: show", node.do("--json", "show", member).encode()

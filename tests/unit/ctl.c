@@ -133,6 +133,30 @@ uint16_t recon_l2_mtu(const struct recon_l2 *l2, const struct gossip_segment *se
 	return 0;
 }
 
+const struct plan *recon_plan(const struct recon *recon)
+{
+	(void)recon;
+	return NULL;
+}
+
+const struct wg_device *recon_observed(const struct recon *recon)
+{
+	(void)recon;
+	return NULL;
+}
+
+const struct recon_host *recon_host(const struct recon *recon)
+{
+	(void)recon;
+	return NULL;
+}
+
+const struct recon_faults *recon_faults(const struct recon *recon)
+{
+	(void)recon;
+	return NULL;
+}
+
 const struct attach *attach_find(const struct daemon *daemon, const char *segment)
 {
 	(void)daemon, (void)segment;

@@ -1,0 +1,223 @@
+"""`ping`, `why`, `debug dump` and `doctor`: what is wrong is found, named, and told what to do about."""
+import json
+import re
+import signal
+
+import pytest
+
+from lan import wait_for
+from mesh import BACKEND, INTERFACE, Refused
+from overlay import wg_show
+
+NO_DATA_PLANE = pytest.mark.skipif(BACKEND != "userspace", reason="no data plane has a part in it")
+
+
+def why(node, *names):
+    """(exit status, the document)"""
+    status, out, err = node.meshctl("--json", "why", *names)
+    assert status in (0, 1) and out, err
+    return status, json.loads(out)
+
+
+def cause(node, *names):
+    """(step, finding and advice) of the first cause, and the document."""
+    status, document = why(node, *names)
+    assert status == 1, document
+    return document["cause"]["step"], f'{document["cause"]["finding"]} -> {document["cause"]["advice"]}', document
+
+
+def states(document):
+    """step: its states"""
+    found = {}
+    for step in document["steps"]:
+        found.setdefault(step["step"], []).append(step["state"])
+    return found
+
+
+def drop(node, *rules):
+    """Firewall rules on the node's host; undone by accept()."""
+    text = "".join(f"add chain inet test {chain} {{ type filter hook {chain} priority 0; }}\n" for chain in ("input", "output"))
+    text += "".join(f"add rule inet test {chain} {rule}\n" for chain, rule in rules)
+    node.host.run("nft", "-f", "-", input="add table inet test\n" + text)
+
+
+def accept(node):
+    node.host.run("nft", "delete", "table", "inet", "test")
+
+
+def test_ping_reaches_a_node_on_every_layer_and_says_which_is_silent(world):
+    _, alpha, beta = world.mesh("alpha", "beta")
+    alpha.pings(beta)
+    document = alpha.json("ping", "--count", 2, "beta")
+    assert document["node"]["name"] == "beta" and len(document["rounds"]) == 2
+    assert set(document["layers"]) == {"gossip", "ipv6", "ipv4"}
+    for layer in document["layers"].values():
+        assert layer["sent"] == layer["received"] == 2 and 0 < layer["min_ms"] <= layer["mean_ms"] <= layer["max_ms"] < 1000
+    text = alpha.do("ping", "--count", 1, "beta")
+    assert "gossip" in text and "1 of 1 answered" in text and "handshake" in text
+
+    # an IPv4 echo that is held back over there, and nothing else
+    drop(beta, ("input", f'iifname "{INTERFACE}" icmp type echo-request drop'))
+    status, out, err = alpha.meshctl("--json", "ping", "--count", 1, "beta")
+    layers = json.loads(out)["layers"]
+    assert status == 1 and "does not answer over IPv4" in err and "meshctl why beta" in err
+    assert (layers["gossip"]["received"], layers["ipv6"]["received"], layers["ipv4"]["received"]) == (1, 1, 0)
+    accept(beta)
+
+    # no daemon there: the overlay goes on
+    beta.stop()
+    status, out, err = alpha.meshctl("--json", "ping", "--count", 1, "beta")
+    layers = json.loads(out)["layers"]
+    assert status == 1 and "does not answer over gossip" in err
+    assert (layers["gossip"]["received"], layers["ipv6"]["received"], layers["ipv4"]["received"]) == (0, 1, 1)
+
+    for wrong in ("alpha", "nobody"):
+        with pytest.raises(Refused) as refused:
+            alpha.do("ping", wrong)
+        assert refused.value.status == 1
+    assert alpha.meshctl("ping", "--count", "0", "beta")[0] == 2
+
+
+def test_why_finds_the_one_thing_that_is_wrong(world):
+    _, alpha, beta, gamma = world.mesh("alpha", "beta", "gamma")
+    alpha.pings(beta)
+    status, document = why(alpha, "beta")
+    assert status == 0 and document["reachable"] is True and document["cause"] is None, document
+    steps = states(document)
+    assert set(steps) == {"daemon", "membership", "liveness", "gossip", "records", "endpoints", "interface", "peer",
+                          "handshake", "route", "mtu", "echo", "path-mtu", "firewall", "forwarding"}
+    assert all(state == "ok" for step in steps.values() for state in step), document
+    assert "alpha and beta can talk." in alpha.do("why", "beta")
+    # the other way round it is the same, also with this node named
+    assert why(alpha, "beta", "alpha")[1]["from"]["self"] is True
+
+    # somebody else's route takes the traffic
+    address = beta.addresses()[1]
+    alpha.host.run("ip", "route", "add", f"{address}/32", "via", "192.0.2.12")
+    step, text, _ = cause(alpha, "beta")
+    assert step == "route" and f"ip route get {address}" in text
+    alpha.host.run("ip", "route", "delete", f"{address}/32")
+
+    # a firewall on the overlay, over there
+    drop(beta, ("input", f'iifname "{INTERFACE}" drop'))
+    step, text, document = cause(alpha, "beta")
+    assert step == "echo", text
+    assert states(document)["handshake"] == ["ok"] and states(document)["firewall"] == ["failed"]
+    assert document["reachable"] is False
+    accept(beta)
+
+    # a network in between that drops what is large
+    drop(beta, ("input", "meta length > 1300 udp dport 51820 drop"), ("output", "meta length > 1300 udp dport 51820 drop"))
+    step, text, _ = cause(alpha, "beta")
+    assert step == "path-mtu" and "mtu" in text
+    accept(beta)
+
+    # one of two others: what a third knows, and what it cannot
+    status, document = why(alpha, "beta", "gamma")
+    assert status == 0 and document["reachable"] is None
+    assert states(document)["tunnel"] == ["unknown"] and "on beta: `meshctl why gamma`" in json.dumps(document)
+
+    # no daemon there: they talk, and that is said, too
+    beta.stop()
+    status, text, _ = alpha.meshctl("why", "beta")
+    assert status == 1 and "can talk; but something is wrong" in text and "does not answer now" in text
+    beta.start()
+
+    # expelled, with the reason
+    alpha.do("revoke", "gamma", "--reason", "stolen")
+    step, text, _ = cause(alpha, "gamma")
+    assert step == "membership" and "stolen" in text and "can `meshctl keep`" in text
+
+
+def test_why_tells_a_closed_wireguard_port_from_a_host_that_is_down(world):
+    _, alpha, beta = world.nodes_on_lan("alpha", "beta")
+    # from the beginning, so that there never is a session
+    drop(beta, ("input", "udp dport 51820 drop"), ("output", "udp dport 51820 drop"))
+    for node in (alpha, beta):
+        node.start()
+    alpha.init()
+    beta.join(alpha.invite())
+    wait_for(lambda: alpha.sees(beta) and beta.sees(alpha), 15, "they know each other")
+    wait_for(lambda: wg_show(alpha, "peers") is not None and beta.wg_key() in alpha.wg_peers(), 15, "alpha has the peer")
+    step, text, document = cause(alpha, "beta")
+    assert step == "handshake" and "let UDP port 51820 in on beta" in text and "gossip gets through" in text
+    steps = states(document)
+    assert steps["liveness"] == steps["gossip"] == steps["endpoints"] == steps["route"][:1] == ["ok"]
+    assert steps["firewall"] == ["unknown"]
+    accept(beta)
+    wait_for(lambda: why(alpha, "beta")[0] == 0, 30, "they talk")
+
+
+@NO_DATA_PLANE
+def test_why_asks_for_nothing_that_is_not_there(world):
+    nodes = world.nodes_on_lan("alpha", "beta", settings={"wireguard.backend": "none"})[1:]
+    alpha, beta = nodes
+    for node in nodes:
+        node.start()
+    status, _, err = alpha.meshctl("why", "beta")
+    assert status == 1 and "in no mesh" in err
+    alpha.init()
+    beta.join(alpha.invite())
+    wait_for(lambda: alpha.sees(beta), 15, "they know each other")
+    step, text, _ = cause(alpha, "beta")
+    assert step == "interface" and "gossip only" in text
+    assert alpha.json("ping", "--count", 1, "beta")["layers"]["gossip"]["received"] == 1
+    for arguments in (("nobody",), ("beta", "nobody"), ("alpha",), ("beta", "beta")):
+        status, _, err = alpha.meshctl("why", *arguments)
+        assert status == 1 and err.startswith("meshctl: "), arguments
+
+
+def test_a_dump_has_what_a_bug_report_needs(world):
+    _, alpha, beta = world.mesh("alpha", "beta")
+    alpha.pings(beta)
+    alpha.do("kv", "put", "site/x", "the value is nobody's business")
+    text = alpha.do("debug", "dump")
+    assert "nobody's business" not in text
+    dump = json.loads(text)
+    assert dump == {**json.loads(alpha.do("--json", "debug", "dump")), **{
+        name: dump[name] for name in ("time", "gossip", "detection", "status", "observed", "disk", "plan")}}
+    kinds = [record["type"] for record in dump["store"]["records"]]
+    assert len(kinds) == dump["store"]["count"] == alpha.status()["store"]["records"]
+    assert {"charter", "admission", "descriptor", "value"} <= set(kinds)
+    assert [record["key"] for record in dump["store"]["records"] if record["type"] == "value"] == ["site/x"]
+    for side in (dump["plan"], dump["observed"]["wireguard"]):
+        assert [peer["public_key"] for peer in side["peers"]] == [beta.wg_key()]
+        assert sorted(side["peers"][0]["allowed"]) == sorted(beta.status()["node"]["addresses"])
+    assert dump["plan"]["mtu"] == dump["status"]["wireguard"]["mtu"]
+    assert any("adding route" in operation["text"] for operation in dump["last_operations"])
+    assert dump["last_errors"] == [] and dump["failing"] == []
+
+    # what the kernel refuses stands there, in its own words, until it does not any more
+    prefix = next(route for route in dump["plan"]["routes"] if "." in route)
+    alpha.host.run("ip", "-batch", "-", input=f"route delete {prefix} dev {INTERFACE}\nroute add {prefix} dev eth0\n")
+    failing = wait_for(lambda: alpha.json("debug", "dump")["failing"], 10, "it is refused")
+    assert failing[0]["object"] == "route4" and "File exists" in failing[0]["text"]
+    assert "File exists" in alpha.json("debug", "dump")["last_errors"][-1]["text"]
+    alpha.host.run("ip", "route", "delete", prefix, "dev", "eth0")
+    wait_for(lambda: alpha.json("debug", "dump")["failing"] == [], 40, "it is as planned again")
+
+
+def test_doctor_says_what_to_do_about_each_finding(world):
+    _, alpha, beta = world.mesh("alpha", "beta", settings={"metrics.listen": "127.0.0.1:9586"})
+    checks = {check["check"]: check for check in alpha.json("doctor")["checks"]}
+    assert {"wireguard", "clock", "ipv6", "forwarding", "avahi", "daemon", "socket", "files", "ports", "interface", "mtu",
+            "disk", "members", "metrics"} <= set(checks)
+    assert "all 1 other members answer" in checks["members"]["finding"]
+    assert "http://127.0.0.1:9586/metrics" in checks["metrics"]["finding"]
+
+    # everything at once that can be wrong without taking the daemon down
+    beta.kill()
+    alpha.host.run("chmod", "o+rw", alpha.socket)
+    alpha.host.run("chmod", "g+r", alpha.state / "keys")
+    alpha.configure({"metrics.listen": "192.0.2.200:9586", "gossip.listen": "[::]:9999"})
+    alpha.signal(signal.SIGHUP)
+    wait_for(lambda: not alpha.sees(beta) and alpha.sees(beta, state="dead"), 40, "beta is dead")
+    status, out, _ = alpha.meshctl("--json", "doctor")
+    checks = json.loads(out)["checks"]
+    found = {check["check"] for check in checks if check["state"] != "ok"}
+    assert status == 1 and {"socket", "files", "members", "warning"} <= found
+    for check in checks:
+        assert check["state"] == "ok" or check["advice"] or re.search(r"`meshctl|set it,", check["finding"]), check
+    text = "\n".join(check["finding"] for check in checks if check["check"] == "warning")
+    assert "metrics are not served on 192.0.2.200:9586" in text and "a restart is needed for [gossip] listen" in text
+    alpha.host.run("chmod", "0600", alpha.state / "keys")
