@@ -35,11 +35,10 @@ static int take_item(struct cli *cli, json_t *item)
 	return CLI_DONE;
 }
 
-/* What is to be known of it beside the numbers. */
+/* How it works, and that it does not. */
 static char *describe(const json_t *segment)
 {
 	static const char *const flags[] = {"auto", "flood", "clash"};
-	const char *problem = model_text(segment, "problem", "");
 	char *text = memory_copy("");
 
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
@@ -51,78 +50,101 @@ static char *describe(const json_t *segment)
 		free(text);
 		text = longer;
 	}
-	if (*problem) {
-		char *longer = memory_format("%s%s%s", text, *text ? "; " : "", problem);
-
-		free(text);
-		text = longer;
-	}
 	return text;
+}
+
+static const char *sort_key(const json_t *item)
+{
+	return model_text(item, "mac", model_text(item, "name", ""));
+}
+
+static int by_key(const void *a, const void *b)
+{
+	return strcmp(sort_key(*(json_t *const *)a), sort_key(*(json_t *const *)b));
+}
+
+/* Members by name, MAC addresses by themselves. Release with free; the items are borrowed. */
+static json_t **sorted(const json_t *list, size_t *ret_count)
+{
+	size_t count = json_array_size(list);
+	json_t **items = memory_grow(NULL, count + 1, sizeof(*items));
+
+	for (size_t i = 0; i < count; i++)
+		items[i] = json_array_get(list, i);
+	qsort(items, count, sizeof(*items), by_key);
+	*ret_count = count;
+	return items;
 }
 
 static void put_members(struct cli *cli, const json_t *segment)
 {
-	const json_t *members = json_object_get(segment, "members");
-	json_t *member;
-	size_t i;
+	size_t count;
+	json_t **members = sorted(json_object_get(segment, "members"), &count);
+	const char *problem = model_text(segment, "problem", "");
 
-	fprintf(cli->screen.out, "\n");
+	fputc('\n', cli->screen.out);
 	screen_put(&cli->screen, SCREEN_BOLD, model_text(segment, "name", "-"));
 	fputs(": ", cli->screen.out);
-	if (json_array_size(members) == 0)
+	if (count == 0)
 		fputs("nobody is attached", cli->screen.out);
-	json_array_foreach(members, i, member) fprintf(
-		cli->screen.out, "%s%s", i == 0 ? "" : ", ", model_text(member, "name", "-"));
+	for (size_t i = 0; i < count; i++)
+		fprintf(cli->screen.out, "%s%s", i == 0 ? "" : ", ",
+			model_text(members[i], "name", "-"));
 	fputc('\n', cli->screen.out);
+	if (model_true(segment, "attached") && *problem)
+		fprintf(cli->screen.out, "  not as it should be here: %s\n", problem);
+	free(members);
+}
+
+static void add_mac(struct cli *cli, struct table *table, const json_t *mac)
+{
+	char *ips = model_join(mac, "ips", " ", "-"), ago[HUMAN_SIZE];
+
+	table_add(table, SCREEN_PLAIN, "  %s%s", model_text(mac, "mac", "-"),
+		model_true(mac, "frozen") ? "*" : "");
+	table_add(table, SCREEN_PLAIN, "%s", model_text(json_object_get(mac, "node"), "name", "-"));
+	table_add(table, SCREEN_PLAIN, "%s",
+		human_ago(model_text(mac, "since", NULL), cli->now_ms, "-", ago));
+	table_add(table, SCREEN_PLAIN, "%s", ips);
+	free(ips);
 }
 
 static void put_macs(struct cli *cli, const json_t *segment)
 {
-	const json_t *macs = json_object_get(segment, "macs");
+	size_t count;
+	json_t **macs = sorted(json_object_get(segment, "macs"), &count);
 	struct table table;
-	json_t *mac;
-	size_t i;
 
-	if (json_array_size(macs) == 0)
-		return;
-	table_init(&table, "llll");
-	table_heading(&table, "  MAC|AT|SINCE|ADDRESSES");
-	json_array_foreach(macs, i, mac)
-	{
-		char *ips = model_join(mac, "ips", " ", "-"), ago[HUMAN_SIZE];
-
-		table_add(&table, SCREEN_PLAIN, "  %s%s", model_text(mac, "mac", "-"),
-			model_true(mac, "frozen") ? "*" : "");
-		table_add(&table, SCREEN_PLAIN, "%s",
-			model_text(json_object_get(mac, "node"), "name", "-"));
-		table_add(&table, SCREEN_PLAIN, "%s",
-			human_ago(model_text(mac, "since", NULL), cli->now_ms, "-", ago));
-		table_add(&table, SCREEN_PLAIN, "%s", ips);
-		free(ips);
+	if (count > 0) {
+		table_init(&table, "llll");
+		table_heading(&table, "  MAC|AT|SINCE|ADDRESSES");
+		for (size_t i = 0; i < count; i++)
+			add_mac(cli, &table, macs[i]);
+		table_print(&table, &cli->screen);
+		table_done(&table);
 	}
-	table_print(&table, &cli->screen);
-	table_done(&table);
+	free(macs);
 }
 
 static void add_row(struct table *table, const json_t *segment)
 {
-	bool attached = model_true(segment, "attached");
+	bool attached = model_true(segment, "attached"), up = model_true(segment, "up");
 	char *about = describe(segment);
 
 	table_add(table, SCREEN_PLAIN, "%s", model_text(segment, "name", "-"));
 	table_add(table, SCREEN_PLAIN, "%lld", (long long)model_number(segment, "vni", 0));
-	table_add(table,
-		!attached		    ? SCREEN_PLAIN
-		: model_true(segment, "up") ? SCREEN_GOOD
-					    : SCREEN_BAD,
-		"%s",
-		!attached		    ? "-"
-		: model_true(segment, "up") ? "up"
-					    : "down");
 	table_add(table, SCREEN_PLAIN, "%zu", json_array_size(json_object_get(segment, "members")));
-	table_add(table, SCREEN_PLAIN, "%lld", (long long)model_number(segment, "mtu", 0));
 	table_add(table, SCREEN_PLAIN, "%zu", json_array_size(json_object_get(segment, "macs")));
-	table_add(table, SCREEN_PLAIN, "%s", about);
+	table_add(table, SCREEN_PLAIN, "%lld", (long long)model_number(segment, "mtu", 0));
+	table_add(table,
+		!attached ? SCREEN_PLAIN
+		: up	  ? SCREEN_GOOD
+			  : SCREEN_BAD,
+		"%s",
+		!attached ? "-"
+		: up	  ? "up"
+			  : "down");
+	table_add(table, SCREEN_PLAIN, "%s", *about ? about : "-");
 	free(about);
 }
 
@@ -136,8 +158,8 @@ static void render(struct cli *cli, const json_t *segments)
 		fputs("No segments. `meshctl l2 create NAME` makes one.\n", cli->screen.out);
 		return;
 	}
-	table_init(&table, "lrlrrrl");
-	table_heading(&table, "NAME|VNI|HERE|MEMBERS|MTU|MACS|");
+	table_init(&table, "lrrrrll");
+	table_heading(&table, "NAME|VNI|MEMBERS|MACS|MTU|HERE|KIND");
 	json_array_foreach(segments, i, segment) add_row(&table, segment);
 	table_print(&table, &cli->screen);
 	table_done(&table);
