@@ -159,7 +159,8 @@ int fdb_apply(struct nl *nl, uint32_t vxlan, const struct l2_entry_op *op)
 	else
 		info->ndm_flags |= NTF_EXT_LEARNED;
 	mnl_attr_put(nlh, NDA_LLADDR, sizeof(op->mac), &op->mac);
-	if (!place)
+	/* One that goes by its MAC alone goes also when its interface has gone before it. */
+	if (!place && (add || is_zero(&op->mac)))
 		put_member(nlh, op);
 	err = nl_request(nl, NL_ROUTE, nlh);
 	if (!add && err == ERR_UNKNOWN)

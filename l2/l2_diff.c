@@ -160,6 +160,12 @@ void l2_link_diff(const struct l2_want *want, const struct l2_links *links, stru
 
 static const struct mac zero_mac;
 
+/* Which of two sorted lists goes on; NULL: its end. The key stands first in each item. */
+static int order_of(const void *want, const void *have, size_t key_size)
+{
+	return !want ? 1 : !have ? -1 : memcmp(want, have, key_size);
+}
+
 static void put(struct l2_entry_ops *ops, enum l2_entry_op_kind kind, const struct mac *mac,
 	const struct ip *ip, uint32_t via)
 {
@@ -192,19 +198,17 @@ static void diff_flood(const struct l2_want *want, const struct l2_table *have, 
 	if (stale)
 		count = 0;
 	while (w < want->member_count || h < count) {
-		int order = w == want->member_count ? 1
-			    : h == count	    ? -1
-					 : memcmp(&want->members[w], &have->forwards[h].member,
-						   sizeof(struct ip));
+		const struct ip *member = w < want->member_count ? &want->members[w] : NULL;
+		const struct l2_forward *copy = h < count ? &have->forwards[h] : NULL;
+		int order = order_of(member, copy ? &copy->member : NULL, sizeof(*member));
 
 		/* One that leads anywhere is somebody's mistake; ours stands beside it. */
-		if (order == 0 && have->forwards[h].via != want->overlay)
+		if (order == 0 && copy->via != want->overlay)
 			order = 1;
 		if (order > 0 && remove)
-			put(ops, L2_FORWARD_REMOVE, &zero_mac, &have->forwards[h].member,
-				have->forwards[h].via);
+			put(ops, L2_FORWARD_REMOVE, &zero_mac, &copy->member, copy->via);
 		if (order < 0 && !remove)
-			put(ops, L2_FORWARD_ADD, &zero_mac, &want->members[w], want->overlay);
+			put(ops, L2_FORWARD_ADD, &zero_mac, member, want->overlay);
 		w += order <= 0;
 		h += order >= 0;
 	}
@@ -216,12 +220,11 @@ static void diff_forwards(const struct l2_want *want, const struct l2_table *hav
 	size_t w = 0, h = from;
 
 	while (w < want->station_count || h < have->forward_count) {
-		const struct l2_station *station = &want->stations[w];
-		const struct l2_forward *forward = &have->forwards[h];
-		int order = w == want->station_count ? 1
-			    : h == have->forward_count
-				    ? -1
-				    : memcmp(&station->mac, &forward->mac, sizeof(struct mac));
+		const struct l2_station *station =
+			w < want->station_count ? &want->stations[w] : NULL;
+		const struct l2_forward *forward =
+			h < have->forward_count ? &have->forwards[h] : NULL;
+		int order = order_of(station, forward, sizeof(struct mac));
 
 		if (order > 0 && forward->ours && remove)
 			put(ops, L2_FORWARD_REMOVE, &forward->mac, &forward->member, forward->via);
@@ -250,12 +253,10 @@ static void diff_places(const struct l2_want *want, const struct l2_table *have,
 	size_t w = 0, h = 0;
 
 	while (w < want->station_count || h < have->place_count) {
-		const struct l2_station *station = &want->stations[w];
-		const struct l2_place *place = &have->places[h];
-		int order = w == want->station_count ? 1
-			    : h == have->place_count
-				    ? -1
-				    : memcmp(&station->mac, &place->mac, sizeof(struct mac));
+		const struct l2_station *station =
+			w < want->station_count ? &want->stations[w] : NULL;
+		const struct l2_place *place = h < have->place_count ? &have->places[h] : NULL;
+		int order = order_of(station, place, sizeof(struct mac));
 
 		if (order > 0 && place->ours && remove)
 			put(ops, L2_PLACE_REMOVE, &place->mac, NULL, 0);
@@ -280,12 +281,11 @@ static void diff_neighbours(const struct l2_want *want, const struct l2_table *h
 	size_t w = 0, h = 0;
 
 	while (w < want->neighbour_count || h < have->neighbour_count) {
-		const struct l2_neighbour *wanted = &want->neighbours[w];
-		const struct l2_neighbour_have *there = &have->neighbours[h];
-		int order = w == want->neighbour_count ? 1
-			    : h == have->neighbour_count
-				    ? -1
-				    : memcmp(&wanted->ip, &there->ip, sizeof(struct ip));
+		const struct l2_neighbour *wanted =
+			w < want->neighbour_count ? &want->neighbours[w] : NULL;
+		const struct l2_neighbour_have *there =
+			h < have->neighbour_count ? &have->neighbours[h] : NULL;
+		int order = order_of(wanted, there, sizeof(struct ip));
 
 		if (order > 0 && there->ours && remove && !neighbour_is_local(have, there))
 			put(ops, L2_NEIGHBOUR_REMOVE, &there->mac, &there->ip, 0);
