@@ -4,14 +4,23 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 
+/* IEEE 802.1D: the lower is the root; switches come with the latter. */
+#define PRIORITY_STP	 0x1000
+#define PRIORITY_DEFAULT 0x8000
+
 static void put_data(struct nlmsghdr *nlh, const struct l2_want *want, unsigned int set)
 {
 	struct nlattr *info = mnl_attr_nest_start(nlh, IFLA_LINKINFO), *data;
 
 	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, "bridge");
 	data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
-	if (set & L2_SET_STP)
+	/* With a spanning tree a member is its root, not a switch of some LAN: seen from there the
+	 * tunnels are the nearest way to every other member, and none of them is blocked. */
+	if (set & L2_SET_STP) {
+		mnl_attr_put_u16(
+			nlh, IFLA_BR_PRIORITY, want->stp ? PRIORITY_STP : PRIORITY_DEFAULT);
 		mnl_attr_put_u32(nlh, IFLA_BR_STP_STATE, want->stp);
+	}
 	/* Without a querier on the segment, snooping would cut groups off after some minutes. */
 	if (set & L2_SET_SNOOPING)
 		mnl_attr_put_u8(nlh, IFLA_BR_MCAST_SNOOPING, 0);
@@ -63,6 +72,8 @@ int bridge_read_port(const struct nl_attr *nest, struct l2_link *link)
 
 	if (!err && table[IFLA_BRPORT_STATE].data)
 		err = nl_attr_u8(&table[IFLA_BRPORT_STATE], &link->port_state);
+	if (!err && table[IFLA_BRPORT_COST].data)
+		err = nl_attr_u32(&table[IFLA_BRPORT_COST], &link->port_cost);
 	if (!err && table[IFLA_BRPORT_LEARNING].data)
 		err = nl_attr_u8(&table[IFLA_BRPORT_LEARNING], &learning);
 	if (!err && table[IFLA_BRPORT_NEIGH_SUPPRESS].data)

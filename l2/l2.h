@@ -29,6 +29,7 @@
 
 #define L2_VXLAN_PORT	  4789 /* IANA's */
 #define L2_VNI_MAX	  0xffffff
+#define L2_TUNNEL_COST	  1    /* of a tunnel, for a spanning tree: less than any LAN */
 #define L2_PORT_MTU	  1500 /* of the hosts behind a port: they fill whole frames */
 #define L2_PORTS_MAX	  64 /* on one bridge, as far as we look: those of a host with containers */
 #define L2_MEMBERS_MAX	  16384 /* that frames are copied to: the list is for one host's uplink */
@@ -105,6 +106,7 @@ struct l2_link {
 	struct mac mac;
 	bool port; /* of a bridge: these are known */
 	bool port_learning, port_suppress;
+	uint32_t port_cost; /* of a way over it, for a spanning tree */
 	uint8_t port_state; /* BR_STATE_*, linux/if_bridge.h */
 	/* L2_BRIDGE */
 	bool stp, snooping;
@@ -153,7 +155,7 @@ enum l2_link_set {
 	L2_SET_SNOOPING = 1 << 4, /* off */
 	L2_SET_LOCAL = 1 << 5,	  /* the VXLAN device's source address */
 	L2_SET_LEARNING = 1 << 6, /* the VXLAN device's own, and the bridge's on its port */
-	L2_SET_PORT = 1 << 7,	  /* learning and suppression on the bridge's port */
+	L2_SET_PORT = 1 << 7,	  /* learning, suppression and cost on the bridge's port */
 	L2_SET_ADDRGEN = 1 << 8,  /* no address on a port that is the bridge's */
 	L2_SET_UP = 1 << 9,
 	L2_SET_DOWN = 1 << 10,

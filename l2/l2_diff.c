@@ -74,7 +74,8 @@ static unsigned int diff_vxlan(
 	if (vxlan->link.addrgen_known && !vxlan->link.addrgen_none)
 		set |= L2_SET_ADDRGEN;
 	if (vxlan->master == bridge && vxlan->port &&
-		(vxlan->port_learning != want->flood || vxlan->port_suppress == want->flood))
+		(vxlan->port_learning != want->flood || vxlan->port_suppress == want->flood ||
+			vxlan->port_cost != L2_TUNNEL_COST))
 		set |= L2_SET_PORT;
 	if (is_up(vxlan) && !want->up)
 		set |= L2_SET_DOWN;

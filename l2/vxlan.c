@@ -53,6 +53,7 @@ static void put_port(struct nlmsghdr *nlh, const struct l2_want *want)
 	data = mnl_attr_nest_start(nlh, IFLA_INFO_SLAVE_DATA);
 	mnl_attr_put_u8(nlh, IFLA_BRPORT_LEARNING, want->flood);
 	mnl_attr_put_u8(nlh, IFLA_BRPORT_NEIGH_SUPPRESS, !want->flood);
+	mnl_attr_put_u32(nlh, IFLA_BRPORT_COST, L2_TUNNEL_COST);
 	mnl_attr_nest_end(nlh, data);
 }
 

@@ -17,8 +17,8 @@ ROUND = 5000  # packets: a loop makes them in some 50 ms
 STORM = 200_000  # and so many in a few seconds
 
 
-def port_state(node):
-    links = json.loads(node.host.output("bridge", "-json", "-details", "link", "show", "dev", "eth1"))
+def port_state(node, dev="eth1"):
+    links = json.loads(node.host.output("bridge", "-json", "-details", "link", "show", "dev", dev))
     return links[0]["state"]
 
 
@@ -109,3 +109,27 @@ def test_a_killed_daemons_successor_goes_on_holding(sites):
     wait_for(lambda: warned(second), 5, "it knows")
     wait_for(lambda: quiet(first, second), 5, "nothing runs round")
     assert port_state(second) != "forwarding"
+
+
+@pytest.mark.slow
+def test_with_a_spanning_tree_a_lan_is_cut_off_and_never_a_tunnel(world):
+    _, alpha, beta, gamma = world.mesh("alpha", "beta", "gamma", settings={"l2.stp": "true"})
+    site, nodes = world.lan("site"), (alpha, beta, gamma)
+    for node in (alpha, beta):
+        site.attach(node.host, "eth1", prefix4=None, prefix6=None)
+    guest = world.host("guest")
+    site.attach(guest, prefix4=None, prefix6=None)
+    guest.add_address("192.168.7.9/24")
+    alpha.do("l2", "create", SEGMENT)
+    for number, node in enumerate(nodes, 1):
+        port = ["--port", "eth1"] if node is not gamma else []
+        node.do("l2", "attach", SEGMENT, "--address", f"192.168.7.{number}/24", *port)
+        node.host.run("ip", "link", "set", SEGMENT, "type", "bridge", "forward_delay", 200)
+    vxlan = next(segment["interface"] for segment in alpha.json("l2", "list")["segments"])
+    wait_for(lambda: sorted(port_state(node) for node in (alpha, beta)) == ["blocking", "forwarding"], 60, "one port is cut off")
+    wait_for(lambda: [port_state(node, vxlan) for node in nodes] == ["forwarding"] * 3, 60, "no tunnel is")
+    assert quiet(*nodes)
+    for number in (1, 2, 3):
+        wait_for(lambda number=number: guest.can_ping(f"192.168.7.{number}", 0.3), 10, f"the guest reaches {number}")
+        for node in nodes:
+            wait_for(lambda number=number, node=node: node.host.can_ping(f"192.168.7.{number}", 0.3), 10, f"{node.name} reaches {number}")

@@ -98,6 +98,7 @@ static void set(struct l2_link *link, const struct l2_want *want, const struct l
 	if (op->set & L2_SET_PORT) {
 		link->port_learning = want->flood;
 		link->port_suppress = !want->flood;
+		link->port_cost = L2_TUNNEL_COST;
 	}
 	if (op->set & L2_SET_ADDRGEN)
 		link->link.addrgen_none = true;
