@@ -4,7 +4,8 @@
 
 #include "gossip/record/segment.h"
 
-#define FIELD_COUNT 8
+/* Without segments: as it was before there were any. */
+#define FIELD_COUNT 7
 
 void descriptor_prove(const struct keys *wireguard, const struct id *node, struct sig *ret)
 {
@@ -22,7 +23,7 @@ void descriptor_encode(const struct descriptor *descriptor, struct pack *out)
 {
 	assert(descriptor->endpoint_count <= DESCRIPTOR_ENDPOINTS_MAX);
 	assert(descriptor->segment_count <= DESCRIPTOR_SEGMENTS_MAX);
-	pack_put_array(out, FIELD_COUNT);
+	pack_put_array(out, FIELD_COUNT + (descriptor->segment_count > 0));
 	pack_put_uint(out, descriptor->wireguard_port);
 	put_key(out, &descriptor->wireguard, &descriptor->wireguard_proof);
 	if (descriptor->has_next)
@@ -35,7 +36,8 @@ void descriptor_encode(const struct descriptor *descriptor, struct pack *out)
 	pack_put_array(out, (uint32_t)descriptor->endpoint_count);
 	for (size_t i = 0; i < descriptor->endpoint_count; i++)
 		pack_put_endpoint(out, &descriptor->endpoints[i]);
-	pack_put_array(out, (uint32_t)descriptor->segment_count);
+	if (descriptor->segment_count)
+		pack_put_array(out, (uint32_t)descriptor->segment_count);
 	for (size_t i = 0; i < descriptor->segment_count; i++)
 		pack_put_uint(out, descriptor->segments[i]);
 }
@@ -86,7 +88,7 @@ static int get_segments(struct pack_reader *reader, struct descriptor *out)
 	uint32_t count;
 	uint64_t before = 0, vni;
 
-	if (pack_get_array(reader, "segments", 0, DESCRIPTOR_SEGMENTS_MAX, &count) != 0)
+	if (pack_get_array(reader, "segments", 1, DESCRIPTOR_SEGMENTS_MAX, &count) != 0)
 		return ERR_MALFORMED;
 	for (out->segment_count = 0; out->segment_count < count; out->segment_count++) {
 		if (pack_get_uint(reader, "vni", SEGMENT_VNI_MAX, &vni) != 0)
@@ -104,14 +106,15 @@ static int get_fields(struct pack_reader *reader, struct descriptor *out)
 	uint32_t count;
 	uint64_t port, claim, mtu;
 
-	if (pack_get_array(reader, "descriptor", FIELD_COUNT, FIELD_COUNT, &count) != 0 ||
+	if (pack_get_array(reader, "descriptor", FIELD_COUNT, FIELD_COUNT + 1, &count) != 0 ||
 		pack_get_uint(reader, "wireguard port", UINT16_MAX, &port) != 0 ||
 		get_key(reader, "wireguard key", &out->wireguard, &out->wireguard_proof) != 0 ||
 		get_next(reader, out) != 0 ||
 		pack_get_uint(reader, "claim", UINT32_MAX, &claim) != 0 ||
 		pack_get_uint(reader, "mtu", UINT16_MAX, &mtu) != 0 ||
 		pack_get_str(reader, "version", 0, out->version, sizeof(out->version)) != 0 ||
-		get_endpoints(reader, out) != 0 || get_segments(reader, out) != 0)
+		get_endpoints(reader, out) != 0 ||
+		(count > FIELD_COUNT && get_segments(reader, out) != 0))
 		return ERR_MALFORMED;
 	out->wireguard_port = (uint16_t)port;
 	out->claim = (uint32_t)claim;

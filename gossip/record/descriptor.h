@@ -2,7 +2,7 @@
  * What a member says of itself: where it can be reached, its WireGuard keys with the proof that
  * they are its own, its address claim, the L2 segments that it is attached to. The value of a
  * DESCRIPTOR record: [wireguard port, [current key, proof], [next key, proof] | nil, claim, mtu,
- * version, [endpoint...], [vni...]]
+ * version, [endpoint...], [vni...]], where the last is left out if there are none.
  */
 #ifndef MESHD_GOSSIP_RECORD_DESCRIPTOR_H
 #define MESHD_GOSSIP_RECORD_DESCRIPTOR_H

@@ -170,7 +170,18 @@ static void segments_are_sorted_vnis_each_once(void **state)
 	(void)state;
 	static const uint32_t bad[][2] = {{0, 5}, {5, 5}, {6, 5}, {5, 0x1000000}};
 	struct descriptor d = sample(), back;
+	uint8_t memory[1024];
+	struct pack value;
 
+	/* who has none says what it said before there were any */
+	d.segment_count = 0;
+	pack_init(&value, memory, sizeof(memory));
+	descriptor_encode(&d, &value);
+	assert_int_equal(memory[0], 0x97);
+	memory[0] = 0x98;
+	memory[value.size] = 0x90;
+	assert_int_equal(decode_value(memory, value.size + 1, &back), ERR_MALFORMED);
+	d = sample();
 	assert_int_equal(decode(&d, &back), 0);
 	assert_true(descriptor_has_segment(&back, 100));
 	assert_false(descriptor_has_segment(&back, 101));
