@@ -3,12 +3,76 @@
 #include <assert.h>
 
 #include "gossip/base/rng.h"
+#include "gossip/record/descriptor.h"
 #include "gossip/record/hlc.h"
+#include "gossip/record/macs.h"
 
 static bool is_before(const struct record *record, int64_t ms)
 {
 	return hlc_stamp_ms(record->stamp) < ms;
 }
+
+/* ---- MACs of who is not attached any more ---- */
+
+/* Whether the author's last word is that it is attached: a lease that is over long since is none,
+ * nor is what was said before it left. */
+static bool is_attached(const struct store *store, const struct id *author, uint32_t vni)
+{
+	const struct record *record = store_slot(store, author, RECORD_DESCRIPTOR, NULL, 0);
+	struct descriptor said;
+
+	return record && (record->expiry_ms == 0 || record->expiry_ms >= store->cutoff_ms) &&
+	       !store_slot(store, author, RECORD_LEAVE, NULL, 0) &&
+	       descriptor_read(record, &said) == 0 && descriptor_has_segment(&said, vni);
+}
+
+static bool is_idle(const struct store *store, const struct record *record)
+{
+	struct macs_reader macs;
+
+	return record->type == RECORD_MACS && is_before(record, store->cutoff_ms) &&
+	       macs_read(record, &macs) == 0 && !is_attached(store, &record->author, macs.vni);
+}
+
+/* Takes out what is idle of the author, the oldest first; false: there is more to do. */
+static bool drop_idle(struct store *store, const struct id *author, size_t *most)
+{
+	struct order_key at = ORDER_START;
+	const struct quota *quota;
+	struct order_node *node;
+
+	while ((quota = map_get(&store->quotas, author)) &&
+		(node = order_after(&quota->runs[QUOTA_MACS].order, &at)) &&
+		is_before(node->record, store->cutoff_ms)) {
+		at = order_key(node->record);
+		if (!is_idle(store, node->record))
+			continue;
+		if ((*most)-- == 0)
+			return false;
+		store_change_remove(store, &store_owner_of(node, struct quota_entry, own)->entry);
+	}
+	return true;
+}
+
+/* A walk may miss some: then there is another. */
+static bool drop_all_idle(struct store *store, size_t *most)
+{
+	const struct quota *quota;
+	size_t at = 0, count;
+
+	do {
+		count = store->by_slot.count;
+		for (at = 0; (quota = map_next(&store->quotas, &at));) {
+			const struct id author = quota->author;
+
+			if (!drop_idle(store, &author, most))
+				return false;
+		}
+	} while (store->by_slot.count != count);
+	return true;
+}
+
+/* ---- tombstones, and what they hide ---- */
 
 bool store_collect_hides(const struct store *store, const struct record *record)
 {
@@ -17,7 +81,7 @@ bool store_collect_hides(const struct store *store, const struct record *record)
 			? graves_at(&store->graves, record->key, record->key_size)
 			: NULL;
 
-	return tombstone && value_compare(record, tombstone) <= 0;
+	return is_idle(store, record) || (tombstone && value_compare(record, tombstone) <= 0);
 }
 
 static void forget_grave(struct store *store, const struct id *author)
@@ -99,7 +163,10 @@ static void bury(struct store *store, struct record *tombstone)
 void store_collect_added(struct store *store, struct record *record)
 {
 	const struct record *tombstone;
+	size_t most = SIZE_MAX;
 
+	if (record->type == RECORD_DESCRIPTOR || record->type == RECORD_LEAVE)
+		(void)drop_idle(store, &record->author, &most); /* there is no end to most */
 	if (record->type != RECORD_VALUE || !store->values)
 		return;
 	tombstone = graves_at(&store->graves, record->key, record->key_size);
@@ -161,7 +228,7 @@ bool store_collect(struct store *store, int64_t cutoff_ms, size_t most)
 
 	assert(store->values && cutoff_ms >= store->cutoff_ms);
 	store->cutoff_ms = cutoff_ms;
-	if (!end_graves(store, &most))
+	if (!end_graves(store, &most) || !drop_all_idle(store, &most))
 		return false;
 	do {
 		if (!bury_due(store, &most, &none))

@@ -139,9 +139,11 @@ void store_twice_lost(
 	const struct store *store, const struct record *record, const struct record *held);
 
 /* store_collect.c */
-/* Whether a tombstone that was collected hides it. */
+/* Whether a tombstone that was collected hides it; or it is as old, and of a segment that its
+ * author has left. */
 bool store_collect_hides(const struct store *store, const struct record *record);
-/* After it was put: a tombstone whose time is over, or who takes the slot of one. */
+/* After it was put: a tombstone whose time is over, or who takes the slot of one; a descriptor that
+ * tells which segments its author has left. */
 void store_collect_added(struct store *store, struct record *record);
 
 #endif

@@ -277,6 +277,27 @@ struct record *records_value(unsigned author, const char *key, const char *value
 	return make_packed(author, RECORD_VALUE, stamp, key, strlen(key), &pack);
 }
 
+struct record *records_macs(unsigned author, uint32_t vni, uint8_t bucket,
+	const struct macs_entry *entries, size_t count, uint64_t stamp)
+{
+	uint8_t key[MACS_KEY_SIZE];
+	struct pack pack;
+
+	macs_key(vni, bucket, key);
+	pack_init_growing(&pack, RECORD_VALUE_MAX);
+	macs_encode(entries, count, &pack);
+	return make_packed(author, RECORD_MACS, stamp, key, sizeof(key), &pack);
+}
+
+void records_next_mac(uint8_t bucket, uint8_t mac[6])
+{
+	mac[0] = 2;
+	do {
+		for (size_t i = 6; i-- > 1 && ++mac[i] == 0;)
+			continue;
+	} while (macs_bucket(mac) != bucket);
+}
+
 static const struct record *find_descriptor(void *context, const struct id *node)
 {
 	const struct authority_set *set = context;

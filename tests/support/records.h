@@ -7,6 +7,7 @@
 #define MESHD_TESTS_SUPPORT_RECORDS_H
 
 #include "gossip/record/descriptor.h"
+#include "gossip/record/macs.h"
 #include "gossip/trust/authority.h"
 
 #define RECORDS_ROOT	  1000000
@@ -55,6 +56,11 @@ struct record *records_descriptor(unsigned node, uint64_t stamp, const struct de
 /* The same, of an ephemeral member that asks to be one until then. */
 struct record *records_lease(unsigned node, uint64_t stamp, int64_t expiry_ms);
 struct record *records_value(unsigned author, const char *key, const char *value, uint64_t stamp);
+/* A bucket; entries are sorted, and of it. */
+struct record *records_macs(unsigned author, uint32_t vni, uint8_t bucket,
+	const struct macs_entry *entries, size_t count, uint64_t stamp);
+/* The next MAC behind that one that is of the bucket; from zero on. */
+void records_next_mac(uint8_t bucket, uint8_t mac[6]);
 
 /* authority_compute of the mesh's; a node's descriptor is the one that has the slot. */
 int records_compute(const struct record *const *records, size_t count, int64_t now_ms,

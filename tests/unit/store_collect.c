@@ -287,6 +287,99 @@ static void tombstones_that_are_old_when_they_come_fill_no_disk(void **state)
 	shelf_done(&shelf);
 }
 
+static struct record *attached(unsigned author, uint32_t vni, unsigned at)
+{
+	struct descriptor said = {.wireguard_port = 1, .segment_count = vni > 0, .segments = {vni}};
+
+	return records_descriptor(author, records_at(at), &said);
+}
+
+static struct record *bucket(unsigned author, uint32_t vni, uint8_t number, unsigned at)
+{
+	return records_macs(author, vni, number, NULL, 0, records_at(at));
+}
+
+static bool has_bucket(const struct shelf *shelf, unsigned author, uint32_t vni, uint8_t number)
+{
+	const struct id id = records_id(author);
+	uint8_t key[MACS_KEY_SIZE];
+
+	macs_key(vni, number, key);
+	return store_slot(shelf->store, &id, RECORD_MACS, key, sizeof(key)) != NULL;
+}
+
+static void old_macs_of_who_is_not_attached_go_and_all_others_stay(void **state)
+{
+	struct shelf shelf;
+
+	(void)state;
+	shelf_init(&shelf);
+	stores_give(shelf.store, attached(ANN, 100, 400), STORE_ADDED);
+	stores_give(shelf.store, bucket(ANN, 100, 0, 1000), STORE_ADDED);
+	stores_give(shelf.store, bucket(ANN, 101, 0, 1001), STORE_ADDED);
+	stores_give(shelf.store, bucket(ANN, 101, 1, 9000), STORE_ADDED);
+	stores_give(shelf.store, bucket(BEN, 100, 0, 1002), STORE_ADDED);
+	stores_give(shelf.store, attached(EVE, 100, 400), STORE_ADDED);
+	stores_give(shelf.store, bucket(EVE, 100, 0, 1003), STORE_ADDED);
+	collect(&shelf, 2000);
+	assert_true(has_bucket(&shelf, ANN, 100, 0));
+	assert_false(has_bucket(&shelf, ANN, 101, 0));
+	assert_true(has_bucket(&shelf, ANN, 101, 1)); /* it may attach yet */
+	assert_false(has_bucket(&shelf, BEN, 100, 0));
+	/* and they do not come back, from whoever collects later */
+	stores_give(shelf.store, bucket(ANN, 101, 0, 1001), STORE_KNOWN);
+	assert_false(has_bucket(&shelf, ANN, 101, 0));
+	/* whoever detaches later loses them then */
+	stores_give(shelf.store, attached(ANN, 101, 2500), STORE_ADDED);
+	assert_false(has_bucket(&shelf, ANN, 100, 0));
+	stores_give(shelf.store, bucket(ANN, 101, 0, 1001), STORE_ADDED);
+	stores_give(shelf.store, records_leave(EVE, records_at(2500)), STORE_ADDED);
+	assert_false(has_bucket(&shelf, EVE, 100, 0));
+	shelf_done(&shelf);
+}
+
+static void make_macs(struct records_set *set)
+{
+	for (unsigned author = ANN; author <= EVE; author++) {
+		for (unsigned i = 0; i < 4; i++)
+			records_add(set, attached(author, 100 + (unsigned)rng_below(&stores_rng, 2),
+						 500 + (unsigned)rng_below(&stores_rng, 3000)));
+		for (unsigned i = 0; i < 24; i++)
+			records_add(set, bucket(author, 100 + i % 2, (uint8_t)(i / 4),
+						 1000 + (unsigned)rng_below(&stores_rng, 3000)));
+	}
+	records_add(set, records_leave(BEN, records_at(3500)));
+}
+
+/* Two that have given each other what the other lacked, some rounds long. */
+static void old_macs_go_alike_whatever_came_first(void **state)
+{
+	struct records_set set = {.count = 0};
+	struct stores_snapshot first, other;
+
+	(void)state;
+	make_macs(&set);
+	for (unsigned round = 0; round < 60; round++) {
+		struct shelf shelf;
+		size_t some = rng_below(&stores_rng, set.count);
+
+		shelf_init(&shelf);
+		stores_shuffle(set.records, set.count);
+		stores_put_all(shelf.store, set.records, some);
+		collect(&shelf, 1000 + (unsigned)rng_below(&stores_rng, 1500));
+		stores_put_all(shelf.store, set.records + some, set.count - some);
+		collect(&shelf, 2500);
+		for (unsigned again = 0; again < 2; again++)
+			stores_put_all(shelf.store, set.records, set.count);
+		other = stores_snapshot(shelf.store);
+		if (round == 0)
+			first = other;
+		assert_true(stores_equal(&first, &other));
+		shelf_done(&shelf);
+	}
+	records_set_done(&set);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -296,6 +389,8 @@ int main(void)
 		cmocka_unit_test(who_takes_it_back_ends_its_grave),
 		cmocka_unit_test(any_order_and_any_time_of_collecting_leaves_the_same),
 		cmocka_unit_test(tombstones_that_are_old_when_they_come_fill_no_disk),
+		cmocka_unit_test(old_macs_of_who_is_not_attached_go_and_all_others_stay),
+		cmocka_unit_test(old_macs_go_alike_whatever_came_first),
 	};
 
 	return cmocka_run_group_tests(tests, stores_start, NULL);

@@ -101,6 +101,38 @@ static size_t held(const struct store *store, unsigned author, enum quota_class 
 	return store_usage(store, &id, class).records;
 }
 
+/* Every bucket of every segment fits, and takes no room from values, nor they from it. */
+static void macs_are_counted_apart(void **state)
+{
+	(void)state;
+	struct store *store = stores_with_member();
+	const struct id member = records_id(STORES_MEMBER);
+	struct record *admin_s = records_macs(STORES_ADMIN, 1, 0, NULL, 0, records_at(5000));
+
+	fill(store, STORES_MEMBER, false, QUOTA_RECORDS);
+	for (unsigned i = 0; i < QUOTA_MACS_RECORDS; i++)
+		stores_give(store,
+			records_macs(STORES_MEMBER, 1 + i / MACS_BUCKETS, i % MACS_BUCKETS, NULL, 0,
+				records_at(1000 + i)),
+			STORE_ADDED);
+	assert_int_equal(held(store, STORES_MEMBER, QUOTA_MACS), QUOTA_MACS_RECORDS);
+	assert_int_equal(held(store, STORES_MEMBER, QUOTA_VALUES), QUOTA_RECORDS);
+	stores_give_refused(
+		store, records_macs(STORES_MEMBER, 99, 0, NULL, 0, records_at(999)), ERR_LIMIT);
+	stores_give(
+		store, records_macs(STORES_MEMBER, 99, 0, NULL, 0, records_at(9000)), STORE_ADDED);
+	assert_int_equal(held(store, STORES_MEMBER, QUOTA_MACS), QUOTA_MACS_RECORDS);
+	assert_int_equal(held(store, STORES_MEMBER, QUOTA_VALUES), QUOTA_RECORDS);
+	/* no office makes it larger; and whoever is revoked loses them */
+	stores_put(store, admin_s, STORE_ADDED);
+	assert_int_equal(store_usage(store, &admin_s->author, QUOTA_MACS).limits.records,
+		QUOTA_MACS_RECORDS);
+	record_unref(admin_s);
+	store_ban(store, &member);
+	assert_int_equal(held(store, STORES_MEMBER, QUOTA_MACS), 0);
+	store_free(store);
+}
+
 static void tombstones_are_counted_apart(void **state)
 {
 	(void)state;
@@ -311,6 +343,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_author_keeps_its_newest_records_in_any_order),
 		cmocka_unit_test(a_quota_is_counted_in_records_too),
+		cmocka_unit_test(macs_are_counted_apart),
 		cmocka_unit_test(tombstones_are_counted_apart),
 		cmocka_unit_test(writers_and_admins_have_more),
 		cmocka_unit_test(a_quota_that_grows_admits_the_same_whenever_it_grew),
