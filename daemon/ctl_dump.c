@@ -6,6 +6,7 @@
 #include "daemon/ctl_status.h"
 #include "daemon/recon.h"
 #include "daemon/recon_fault.h"
+#include "daemon/recon_l2.h"
 #include "daemon/recon_net.h"
 #include "daemon/state.h"
 #include "gossip/record/record.h"
@@ -257,6 +258,27 @@ static void put_kernel(struct pack *out, struct daemon *daemon)
 	}
 }
 
+static void put_segments(struct pack *out, struct daemon *daemon)
+{
+	const struct recon_faults *faults;
+	struct recon_l2_status status;
+	const char *name;
+	uint32_t count = 0;
+
+	while (recon_l2_faults(daemon->l2, count, &name))
+		count++;
+	pack_put_str(out, "segments");
+	pack_put_array(out, count);
+	for (size_t i = 0; (faults = recon_l2_faults(daemon->l2, i, &name)); i++) {
+		recon_l2_status(daemon->l2, name, &status);
+		pack_put_map(out, 4);
+		ctl_put_text(out, "name", *name ? name : NULL);
+		ctl_put_text(out, "problem", *name ? status.problem : NULL);
+		put_journal(out, "last_operations", &faults->journal, RECON_JOURNAL_OP);
+		put_journal(out, "last_errors", &faults->journal, RECON_JOURNAL_ERROR);
+	}
+}
+
 void ctl_dump_run(struct ctl_client *client, const struct ipc_request *request)
 {
 	struct daemon *daemon = client->daemon;
@@ -264,7 +286,7 @@ void ctl_dump_run(struct ctl_client *client, const struct ipc_request *request)
 	size_t frame = ipc_reply_begin_ok(out);
 
 	(void)request;
-	pack_put_map(out, 14);
+	pack_put_map(out, 15);
 	ctl_put_text(out, "version", MESHD_VERSION);
 	ctl_put_time(out, "time", daemon_time(daemon).wall);
 	ctl_put_time(out, "started", daemon->started);
@@ -277,6 +299,7 @@ void ctl_dump_run(struct ctl_client *client, const struct ipc_request *request)
 	put_plan(out, recon_plan(daemon->recon));
 	put_observed(out, daemon);
 	put_kernel(out, daemon);
+	put_segments(out, daemon);
 	ipc_frame_end(out, frame);
 	ctl_client_send(client);
 }

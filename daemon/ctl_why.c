@@ -9,6 +9,7 @@
 #include "daemon/ctl_put.h"
 #include "daemon/ctl_verb.h"
 #include "daemon/recon.h"
+#include "daemon/recon_l2.h"
 #include "daemon/sockaddr.h"
 
 #define STEPS_MAX  24
@@ -334,6 +335,45 @@ static void check_mtu(struct trace *trace, const struct gossip_member *member)
 			own, member->standing->name, other);
 }
 
+static bool has_segment(const struct gossip_member *member, uint32_t vni)
+{
+	for (size_t i = 0; member->has_descriptor && i < member->descriptor.segment_count; i++) {
+		if (member->descriptor.segments[i] == vni)
+			return true;
+	}
+	return false;
+}
+
+/* Those that both are on. */
+static void check_segments(struct trace *trace, const struct gossip_member *member)
+{
+	struct gossip_segment segment;
+	struct recon_l2_status status;
+	size_t index = 0, shared = 0;
+	char names[128] = "";
+
+	while (gossip_segment_next(trace->daemon->gossip, &index, &segment)) {
+		size_t used = strlen(names);
+
+		if (!segment.attached || !has_segment(member, segment.vni))
+			continue;
+		recon_l2_status(trace->daemon->l2, segment.name, &status);
+		if (!status.up) {
+			add(trace, "segments", FAILED,
+				"`meshctl l2 list` and `meshctl doctor` here",
+				"L2 segment %s, which both are on, is not up here: %s",
+				segment.name,
+				status.problem ? status.problem : "it is being set up");
+			return;
+		}
+		shared++;
+		snprintf(
+			names + used, sizeof(names) - used, "%s%s", used ? ", " : "", segment.name);
+	}
+	if (shared)
+		add(trace, "segments", OK, NULL, "both are on %s: up here", names);
+}
+
 static void trace_own(struct trace *trace, const struct gossip_member *member)
 {
 	const struct wg_peer *peer;
@@ -348,6 +388,7 @@ static void trace_own(struct trace *trace, const struct gossip_member *member)
 	check_route(trace, &member->address6, &trace->status.address6);
 	check_route(trace, &member->address4, &trace->status.address4);
 	check_mtu(trace, member);
+	check_segments(trace, member);
 }
 
 /* ---- between two others ---- */

@@ -1,17 +1,18 @@
 #include "daemon/metrics_collect.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "daemon/ctl_status.h"
+#include "daemon/discover.h"
 #include "daemon/events.h"
+#include "daemon/metrics_members.h"
+#include "daemon/metrics_segments.h"
 #include "daemon/recon.h"
 #include "daemon/recon_fault.h"
+#include "daemon/recon_l2.h"
 #include "daemon/state.h"
-
-#define LABELS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 /* ---- the process ---- */
 
@@ -41,7 +42,7 @@ static void put_process(
 	struct metrics_text *text, struct daemon *daemon, const struct histogram *turns)
 {
 	metrics_family(text, "meshd_build_info", METRICS_GAUGE, "Which meshd this is; always 1.");
-	metrics_number(text, LABELS("version", MESHD_VERSION), 1);
+	metrics_number(text, METRICS_LABELS("version", MESHD_VERSION), 1);
 	metrics_one(text, "process_start_time_seconds", METRICS_GAUGE,
 		"When meshd was started, since 1970-01-01 UTC.", (double)daemon->started.ms / 1000);
 	metrics_one(text, "process_cpu_seconds_total", METRICS_COUNTER,
@@ -60,8 +61,8 @@ static void put_state(struct metrics_text *text, const struct gossip_status *sta
 	metrics_family(text, "meshd_state", METRICS_GAUGE,
 		"What this node is in its mesh: 1 for the state that it has.");
 	for (enum gossip_state state = GOSSIP_UNJOINED; state <= GOSSIP_LEAVING; state++)
-		metrics_number(
-			text, LABELS("state", gossip_state_label(state)), status->state == state);
+		metrics_number(text, METRICS_LABELS("state", gossip_state_label(state)),
+			status->state == state);
 }
 
 static void put_node(
@@ -74,7 +75,7 @@ static void put_node(
 	metrics_family(text, "meshd_node_info", METRICS_GAUGE,
 		"Who this node is and in which mesh; always 1.");
 	metrics_number(text,
-		LABELS("id", text_id(&status->node, id), "name", status->name, "mesh",
+		METRICS_LABELS("id", text_id(&status->node, id), "name", status->name, "mesh",
 			status->charter.name, "mesh_id", mesh),
 		1);
 	put_state(text, status);
@@ -109,182 +110,8 @@ static void put_notices(struct metrics_text *text, struct daemon *daemon)
 	metrics_family(text, "meshd_events_total", METRICS_COUNTER,
 		"What happened, as `meshctl events` tells it.");
 	for (size_t i = 0; i < ARRAY_SIZE(events); i++)
-		metrics_number(
-			text, LABELS("event", events[i]), events_count(daemon->events, events[i]));
-}
-
-/* ---- members ---- */
-
-/* What is told of a member. */
-struct row {
-	const char *name; /* good until the core's next input */
-	struct id id;
-	bool up, has_peer, session;
-	int64_t rtt_us; /* -1: not measured */
-	wtime_t handshake;
-	uint64_t rx_bytes, tx_bytes;
-};
-
-/* What is counted over all, and the first METRICS_PEERS_MAX of them without this node. */
-struct roll {
-	uint64_t by_state[GOSSIP_MEMBER_REVOKED + 1]; /* this node too */
-	uint64_t equal, different, unknown;	      /* stores of members that are alive */
-	uint64_t sessions;
-	size_t count;
-	struct row rows[METRICS_PEERS_MAX];
-};
-
-static struct row row_of(struct daemon *daemon, const struct gossip_member *member)
-{
-	const struct wg_peer *peer =
-		member->has_wireguard ? recon_peer(daemon->recon, member->wireguard_public) : NULL;
-	struct row row = {.name = member->standing->name,
-		.id = member->standing->id,
-		.up = member->state == GOSSIP_MEMBER_ALIVE,
-		.rtt_us = member->rtt_us};
-
-	if (!peer)
-		return row;
-	row.has_peer = true;
-	row.session = recon_reaches(daemon->recon, &row.id);
-	row.handshake = peer->last_handshake;
-	row.rx_bytes = peer->rx_bytes;
-	row.tx_bytes = peer->tx_bytes;
-	return row;
-}
-
-static void add_member(struct roll *roll, struct daemon *daemon, const struct gossip_member *member)
-{
-	struct row row;
-
-	roll->by_state[member->state]++;
-	if (member->self || member->state == GOSSIP_MEMBER_LEFT ||
-		member->state == GOSSIP_MEMBER_REVOKED)
-		return;
-	row = row_of(daemon, member);
-	roll->sessions += row.session;
-	if (row.up && member->compared)
-		++*(member->differs ? &roll->different : &roll->equal);
-	else if (row.up)
-		roll->unknown++;
-	if (roll->count < METRICS_PEERS_MAX)
-		roll->rows[roll->count] = row;
-	roll->count++;
-}
-
-static void put_totals(struct metrics_text *text, const struct roll *roll)
-{
-	metrics_family(text, "meshd_members", METRICS_GAUGE,
-		"Members of the mesh by what this node knows of their daemons, itself included; "
-		"those that left or were revoked for 24 hours.");
-	for (enum gossip_member_state state = GOSSIP_MEMBER_ALIVE; state <= GOSSIP_MEMBER_REVOKED;
-		state++)
-		metrics_number(text, LABELS("state", gossip_member_state_label(state)),
-			roll->by_state[state]);
-	metrics_family(text, "meshd_store_peers", METRICS_GAUGE,
-		"Members that are alive, by whether the digest that they told last was that of "
-		"this node's records.");
-	metrics_number(text, LABELS("digest", "equal"), roll->equal);
-	metrics_number(text, LABELS("digest", "different"), roll->different);
-	metrics_number(text, LABELS("digest", "unknown"), roll->unknown);
-	metrics_one(text, "meshd_wireguard_sessions", METRICS_GAUGE,
-		"Members with which WireGuard has a session.", (double)roll->sessions);
-	metrics_one(text, "meshd_peers_without_series", METRICS_GAUGE,
-		"Members that have no time series of their own, as the mesh is too large.",
-		roll->count > METRICS_PEERS_MAX ? (double)roll->count : 0);
-}
-
-/* Values of one member; below 0: it has none. */
-
-static double up_of(const struct row *row)
-{
-	return row->up;
-}
-
-static double rtt_of(const struct row *row)
-{
-	return row->rtt_us < 0 ? -1 : (double)row->rtt_us / 1e6;
-}
-
-static double session_of(const struct row *row)
-{
-	return row->has_peer ? row->session : -1;
-}
-
-static double handshake_of(const struct row *row)
-{
-	return row->handshake.ms ? (double)row->handshake.ms / 1000 : -1;
-}
-
-static double rx_of(const struct row *row)
-{
-	return row->has_peer ? (double)row->rx_bytes : -1;
-}
-
-static double tx_of(const struct row *row)
-{
-	return row->has_peer ? (double)row->tx_bytes : -1;
-}
-
-static const struct {
-	const char *name;
-	enum metrics_type type;
-	const char *help;
-	double (*value)(const struct row *row);
-} peer_families[] = {
-	{"meshd_peer_up", METRICS_GAUGE, "Whether the member's daemon answers (state alive).",
-		up_of},
-	{"meshd_peer_round_trip_seconds", METRICS_GAUGE,
-		"Smoothed round trip of gossip to the member.", rtt_of},
-	{"meshd_wireguard_peer_session", METRICS_GAUGE,
-		"Whether WireGuard has a session with the member.", session_of},
-	{"meshd_wireguard_peer_last_handshake_timestamp_seconds", METRICS_GAUGE,
-		"When WireGuard last shook hands with the member, since 1970-01-01 UTC: time() "
-		"less this is the handshake's age.",
-		handshake_of},
-	{"meshd_wireguard_peer_received_bytes_total", METRICS_COUNTER,
-		"What WireGuard has received from the member.", rx_of},
-	{"meshd_wireguard_peer_sent_bytes_total", METRICS_COUNTER,
-		"What WireGuard has sent to the member.", tx_of},
-};
-
-static void put_rows(struct metrics_text *text, const struct roll *roll)
-{
-	size_t shown = roll->count > METRICS_PEERS_MAX ? 0 : roll->count;
-
-	for (size_t i = 0; i < ARRAY_SIZE(peer_families); i++) {
-		metrics_family(
-			text, peer_families[i].name, peer_families[i].type, peer_families[i].help);
-		for (size_t j = 0; j < shown; j++) {
-			const struct row *row = &roll->rows[j];
-			double value = peer_families[i].value(row);
-			char id[TEXT_ID_SIZE];
-
-			if (value >= 0)
-				metrics_real(text,
-					LABELS("peer", row->name, "peer_id", text_id(&row->id, id)),
-					value);
-		}
-	}
-}
-
-static void put_members(struct metrics_text *text, struct daemon *daemon)
-{
-	struct roll *roll = calloc(1, sizeof(*roll));
-	struct gossip_member member;
-	size_t index = 0;
-
-	if (!roll) {
-		text->failed = true;
-		return;
-	}
-	while (gossip_member_next(daemon->gossip, &index, &member)) {
-		add_member(roll, daemon, &member);
-		gossip_member_wipe(&member);
-	}
-	put_totals(text, roll);
-	put_rows(text, roll);
-	free(roll);
+		metrics_number(text, METRICS_LABELS("event", events[i]),
+			events_count(daemon->events, events[i]));
 }
 
 /* ---- failure detection ---- */
@@ -380,8 +207,8 @@ static void put_gossip(struct metrics_text *text, const struct gossip *gossip)
 	metrics_family(text, "meshd_gossip_refused_total", METRICS_COUNTER,
 		"What came in and was refused, by reason.");
 	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++)
-		metrics_number(
-			text, LABELS("reason", refusals[i].reason), counts[refusals[i].counter]);
+		metrics_number(text, METRICS_LABELS("reason", refusals[i].reason),
+			counts[refusals[i].counter]);
 }
 
 /* ---- records and disk ---- */
@@ -418,7 +245,8 @@ static void put_overlay(struct metrics_text *text, struct daemon *daemon)
 	recon_status(daemon->recon, &status);
 	metrics_family(text, "meshd_wireguard_info", METRICS_GAUGE,
 		"Which interface the overlay has, and who runs WireGuard; always 1.");
-	metrics_number(text, LABELS("interface", status.interface, "backend", status.backend), 1);
+	metrics_number(
+		text, METRICS_LABELS("interface", status.interface, "backend", status.backend), 1);
 	metrics_one(text, "meshd_overlay_up", METRICS_GAUGE,
 		"Whether interface, addresses and routes are as planned.", status.up);
 	metrics_one(text, "meshd_overlay_mtu_bytes", METRICS_GAUGE,
@@ -427,30 +255,54 @@ static void put_overlay(struct metrics_text *text, struct daemon *daemon)
 		(double)status.peers);
 }
 
+/* The overlay's, and the guard's; each segment's are told apart. */
+static void put_faults(struct metrics_text *text, struct daemon *daemon)
+{
+	const char *name;
+	const struct recon_faults *overlay = recon_faults(daemon->recon),
+				  *guard = recon_l2_faults(daemon->l2, 0, &name);
+
+	metrics_family(text, "meshd_reconcile_errors_total", METRICS_COUNTER,
+		"What could not be done, by object; every try counts.");
+	for (enum recon_object i = 0; i < RECON_SEGMENT; i++)
+		metrics_number(text, METRICS_LABELS("object", recon_object_label(i)),
+			overlay->counts[i] + guard->counts[i]);
+	metrics_family(text, "meshd_reconcile_failing", METRICS_GAUGE,
+		"Whether the object is not as planned now, and tried again.");
+	for (enum recon_object i = 0; i < RECON_SEGMENT; i++)
+		metrics_number(text, METRICS_LABELS("object", recon_object_label(i)),
+			overlay->of[i].text[0] || guard->of[i].text[0]);
+}
+
 static void put_recon(struct metrics_text *text, struct daemon *daemon)
 {
 	const struct recon_counts *counts = recon_counts(daemon->recon);
-	const struct recon_faults *faults = recon_faults(daemon->recon);
 
 	metrics_family(text, "meshd_reconcile_seconds", METRICS_SUMMARY,
 		"Time spent on the kernel: whole turns, and of them plans made and looks at "
 		"WireGuard.");
-	metrics_sum(text, LABELS("step", "turn"), (double)counts->turn_us / 1e6, counts->turns);
-	metrics_sum(text, LABELS("step", "plan"), (double)counts->plan_us / 1e6, counts->plans);
-	metrics_sum(text, LABELS("step", "look"), (double)counts->look_us / 1e6, counts->looks);
+	metrics_sum(
+		text, METRICS_LABELS("step", "turn"), (double)counts->turn_us / 1e6, counts->turns);
+	metrics_sum(
+		text, METRICS_LABELS("step", "plan"), (double)counts->plan_us / 1e6, counts->plans);
+	metrics_sum(
+		text, METRICS_LABELS("step", "look"), (double)counts->look_us / 1e6, counts->looks);
 	metrics_family(text, "meshd_reconcile_operations_total", METRICS_COUNTER,
 		"Changes made to the kernel, by what was changed.");
-	metrics_number(text, LABELS("object", "wireguard"), counts->wireguard_ops);
-	metrics_number(text, LABELS("object", "network"), counts->network_ops);
-	metrics_family(text, "meshd_reconcile_errors_total", METRICS_COUNTER,
-		"What could not be done, by object; every try counts.");
-	for (enum recon_object i = 0; i < RECON_OBJECTS; i++)
-		metrics_number(text, LABELS("object", recon_object_label(i)), faults->counts[i]);
-	metrics_family(text, "meshd_reconcile_failing", METRICS_GAUGE,
-		"Whether the object is not as planned now, and tried again.");
-	for (enum recon_object i = 0; i < RECON_OBJECTS; i++)
-		metrics_number(text, LABELS("object", recon_object_label(i)),
-			faults->of[i].text[0] != '\0');
+	metrics_number(text, METRICS_LABELS("object", "wireguard"), counts->wireguard_ops);
+	metrics_number(text, METRICS_LABELS("object", "network"), counts->network_ops);
+	put_faults(text, daemon);
+}
+
+/* ---- the LAN ---- */
+
+static void put_discovery(struct metrics_text *text, struct daemon *daemon)
+{
+	metrics_one(text, "meshd_mdns_running", METRICS_GAUGE,
+		"Whether this node is announced on the LAN and looks for others there.",
+		strcmp(discover_state_label(daemon->discover), "running") == 0);
+	metrics_one(text, "meshd_mdns_nodes", METRICS_GAUGE, "Nodes that are seen on the LAN.",
+		(double)discover_count(daemon->discover));
 }
 
 void metrics_collect(
@@ -462,10 +314,12 @@ void metrics_collect(
 	put_process(text, daemon, turns);
 	put_node(text, daemon, &status);
 	put_notices(text, daemon);
-	put_members(text, daemon);
+	metrics_members_put(text, daemon);
 	put_swim(text, gossip_swim(daemon->gossip));
 	put_gossip(text, daemon->gossip);
 	put_store(text, daemon, &status);
 	put_overlay(text, daemon);
 	put_recon(text, daemon);
+	metrics_segments_put(text, daemon);
+	put_discovery(text, daemon);
 }

@@ -6,10 +6,6 @@
 #include "daemon/daemon.h"
 #include "daemon/metrics_text.h"
 
-/* In a mesh of more members than this none has time series of its own, as each of its nodes would
- * tell of all the others: sums and counts are told always. */
-#define METRICS_PEERS_MAX 1024
-
 /* turns: of the event loop. No key and no secret is in it. */
 void metrics_collect(
 	struct daemon *daemon, const struct histogram *turns, struct metrics_text *text);

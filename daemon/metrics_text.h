@@ -14,7 +14,10 @@
 #include "gossip/base/histogram.h"
 
 #define METRICS_TEXT_MAX    ((size_t)8 << 20) /* bytes: METRICS_PEERS_MAX have 1 MiB */
-#define METRICS_LABEL_PAIRS 4
+#define METRICS_LABEL_PAIRS 5
+
+/* Names and values in turn. */
+#define METRICS_LABELS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 /* A zeroed one is empty. After a failure it takes nothing more. */
 struct metrics_text {
@@ -33,8 +36,8 @@ int metrics_text_status(const struct metrics_text *text) MUST_CHECK;
 /* Names and help are borrowed until the next one: string constants. */
 void metrics_family(
 	struct metrics_text *text, const char *name, enum metrics_type type, const char *help);
-/* Labels are names and values in turn, NULL at the end, METRICS_LABEL_PAIRS at most; or NULL for
- * none. Values may be any text. */
+/* Labels are names and values in turn, NULL at the end, METRICS_LABEL_PAIRS of them at most; or
+ * NULL for none. Values may be any text. */
 void metrics_number(struct metrics_text *text, const char *const *labels, uint64_t value);
 void metrics_real(struct metrics_text *text, const char *const *labels, double value);
 /* A family of one sample without labels. */

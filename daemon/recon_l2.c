@@ -606,3 +606,17 @@ uint16_t recon_l2_mtu(const struct recon_l2 *l2, const struct gossip_segment *se
 
 	return gossip_segment_mtu(segment, wanted ? wanted->family : 4);
 }
+
+const struct recon_faults *recon_l2_faults(
+	const struct recon_l2 *l2, size_t index, const char **ret_segment)
+{
+	if (index > l2->segment_count)
+		return NULL;
+	*ret_segment = index ? l2->segments[index - 1]->name : "";
+	return index ? &l2->segments[index - 1]->faults : &l2->faults;
+}
+
+void recon_l2_dropped(const struct recon_l2 *l2, struct guard_counters *ret)
+{
+	recon_guard_counters(l2->guard, ret);
+}

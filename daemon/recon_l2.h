@@ -25,6 +25,15 @@ struct recon_l2_status {
 /* Of one that is not attached here: not present. The text is good until the next turn of the loop.
  */
 void recon_l2_status(const struct recon_l2 *l2, const char *segment, struct recon_l2_status *ret);
+struct recon_faults;
+struct guard_counters;
+
+/* What was done and what was refused, by index: first of the plan and the guard, with an empty
+ * name, then of each segment that is, or was a moment ago, attached. NULL: there are fewer. */
+const struct recon_faults *recon_l2_faults(
+	const struct recon_l2 *l2, size_t index, const char **ret_segment);
+/* What the guard has dropped (l2/guard_nft.h). */
+void recon_l2_dropped(const struct recon_l2 *l2, struct guard_counters *ret);
 /* Bytes of an Ethernet payload between members; 0: not known yet. */
 uint16_t recon_l2_mtu(const struct recon_l2 *l2, const struct gossip_segment *segment);
 

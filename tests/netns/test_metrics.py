@@ -25,20 +25,23 @@ base = sys.argv[1]
 print(json.dumps([json.load(urllib.request.urlopen(base + urllib.parse.quote(line.strip()))) for line in sys.stdin]))
 """
 
-# One connection: says what comes on standard input, and with `more` that there was to be more; prints what came.
+# One connection after the other: says each of the texts on standard input, half-closed after it if there is `more` to come;
+# prints what came back.
 CONNECT = """
-import socket, sys
-s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 20)
-got = b""
-try:
-    s.sendall(sys.stdin.buffer.read())
-    if sys.argv[2] == "more":
-        s.shutdown(socket.SHUT_WR)
-    while more := s.recv(65536):
-        got += more
-except OSError:
-    pass  # closed before all was said
-sys.stdout.write(got[:4000].decode("latin-1"))
+import json, socket, sys
+def talk(text):
+    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 20)
+    got = b""
+    try:
+        s.sendall(text.encode("latin-1"))
+        if sys.argv[2] == "more":
+            s.shutdown(socket.SHUT_WR)
+        while more := s.recv(65536):
+            got += more
+    except OSError:
+        pass  # closed before all was said
+    return got.decode("latin-1")
+print(json.dumps([talk(text) for text in json.load(sys.stdin)]))
 """
 
 # As many connections as it is told: each says one byte now and then, or nothing at all; ends when all were closed.
@@ -73,8 +76,13 @@ def scrape(node, url=URL):
                                              ".read().decode(), end='')")
 
 
-def said(node, data, end="whole"):
-    return node.host.output("python3", "-c", CONNECT, PORT, end, input=data)
+def said(node, texts, end="whole"):
+    """(text, answer)"""
+    return zip(texts, json.loads(node.host.output("python3", "-c", CONNECT, PORT, end, input=json.dumps(texts))))
+
+
+def request(method, path):
+    return f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
 
 
 def value(text, series):
@@ -141,6 +149,11 @@ class Prometheus:
 def test_a_real_prometheus_scrapes_it_and_the_dashboard_shows_what_there_is(world, tmp_path):
     _, alpha, beta = world.mesh("alpha", "beta", settings=SETTINGS)
     alpha.pings(beta)
+    alpha.do("l2", "create", "lan0")
+    for node in (alpha, beta):
+        wait_for(lambda: "lan0" in node.do("l2", "list"), 10, f"{node.name} knows the segment")
+        node.do("l2", "attach", "lan0")
+    wait_for(lambda: value(scrape(alpha), 'meshd_segment_up{segment="lan0"}') == 1, 20, "the segment is up")
     prometheus = Prometheus(alpha, tmp_path, [f"127.0.0.1:{PORT}"])
     text = wait_for(lambda: (got := scrape(alpha)) and value(got, 'meshd_store_peers{digest="equal"}') == 1 and got, 10,
                     "beta's records are alpha's")
@@ -159,6 +172,9 @@ def test_a_real_prometheus_scrapes_it_and_the_dashboard_shows_what_there_is(worl
     assert value(text, 'meshd_reconcile_operations_total{object="network"}') > 0
     assert value(text, 'meshd_events_total{event="joined"}') >= 1
 
+    assert value(text, 'meshd_segment_members{segment="lan0"}') == 2
+    assert value(text, 'meshd_guard_dropped_packets_total{reason="spoofed"}') == 0
+
     queries = dashboard_queries()
     assert len(queries) > 40
     wanted = {name for _, query in queries for name in re.findall(r"\b(?:meshd|process)_\w+", query)}
@@ -167,7 +183,8 @@ def test_a_real_prometheus_scrapes_it_and_the_dashboard_shows_what_there_is(worl
         re.sub(r"_(bucket|sum|count)$", "", name) for name in wanted}
     assert unseen <= {"meshd_state", "meshd_admin", "meshd_clock_synchronized", "meshd_peers_without_series",
                       "meshd_wireguard_info", "meshd_wireguard_peer_session", "meshd_joins_served_total",
-                      "meshd_store_bytes", "meshd_gossip_received_bytes_total"}, "the dashboard leaves something out"
+                      "meshd_store_bytes", "meshd_gossip_received_bytes_total", "meshd_segment_attached",
+                      "meshd_mdns_running"}, "the dashboard leaves something out"
 
     wait_for(lambda: prometheus.value('up{job="meshd"}') == 1, 15, "Prometheus scrapes meshd")
     # rates need two scrapes
@@ -210,21 +227,22 @@ def test_only_the_metrics_are_served_and_only_to_get(world):
     text = scrape(alpha)
     assert value(text, 'meshd_state{state="unjoined"}') == 1
     assert value(text, "meshd_store_records") == 0
-    got = said(alpha, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+    (_, got), (_, head) = said(alpha, [request("GET", "/metrics"), request("HEAD", "/metrics")])
     assert got.startswith("HTTP/1.1 200 ") and "text/plain; version=0.0.4" in got
-    assert "\nConnection: close\n" in got
-    assert "meshd_" not in said(alpha, "HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-    for path in ("/", "/metrics/", "/metrics.json", "/../metrics", "//metrics", "/%2e%2e/etc/passwd"):
-        got = said(alpha, f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert got.startswith("HTTP/1.1 404 "), (path, got)
-    for method in ("POST", "PUT", "DELETE", "OPTIONS", "TRACE", "BREW"):
-        got = said(alpha, f"{method} /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
-        assert got.startswith("HTTP/1.1 405 ") and "Allow: GET" in got, (method, got)
-    for garbage in ("\x16\x03\x01\x02\x00\x01\x00\n\n", "GET\n\n", "A" * 20000 + "\r\n\r\n",
-                    "GET /metrics HTTP/1.1\r\nHost: x\r\n" + "X: y\r\n" * 5000 + "\r\n",
-                    f"GET /{'a' * 9000} HTTP/1.1\r\nHost: x\r\n\r\n",
-                    "POST /metrics HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n"):
-        assert " 200 " not in said(alpha, garbage, "more").split("\n")[0], garbage
+    assert "\r\nConnection: close\r\n" in got
+    assert head.startswith("HTTP/1.1 200 ") and "meshd_" not in head
+    paths = ("/", "/metrics/", "/metrics.json", "/../metrics", "//metrics", "/%2e%2e/etc/passwd")
+    for text, got in said(alpha, [request("GET", path) for path in paths]):
+        assert got.startswith("HTTP/1.1 404 "), (text, got)
+    methods = ("POST", "PUT", "DELETE", "OPTIONS", "TRACE", "BREW")
+    for text, got in said(alpha, [request(method, "/metrics") for method in methods]):
+        assert got.startswith("HTTP/1.1 405 ") and "Allow: GET" in got, (text, got)
+    garbage = ["\x16\x03\x01\x02\x00\x01\x00\n\n", "GET\n\n", "A" * 20000 + "\r\n\r\n",
+               "GET /metrics HTTP/1.1\r\nHost: x\r\n" + "X: y\r\n" * 5000 + "\r\n",
+               f"GET /{'a' * 9000} HTTP/1.1\r\nHost: x\r\n\r\n",
+               "POST /metrics HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n"]
+    for text, got in said(alpha, garbage, "more"):
+        assert " 200 " not in got.split("\r\n")[0], text
     assert scrape(alpha)
 
 

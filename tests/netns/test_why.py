@@ -187,6 +187,15 @@ def test_a_dump_has_what_a_bug_report_needs(world):
     assert any("adding route" in operation["text"] for operation in dump["last_operations"])
     assert dump["last_errors"] == [] and dump["failing"] == []
 
+    # a segment that both are on
+    alpha.do("l2", "create", "lan0")
+    for node in (alpha, beta):
+        wait_for(lambda: "lan0" in node.do("l2", "list"), 10, f"{node.name} knows the segment")
+        node.do("l2", "attach", "lan0")
+    segments = {segment["name"]: segment for segment in alpha.json("debug", "dump")["segments"]}
+    assert set(segments) == {None, "lan0"} and any("devices" in done["text"] for done in segments["lan0"]["last_operations"])
+    wait_for(lambda: states(why(alpha, "beta")[1]).get("segments") == ["ok"], 20, "why tells of the segment")
+
     # what the kernel refuses stands there, in its own words, until it does not any more
     prefix = next(route for route in dump["plan"]["routes"] if "." in route)
     alpha.host.run("ip", "-batch", "-", input=f"route delete {prefix} dev {INTERFACE}\nroute add {prefix} dev eth0\n")

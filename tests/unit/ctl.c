@@ -127,6 +127,13 @@ void recon_l2_status(const struct recon_l2 *l2, const char *segment, struct reco
 	*ret = (struct recon_l2_status){.up = false};
 }
 
+const struct recon_faults *recon_l2_faults(
+	const struct recon_l2 *l2, size_t index, const char **ret_segment)
+{
+	(void)l2, (void)index, (void)ret_segment;
+	return NULL;
+}
+
 uint16_t recon_l2_mtu(const struct recon_l2 *l2, const struct gossip_segment *segment)
 {
 	(void)l2, (void)segment;
