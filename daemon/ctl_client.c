@@ -133,6 +133,20 @@ static void check_output(struct ctl_client *client)
 	}
 }
 
+/* Gives the kernel what it takes at once, which is all of most answers: that costs one call, while
+ * a write request costs an event of its own. Streams go on when they are asked to. Whether all is
+ * taken. */
+static bool write_at_once(struct ctl_client *client, uv_buf_t *rest)
+{
+	int written = client->fill ? 0 : uv_try_write((uv_stream_t *)&client->pipe, rest, 1);
+
+	if (written > 0) {
+		rest->base += written;
+		rest->len -= (size_t)written;
+	}
+	return rest->len == 0;
+}
+
 void ctl_client_send(struct ctl_client *client)
 {
 	uv_buf_t buf;
@@ -143,6 +157,11 @@ void ctl_client_send(struct ctl_client *client)
 		return;
 	}
 	buf = uv_buf_init((char *)client->out.data, (unsigned)client->out.size);
+	if (write_at_once(client, &buf)) {
+		wipe_output(client);
+		finish_answer(client);
+		return;
+	}
 	client->write.data = client;
 	client->writing = true;
 	client->all->output_size += client->out.size;
@@ -244,7 +263,7 @@ static void take_request(struct ctl_client *client)
 	int err = ipc_request_decode(client->body, client->body_size, &request, &where);
 
 	wipe_request(client);
-	client->busy = true;
+	client->busy = client->taken = true;
 	uv_timer_stop(&client->timer);
 	if (err != 0) {
 		refuse_request(client, err, where);
@@ -280,6 +299,12 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
 	struct ctl_client *client = handle->data;
 
 	(void)suggested;
+	/* libuv reads on behind a request that filled its buffer; mostly there is nothing. */
+	if (client->taken) {
+		client->taken = false;
+		*ret = uv_buf_init(NULL, 0);
+		return;
+	}
 	/* The kernel has the whole answer, and on_written comes at the next turn: who is quick has
 	 * read it and asks again already. Not before then. */
 	if (client->writing && uv_stream_get_write_queue_size((uv_stream_t *)handle) == 0)

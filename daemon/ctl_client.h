@@ -40,6 +40,7 @@ struct ctl_client {
 	bool may_change; /* root, or the daemon's own user */
 	bool closing;
 	bool busy;    /* a request is being answered */
+	bool taken;   /* in this turn: what comes behind it is looked at in the next */
 	bool writing; /* output is on its way */
 	bool hang_up; /* after this answer */
 

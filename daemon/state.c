@@ -13,7 +13,7 @@
 #include "gossip/record/record.h"
 
 #define UNSIGNED_MAX \
-	6 /* in the queue; what comes then the loop signs: so both have as much to do, measured */
+	8 /* in the queue; what comes then the loop signs: so both have as much to do, measured */
 #define STACK_SIZE (256 * 1024) /* of the storage thread; what it does not touch costs nothing */
 
 /* What a record's signature takes and is: with its op until that is on disk, then on its way to the

@@ -20,7 +20,7 @@
 
 #define STATE_DB_VERSION    3	 /* PRAGMA user_version */
 #define STATE_DB_CACHE_KIB  256	 /* of pages; the core has the records in memory anyway */
-#define STATE_DB_CHECKPOINT 256	 /* pages in the log, 1 MiB: then they go into the database */
+#define STATE_DB_CHECKPOINT 1024 /* pages in the log, 4 MiB: then they go into the database */
 #define STATE_DB_BUSY_MS    5000 /* an operator's own transaction is waited for */
 #define STATE_DB_KEY_SIZE   33
 #define STATE_DB_GENERATION "generation" /* the name of that number */

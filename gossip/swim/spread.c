@@ -15,7 +15,9 @@
 #define ITEM_LEAST	      64
 
 struct item {
-	struct item *newer, *older; /* in its bucket */
+	struct item *newer, *older;	      /* in its bucket */
+	struct item *fresh_next, *fresh_last; /* among those that are fresh, and that wait */
+	struct item *wait_next, *wait_last;
 	struct hash topic;
 	uint64_t version_high, version_low;
 	uint64_t order; /* of arrival */
@@ -34,6 +36,11 @@ struct item {
 	uint8_t bytes[];
 };
 
+/* In the order in which they are to be looked at. */
+struct line {
+	struct item *first, *last;
+};
+
 /* Those that were sent equally often, newest first. */
 struct bucket {
 	struct item *newest, *oldest;
@@ -44,8 +51,9 @@ struct spread {
 	uint8_t print_key[crypto_shorthash_KEYBYTES];
 	struct bucket buckets[BUCKETS];
 	struct item *spent; /* picked for the last time; its bytes are still being looked at */
-	size_t fresh_count, wait_count;
-	mtime_t review; /* not after the first of those that wait */
+	struct line fresh;  /* the newest first, then those that are pushed again */
+	struct line waits;  /* the one that is reviewed next first */
+	size_t statement_count;
 	uint64_t next_order;
 	uint64_t heard;	       /* print of what came last and was no item */
 	uint32_t heard_from;   /* part of whose id it came from */
@@ -92,22 +100,52 @@ static void link_item(struct spread *spread, struct item *item)
 	*(older ? &older->newer : &bucket->oldest) = item;
 }
 
+static void set_fresh(struct spread *spread, struct item *item)
+{
+	if (item->fresh)
+		return;
+	item->fresh = true;
+	item->fresh_next = item->again ? NULL : spread->fresh.first;
+	item->fresh_last = item->again ? spread->fresh.last : NULL;
+	*(item->fresh_next ? &item->fresh_next->fresh_last : &spread->fresh.last) = item;
+	*(item->fresh_last ? &item->fresh_last->fresh_next : &spread->fresh.first) = item;
+}
+
 static void clear_fresh(struct spread *spread, struct item *item)
 {
-	spread->fresh_count -= item->fresh;
+	if (!item->fresh)
+		return;
 	item->fresh = false;
+	*(item->fresh_next ? &item->fresh_next->fresh_last : &spread->fresh.last) =
+		item->fresh_last;
+	*(item->fresh_last ? &item->fresh_last->fresh_next : &spread->fresh.first) =
+		item->fresh_next;
+}
+
+/* All wait for the same time: who comes last is the last to be reviewed. */
+static void set_waits(struct spread *spread, struct item *item)
+{
+	item->waits = true;
+	item->wait_next = NULL;
+	item->wait_last = spread->waits.last;
+	*(item->wait_last ? &item->wait_last->wait_next : &spread->waits.first) = item;
+	spread->waits.last = item;
 }
 
 static void clear_waits(struct spread *spread, struct item *item)
 {
-	spread->wait_count -= item->waits;
+	if (!item->waits)
+		return;
 	item->waits = false;
+	*(item->wait_next ? &item->wait_next->wait_last : &spread->waits.last) = item->wait_last;
+	*(item->wait_last ? &item->wait_last->wait_next : &spread->waits.first) = item->wait_next;
 }
 
 static void take_out(struct spread *spread, struct item *item)
 {
 	clear_fresh(spread, item);
 	clear_waits(spread, item);
+	spread->statement_count -= item->kind == SPREAD_STATEMENT;
 	unlink_item(spread, item);
 	map_del(&spread->topics, &item->topic);
 	if (item->listed)
@@ -230,7 +268,6 @@ int spread_put(struct spread *spread, enum spread_kind kind, const struct hash *
 		.version_high = version_high,
 		.version_low = version_low,
 		.order = spread->next_order++,
-		.fresh = true,
 		.kind = kind,
 		.size = size};
 	memcpy(item->bytes, bytes, size);
@@ -244,7 +281,8 @@ int spread_put(struct spread *spread, enum spread_kind kind, const struct hash *
 	}
 	link_item(spread, item);
 	list_print(spread, item);
-	spread->fresh_count++;
+	set_fresh(spread, item);
+	spread->statement_count += kind == SPREAD_STATEMENT;
 	return 0;
 }
 
@@ -274,7 +312,7 @@ bool spread_heard(struct spread *spread, const struct id *from, const void *byte
 
 bool spread_has_fresh(const struct spread *spread)
 {
-	return spread->fresh_count > 0;
+	return spread->fresh.first != NULL;
 }
 
 static void count_sent(struct spread *spread, struct item *item)
@@ -290,36 +328,45 @@ static void count_sent(struct spread *spread, struct item *item)
 	spread->spent = item;
 }
 
-enum choice { CHOOSE_ANY, CHOOSE_FRESH, CHOOSE_STATEMENTS };
-
-static bool is_chosen(const struct item *item, enum choice choice)
+static bool fits(const struct item *item, size_t *budget)
 {
-	return choice == CHOOSE_ANY ||
-	       (choice == CHOOSE_FRESH ? item->fresh : item->kind == SPREAD_STATEMENT);
+	if (item->size + ITEM_OVERHEAD > *budget)
+		return false;
+	*budget -= item->size + ITEM_OVERHEAD;
+	return true;
 }
 
 /* The items of one packet, in order. They move up a bucket only afterwards: none is met twice. */
-static size_t choose(
-	const struct spread *spread, size_t budget, enum choice choice, struct item *ret[PICK_MAX])
+static size_t choose(const struct spread *spread, size_t budget, bool statements_only,
+	struct item *ret[PICK_MAX])
 {
-	size_t unseen_fresh = spread->fresh_count, count = 0;
+	size_t unseen = statements_only ? spread->statement_count : spread->topics.count;
+	size_t count = 0;
 
 	for (unsigned sent = 0; sent < spread->limit; sent++) {
 		struct item *item = spread->buckets[sent].newest;
 
 		for (; item; item = item->older) {
-			if (count == PICK_MAX || budget < ITEM_LEAST)
+			if (count == PICK_MAX || budget < ITEM_LEAST || unseen == 0)
 				return count;
-			if (choice == CHOOSE_FRESH && unseen_fresh == 0)
-				return count;
-			if (!is_chosen(item, choice))
+			if (statements_only && item->kind != SPREAD_STATEMENT)
 				continue;
-			unseen_fresh -= item->fresh;
-			if (item->size + ITEM_OVERHEAD > budget)
-				continue;
-			budget -= item->size + ITEM_OVERHEAD;
-			ret[count++] = item;
+			unseen--;
+			if (fits(item, &budget))
+				ret[count++] = item;
 		}
+	}
+	return count;
+}
+
+static size_t choose_fresh(const struct spread *spread, size_t budget, struct item *ret[PICK_MAX])
+{
+	size_t count = 0;
+
+	for (struct item *item = spread->fresh.first;
+		item && count < PICK_MAX && budget >= ITEM_LEAST; item = item->fresh_next) {
+		if (fits(item, &budget))
+			ret[count++] = item;
 	}
 	return count;
 }
@@ -330,16 +377,14 @@ static void pushed(struct spread *spread, mtime_t now, struct item *item)
 	if (item->again)
 		return;
 	item->review = mtime_add_ms(now, SPREAD_REVIEW_MS);
-	if (spread->wait_count++ == 0)
-		spread->review = item->review;
-	item->waits = true;
+	set_waits(spread, item);
 }
 
 size_t spread_push(
 	struct spread *spread, mtime_t now, size_t budget, spread_take take, void *context)
 {
 	struct item *items[PICK_MAX];
-	size_t count = choose(spread, budget, CHOOSE_FRESH, items);
+	size_t count = choose_fresh(spread, budget, items);
 
 	free_spent(spread);
 	for (size_t i = 0; i < count; i++) {
@@ -350,10 +395,10 @@ size_t spread_push(
 }
 
 static size_t pick(
-	struct spread *spread, size_t budget, enum choice choice, spread_take take, void *context)
+	struct spread *spread, size_t budget, bool statements_only, spread_take take, void *context)
 {
 	struct item *items[PICK_MAX];
-	size_t count = choose(spread, budget, choice, items);
+	size_t count = choose(spread, budget, statements_only, items);
 
 	free_spent(spread);
 	for (size_t i = 0; i < count; i++) {
@@ -365,12 +410,12 @@ static size_t pick(
 
 size_t spread_pick(struct spread *spread, size_t budget, spread_take take, void *context)
 {
-	return pick(spread, budget, CHOOSE_ANY, take, context);
+	return pick(spread, budget, false, take, context);
 }
 
 size_t spread_pick_statements(struct spread *spread, size_t budget, spread_take take, void *context)
 {
-	return pick(spread, budget, CHOOSE_STATEMENTS, take, context);
+	return pick(spread, budget, true, take, context);
 }
 
 /* The most sent first, and of those sent equally often the oldest: none is met twice, and each goes
@@ -390,15 +435,13 @@ void spread_known(struct spread *spread)
 
 void spread_settle(struct spread *spread)
 {
-	struct item *item;
-
-	map_each (&spread->topics, at, item)
-		clear_fresh(spread, item);
+	while (spread->fresh.first)
+		clear_fresh(spread, spread->fresh.first);
 }
 
 mtime_t spread_deadline(const struct spread *spread)
 {
-	return spread->wait_count ? spread->review : MTIME_NEVER;
+	return spread->waits.first ? spread->waits.first->review : MTIME_NEVER;
 }
 
 static void review(struct spread *spread, struct item *item)
@@ -407,8 +450,7 @@ static void review(struct spread *spread, struct item *item)
 	item->around = item->copies >= spread->copies;
 	if (!item->around) {
 		item->again = true;
-		spread->fresh_count += !item->fresh;
-		item->fresh = true;
+		set_fresh(spread, item);
 	} else if (item->kind != SPREAD_STATEMENT || item->sent >= spread->limit_around) {
 		drop_item(spread, item);
 	}
@@ -416,20 +458,8 @@ static void review(struct spread *spread, struct item *item)
 
 void spread_review(struct spread *spread, mtime_t now)
 {
-	struct item *item, *newer;
-
-	if (!mtime_reached(now, spread_deadline(spread)))
-		return;
-	spread->review = MTIME_NEVER;
-	for (unsigned sent = 0; sent < spread->limit; sent++) {
-		for (item = spread->buckets[sent].oldest; item; item = newer) {
-			newer = item->newer;
-			if (item->waits && mtime_reached(now, item->review))
-				review(spread, item);
-			else if (item->waits)
-				spread->review = mtime_min(spread->review, item->review);
-		}
-	}
+	while (mtime_reached(now, spread_deadline(spread)))
+		review(spread, spread->waits.first);
 }
 
 size_t spread_count(const struct spread *spread)
