@@ -273,6 +273,27 @@ def test_the_service_is_reloaded_watched_and_open_to_its_group_for_looking(world
 
 
 @pytest.mark.slow
+def test_segments_work_in_the_sandbox_and_outlive_the_daemon(world, machines, packages):
+    alpha, beta = mesh(world, packages, *machines("alpha", "beta"))
+    alpha.do("l2", "create", "lan0")
+    for number, node in enumerate((alpha, beta), 1):
+        node.do("l2", "attach", "lan0", "--address", f"192.168.7.{number}/24", "--address", f"fd07::{number}/64")
+    alpha.pings("192.168.7.2")
+    alpha.pings("fd07::2")
+    traffic = Traffic(beta.machine, "192.168.7.1", world.folder / "ping.log")
+    traffic.wait_replies(10)
+    alpha.systemctl("restart")
+    wait_for(lambda: alpha.sees(beta), 10, "alpha is back after a restart")
+    traffic.wait_replies(20)
+    sent, lost = traffic.stop()
+    assert lost == [], f"{len(lost)} of {sent} pings lost"
+    assert [warning for node in (alpha, beta) for warning in node.json("status")["warnings"] if "root key" not in warning] == []
+    alpha.machine.run("dpkg", "--remove", "meshd")
+    links = alpha.machine.output("ip", "-oneline", "link")
+    assert "lan0" not in links and "vx" not in links and "mesh0" not in links
+
+
+@pytest.mark.slow
 def test_two_meshes_on_one_host_do_not_know_of_each_other(world, machines, packages):
     alpha, beta = mesh(world, packages, *machines("alpha", "beta"))
     settings = "[gossip]\nlisten = [::]:8947\nmdns = false\n[wireguard]\ninterface = lab0\nlisten-port = 51821\n"
