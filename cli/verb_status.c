@@ -1,6 +1,7 @@
 #include "cli/verb.h"
 
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -9,6 +10,8 @@
 #include "cli/memory.h"
 #include "cli/model.h"
 #include "cli/table.h"
+
+#define PICTURE_SIZE (256 * 1024) /* bytes: more than a screen shows */
 
 static const char help[] =
 	"This node, its mesh and every member of it, at a glance. Members that left or were "
@@ -310,20 +313,43 @@ static int look(struct cli *cli, struct verb_call *call)
 	return status;
 }
 
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int number)
+{
+	(void)number;
+	interrupted = 1;
+}
+
+/* Each picture goes out in one piece, so that none is seen half drawn; without a cursor that jumps
+ * about, which is brought back at the end. */
+static void take_terminal(const struct screen *screen)
+{
+	const struct sigaction action = {.sa_handler = on_interrupt};
+
+	(void)setvbuf(screen->out, NULL, _IOFBF, PICTURE_SIZE);
+	(void)sigaction(SIGINT, &action, NULL);
+	(void)sigaction(SIGTERM, &action, NULL);
+	fputs("\033[?25l\033[2J", screen->out);
+}
+
 static int run(struct cli *cli, struct verb_call *call)
 {
+	bool drawn = cli->screen.terminal && !cli->json;
 	int status;
 
 	if (!call->watch)
 		return verb_ask(cli, call);
-	if (cli->screen.terminal && !cli->json)
-		fputs("\033[2J", cli->screen.out);
+	if (drawn)
+		take_terminal(&cli->screen);
 	do {
 		screen_init(&cli->screen, stdout); /* the window may have another size now */
 		status = look(cli, call);
 		if (fflush(cli->screen.out) != 0)
 			return cli_fail(CLI_FAILED, "cannot write to standard output");
-	} while (status == CLI_DONE && sleep(1) == 0);
+	} while (status == CLI_DONE && !interrupted && sleep(1) == 0);
+	if (drawn)
+		fputs("\033[?25h", cli->screen.out);
 	return status;
 }
 

@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import select
+import signal
 import socket
 import struct
 import subprocess
@@ -337,6 +338,38 @@ def test_watching_goes_on_until_interrupted(node, tmp_path):
     assert watcher.running()
     node.stop()
     assert watcher.wait() == 3
+
+
+def read_until_closed(terminal):
+    try:
+        return os.read(terminal, 65536)
+    except OSError:
+        return b""  # it has no other end any more
+
+
+def test_watching_on_a_terminal_redraws_without_a_flicker(node):
+    node.start()
+    ours, theirs = pty.openpty()
+    watcher = subprocess.Popen([*node.host.enter, BUILD / "meshctl", "--socket", node.socket, "status", "--watch"],
+                               stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+    os.close(theirs)
+    shown = b""
+    try:
+        while shown.count(b"\033[H") < 3:
+            shown += os.read(ours, 65536)
+        os.kill(node.host.pids("meshctl")[0], signal.SIGINT)
+        while more := read_until_closed(ours):
+            shown += more
+        assert watcher.wait(10 * TIME_SCALE) == 0
+    finally:
+        os.close(ours)
+        watcher.kill()
+        watcher.wait()
+    # the screen is cleared once; then each picture is drawn over the one before, line by line
+    assert shown.startswith(b"\033[?25l\033[2J\033[H") and shown.count(b"\033[2J") == 1
+    assert shown.endswith(b"\033[?25h")
+    pictures = shown.split(b"\033[H")[1:]
+    assert len(pictures) >= 3 and all(b"\033[J" in picture and picture.count(b"\033[K") > 1 for picture in pictures)
 
 
 def test_the_doctor_has_a_finding_for_everything(node):

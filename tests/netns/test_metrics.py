@@ -148,7 +148,7 @@ class Prometheus:
 
 def test_a_real_prometheus_scrapes_it_and_the_dashboard_shows_what_there_is(world, tmp_path):
     _, alpha, beta = world.mesh("alpha", "beta", settings=SETTINGS)
-    alpha.pings(beta)
+    alpha.pings(beta, 20)
     alpha.do("l2", "create", "lan0")
     for node in (alpha, beta):
         wait_for(lambda: "lan0" in node.do("l2", "list"), 10, f"{node.name} knows the segment")

@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from lan import wait_for
-from mesh import BACKEND, INTERFACE, Refused
+from mesh import BACKEND, BUILD, INTERFACE, Refused
 from overlay import wg_show
 
 NO_DATA_PLANE = pytest.mark.skipif(BACKEND != "userspace", reason="no data plane has a part in it")
@@ -47,7 +47,7 @@ def accept(node):
 
 def test_ping_reaches_a_node_on_every_layer_and_says_which_is_silent(world):
     _, alpha, beta = world.mesh("alpha", "beta")
-    alpha.pings(beta)
+    alpha.pings(beta, 20)
     document = alpha.json("ping", "--count", 2, "beta")
     assert document["node"]["name"] == "beta" and len(document["rounds"]) == 2
     assert set(document["layers"]) == {"gossip", "ipv6", "ipv4"}
@@ -55,6 +55,14 @@ def test_ping_reaches_a_node_on_every_layer_and_says_which_is_silent(world):
         assert layer["sent"] == layer["received"] == 2 and 0 < layer["min_ms"] <= layer["mean_ms"] <= layer["max_ms"] < 1000
     text = alpha.do("ping", "--count", 1, "beta")
     assert "gossip" in text and "1 of 1 answered" in text and "handshake" in text
+
+    # by a socket for echoes alone, where whoever runs it may have one; without any right it says so
+    alone = ["setpriv", "--inh-caps=-all", "--bounding-set=-net_raw", BUILD / "meshctl", "--socket", alpha.socket, "ping", "--count", 1, "beta"]
+    done = alpha.host.run(*alone, check=False)
+    assert done.returncode == 1 and "you may send no echoes: run it as root" in done.stdout, done
+    assert "gossip  1 of 1 answered" in done.stdout
+    alpha.host.run("sysctl", "-qw", "net.ipv4.ping_group_range=0 2147483647")
+    assert alpha.host.run(*alone).stdout.count("1 of 1 answered") == 3
 
     # an IPv4 echo that is held back over there, and nothing else
     drop(beta, ("input", f'iifname "{INTERFACE}" icmp type echo-request drop'))
@@ -80,7 +88,7 @@ def test_ping_reaches_a_node_on_every_layer_and_says_which_is_silent(world):
 
 def test_why_finds_the_one_thing_that_is_wrong(world):
     _, alpha, beta, gamma = world.mesh("alpha", "beta", "gamma")
-    alpha.pings(beta)
+    alpha.pings(beta, 20)
     status, document = why(alpha, "beta")
     assert status == 0 and document["reachable"] is True and document["cause"] is None, document
     steps = states(document)
@@ -169,7 +177,7 @@ def test_why_asks_for_nothing_that_is_not_there(world):
 
 def test_a_dump_has_what_a_bug_report_needs(world):
     _, alpha, beta = world.mesh("alpha", "beta")
-    alpha.pings(beta)
+    alpha.pings(beta, 20)
     alpha.do("kv", "put", "site/x", "the value is nobody's business")
     text = alpha.do("debug", "dump")
     assert "nobody's business" not in text
