@@ -13,21 +13,22 @@
 #define RECON_FAULT_WAIT_MAX_MS 30000 /* between all that come later */
 
 /* name, label. The data plane's first, then the network's, then the segments'. */
-#define RECON_OBJECT_LIST(X)                                                   \
-	X(PLAN, "plan")                                                        \
-	X(BACKEND, "backend") /* whoever makes WireGuard run */                \
-	X(DEVICE, "device")   /* its configuration */                          \
-	X(HOST, "host")	      /* the host's addresses and MTU are not known */ \
-	X(LINK, "link")                                                        \
-	X(ADDRESS6, "address6")                                                \
-	X(ADDRESS4, "address4")                                                \
-	X(ROUTE6, "route6")                                                    \
-	X(ROUTE4, "route4")                                                    \
-	X(GUARD, "guard")     /* the nftables table */                         \
-	X(SEGMENT, "segment") /* its devices, and below what is on them */     \
-	X(SEGMENT_ADDRESS, "segment_address")                                  \
-	X(SEGMENT_PORT, "segment_port")                                        \
-	X(SEGMENT_LOOP, "segment_loop") /* a port is held down for it */       \
+#define RECON_OBJECT_LIST(X)                                                       \
+	X(PLAN, "plan")                                                            \
+	X(BACKEND, "backend") /* whoever makes WireGuard run */                    \
+	X(DEVICE, "device")   /* its configuration */                              \
+	X(HOST, "host")	      /* the host's addresses and MTU are not known */     \
+	X(LINK, "link")                                                            \
+	X(ADDRESS6, "address6")                                                    \
+	X(ADDRESS4, "address4")                                                    \
+	X(ROUTE6, "route6")                                                        \
+	X(ROUTE4, "route4")                                                        \
+	X(GUARD, "guard")	      /* the nftables table */                     \
+	X(SEGMENT_MTU, "segment_mtu") /* too small for IPv6 */                     \
+	X(SEGMENT, "segment")	      /* its devices, and below what is on them */ \
+	X(SEGMENT_ADDRESS, "segment_address")                                      \
+	X(SEGMENT_PORT, "segment_port")                                            \
+	X(SEGMENT_LOOP, "segment_loop") /* a port is held down for it */           \
 	X(SEGMENT_ENTRY, "segment_entry")
 
 enum recon_object {

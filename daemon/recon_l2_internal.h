@@ -1,7 +1,7 @@
 /*
  * The insides of the segments' reconciler, shared by recon_l2.c (the turn, the part),
  * recon_segment.c (one segment's devices and entries), recon_loop.c (its ports, where two members
- * have one LAN) and recon_hosts.c (what its bridge sees).
+ * have one LAN), recon_mtu.c (what it carries) and recon_hosts.c (what its bridge sees).
  */
 #ifndef MESHD_DAEMON_RECON_L2_INTERNAL_H
 #define MESHD_DAEMON_RECON_L2_INTERNAL_H
@@ -12,6 +12,8 @@
 #include "l2/hold.h"
 #include "l2/l2_sync.h"
 #include "wg/net_addr.h"
+
+#define RECON_NAME_SIZE 80 /* of a member, with what tells two of one name apart */
 
 /* What is remembered of one segment between turns, from its first wanting to its last. */
 struct recon_segment {
@@ -65,6 +67,10 @@ void recon_segment_entries(struct recon_l2 *l2, struct recon_segment *segment,
 void recon_loop_turn(struct recon_l2 *l2, struct recon_segment *segment,
 	const struct plan_l2_segment *plan, struct l2_table *table, mtime_t now);
 void recon_loop_say(struct recon_l2 *l2, struct recon_segment *segment,
+	const struct plan_l2_segment *plan, mtime_t now);
+
+/* recon_mtu.c: warns of a segment that is too narrow for IPv6. */
+void recon_mtu_tell(struct recon_l2 *l2, struct recon_segment *segment,
 	const struct plan_l2_segment *plan, mtime_t now);
 
 /* recon_hosts.c: tells gossip who is on this side. A flooding segment's bridge is left alone. */

@@ -5,17 +5,15 @@
 #include "daemon/keyfile.h"
 #include "daemon/log.h"
 
-#define NAME_SIZE 80 /* of a member, with what tells two of one name apart */
-
 /* For people; one that a daemon before this one held is held for somebody. */
-static void name_of(const struct recon_l2 *l2, const struct id *id, char ret[NAME_SIZE])
+static void name_of(const struct recon_l2 *l2, const struct id *id, char ret[RECON_NAME_SIZE])
 {
 	struct gossip_member member;
 
-	snprintf(ret, NAME_SIZE, "another member");
+	snprintf(ret, RECON_NAME_SIZE, "another member");
 	if (!gossip_member(l2->daemon->gossip, id, &member))
 		return;
-	snprintf(ret, NAME_SIZE, "%s", member.standing->name);
+	snprintf(ret, RECON_NAME_SIZE, "%s", member.standing->name);
 	gossip_member_wipe(&member);
 }
 
@@ -23,7 +21,7 @@ static void tell(struct recon_l2 *l2, struct recon_segment *segment, mtime_t now
 {
 	const char *told = segment->faults.of[RECON_SEGMENT_LOOP].text;
 	const struct hold_port *port = hold_first(&segment->hold);
-	char name[NAME_SIZE], text[RECON_FAULT_SIZE];
+	char name[RECON_NAME_SIZE], text[RECON_FAULT_SIZE];
 
 	if (!port) {
 		recon_fault_clear(&segment->faults, RECON_SEGMENT_LOOP);

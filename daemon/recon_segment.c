@@ -179,6 +179,7 @@ void recon_segment_links(struct recon_l2 *l2, struct recon_segment *segment,
 		return;
 	}
 	recon_fault_clear(&segment->faults, RECON_SEGMENT);
+	recon_mtu_tell(l2, segment, plan, now);
 	ports_released(segment, &plan->want);
 	ports = turn_ports(segment, &plan->want, &report, now);
 	addresses = turn_addresses(l2, segment, plan, now);

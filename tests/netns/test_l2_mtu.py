@@ -119,3 +119,17 @@ def test_hosts_behind_a_port_and_members_reach_each_other(scene):
     for source, target, address in ((scene.left, scene.beta.host, "192.168.7.2"), (scene.alpha.host, scene.right, RIGHT4),
                                     (scene.left, scene.alpha.host, "192.168.7.1"), (scene.beta.host, scene.left, LEFT4)):
         assert transfer(source, target, address) <= 1500 - 40
+
+
+def test_a_segment_too_narrow_for_ipv6_is_told_with_whose_underlay_it_is(scene):
+    def warned(node):
+        return any("IPv6 needs 1280" in warning and "overlay of beta carries 1300" in warning for warning in node.status()["warnings"])
+
+    scene.beta.host.run("ip", "link", "set", "eth0", "mtu", 1380)
+    for node in (scene.alpha, scene.beta):
+        wait_for(lambda node=node: warned(node), 10, f"{node.name} warns")
+    assert ping(scene.left, "192.168.7.2", 1250, "-M", "do")
+    scene.beta.host.run("ip", "link", "set", "eth0", "mtu", 1500)
+    for node in (scene.alpha, scene.beta):
+        wait_for(lambda node=node: not warned(node), 10, f"the warning of {node.name} goes")
+    wait_for(lambda: scene.alpha.host.can_ping("fd12:3456::2", 0.3), 5, "IPv6 is back")
