@@ -11,6 +11,7 @@
 #define LOOK_MS		    10
 #define PROBLEM_PATIENCE_MS 2000
 #define PATIENCE_MS	    10000
+#define UNKNOWN_PATIENCE_MS 1000
 
 static void answer_refused(struct ctl_client *client, int err)
 {
@@ -187,71 +188,23 @@ static void attach_stored(void *arg, int err)
 		look_attached(&client->timer);
 }
 
-/* Whether there can be a segment here at all. */
-static bool can_attach(struct ctl_client *client, const char *name, struct gossip_segment *ret)
+/* What was asked for makes sense, and the segment is there. */
+static void begin_attach(struct ctl_client *client, const struct gossip_segment *segment)
 {
 	struct daemon *daemon = client->daemon;
-	struct gossip_status status;
-
-	gossip_status(daemon->gossip, &status);
-	if (!status.has_mesh) {
-		ctl_client_refuse(client, ERR_STATE, 1,
-			"this node belongs to no mesh, which is what a segment is of: `meshctl "
-			"init` or `meshctl join` first");
-		return false;
-	}
-	if (!gossip_segment(daemon->gossip, name, ret)) {
-		ctl_client_refuse(client, ERR_UNKNOWN, 1,
-			"no segment `%s` is known here: `meshctl l2 list` lists them, `meshctl l2 "
-			"create` makes one",
-			name);
-		return false;
-	}
-	if (daemon->config.backend == CONFIG_BACKEND_NONE) {
-		ctl_client_refuse(client, ERR_STATE, 1,
-			"this node has no overlay for a segment to ride on: its configuration says "
-			"`backend = none`");
-		return false;
-	}
-	return true;
-}
-
-static int read_attach(
-	struct daemon *daemon, const struct ipc_request *request, uint32_t vni, struct attach *ret)
-{
-	const struct ipc_value *addresses = &request->args[IPC_ARG_ADDRESSES];
-	const struct ipc_value *ports = &request->args[IPC_ARG_PORTS];
-	int err = attach_check_addresses(daemon, addresses->texts, addresses->count, ret);
-
-	if (!err)
-		err = attach_check_ports(daemon, ports->texts, ports->count, ret);
-	return err ? err : attach_check_host(daemon, ret, vni);
-}
-
-void ctl_l2_attach(struct ctl_client *client, const struct ipc_request *request)
-{
-	const char *name = ipc_request_text(request, IPC_ARG_SEGMENT);
-	struct daemon *daemon = client->daemon;
-	struct attach_task *task = ctl_client_task(client, sizeof(*task));
-	const struct attach *before;
-	struct gossip_segment segment;
+	struct attach_task *task = client->task;
+	const struct attach *before = attach_find(daemon, segment->name);
 	uint64_t ticket;
-	int err;
+	int err = attach_check_host(daemon, &task->attach, segment->vni);
 
-	if (!task || ctl_verb_refused_by_disk(client, ctl_verb_disk_status(client)) ||
-		!can_attach(client, name, &segment))
-		return;
-	strcpy(task->attach.segment, segment.name);
-	err = read_attach(daemon, request, segment.vni, &task->attach);
 	if (err) {
 		answer_refused(client, err);
 		return;
 	}
-	before = attach_find(daemon, name);
 	task->was_attached = before != NULL;
 	if (before)
 		task->before = *before;
-	err = gossip_segment_attach(daemon->gossip, daemon_time(daemon), name);
+	err = gossip_segment_attach(daemon->gossip, daemon_time(daemon), segment->name);
 	if (err) {
 		ctl_verb_refuse(client, err);
 		return;
@@ -262,8 +215,72 @@ void ctl_l2_attach(struct ctl_client *client, const struct ipc_request *request)
 		ctl_client_refuse(client, err, 1, "%s", err_text(err));
 		return;
 	}
-	task->started_ms = uv_now(&daemon->loop);
 	ctl_verb_await_disk(client, ticket, attach_stored);
+}
+
+/* One that was created on another member a moment ago is on its way. */
+static void look_for_segment(uv_timer_t *timer)
+{
+	struct ctl_client *client = timer->data;
+	struct daemon *daemon = client->daemon;
+	const struct attach_task *task = client->task;
+	uint64_t waited_ms = uv_now(&daemon->loop) - task->started_ms;
+	struct gossip_segment segment;
+
+	if (gossip_segment(daemon->gossip, task->attach.segment, &segment))
+		begin_attach(client, &segment);
+	else if (waited_ms < UNKNOWN_PATIENCE_MS)
+		uv_timer_start(timer, look_for_segment, LOOK_MS, 0);
+	else
+		ctl_client_refuse(client, ERR_UNKNOWN, 1,
+			"no segment `%s` is known here: `meshctl l2 list` lists them, `meshctl l2 "
+			"create` makes one",
+			task->attach.segment);
+}
+
+/* Whether there can be a segment here at all. */
+static bool can_attach(struct ctl_client *client, const char *name)
+{
+	struct daemon *daemon = client->daemon;
+	struct gossip_status status;
+
+	gossip_status(daemon->gossip, &status);
+	if (!status.has_mesh)
+		ctl_client_refuse(client, ERR_STATE, 1,
+			"this node belongs to no mesh, which is what a segment is of: `meshctl "
+			"init` or `meshctl join` first");
+	else if (daemon->config.backend == CONFIG_BACKEND_NONE)
+		ctl_client_refuse(client, ERR_STATE, 1,
+			"this node has no overlay for a segment to ride on: its configuration says "
+			"`backend = none`");
+	else if (!segment_name_is_valid(name, strlen(name)))
+		ctl_client_refuse(client, ERR_INVALID, 2, "`%s` is no name of a segment", name);
+	else
+		return true;
+	return false;
+}
+
+void ctl_l2_attach(struct ctl_client *client, const struct ipc_request *request)
+{
+	const struct ipc_value *addresses = &request->args[IPC_ARG_ADDRESSES];
+	const struct ipc_value *ports = &request->args[IPC_ARG_PORTS];
+	const char *name = ipc_request_text(request, IPC_ARG_SEGMENT);
+	struct daemon *daemon = client->daemon;
+	struct attach_task *task = ctl_client_task(client, sizeof(*task));
+	int err;
+
+	if (!task || ctl_verb_refused_by_disk(client, ctl_verb_disk_status(client)) ||
+		!can_attach(client, name))
+		return;
+	task->started_ms = uv_now(&daemon->loop);
+	strcpy(task->attach.segment, name);
+	err = attach_check_addresses(daemon, addresses->texts, addresses->count, &task->attach);
+	if (!err)
+		err = attach_check_ports(daemon, ports->texts, ports->count, &task->attach);
+	if (err)
+		answer_refused(client, err);
+	else
+		look_for_segment(&client->timer);
 }
 
 /* ---- detach ---- */

@@ -296,6 +296,7 @@ def test_bad_input_changes_nothing(site, segment):
             (("attach", segment, "--address", overlay), "overlay"),
             (("attach", segment, "--address", "192.0.2.77/24"), "eth0"),
             (("attach", segment, "--address", "224.0.0.1/24"), "224.0.0.1"),
+            (("attach", "eth0/1"), "name"),
             (("attach", segment, "--address", "192.168.7.0/24"), "192.168.7.0"),
             (("create", segment), segment),
             (("create", "other", "--vni", "777"), segment),
