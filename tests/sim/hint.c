@@ -109,6 +109,14 @@ static void members_that_never_heard_of_each_other_come_together(void **state)
 	cluster_free(c);
 }
 
+/* Endpoints at which nobody answers. */
+static void make_up(struct endpoint *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		list[i] = (struct endpoint){
+			.ip = {.family = 4, .b = {198, 18, 0, (uint8_t)(i + 1)}}, .port = 8946};
+}
+
 static void mint_without_endpoints(struct cluster *c, char token[TOKEN_TEXT_MAX])
 {
 	struct gossip *core = cluster_core(c, 0);
@@ -159,6 +167,31 @@ static void a_token_without_an_endpoint_joins_where_a_hint_leads(void **state)
 	cluster_free(c);
 }
 
+/* The member that the token names is hinted at as well, and so are places where nobody is. */
+static void hints_beside_a_token_delay_no_join(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		const struct cluster_options options = {
+			.seed = seed, .latency_min_ms = 1, .latency_max_ms = 9, .disk_ms = 5};
+		struct cluster *c = cluster_new(&options);
+		struct endpoint list[8];
+		char token[TOKEN_TEXT_MAX];
+		int node = 1;
+
+		cluster_found(c, cluster_add(c));
+		cluster_invite(c, 0, 1, 3600000, token);
+		cluster_add(c);
+		make_up(list, ARRAY_SIZE(list));
+		list[seed % ARRAY_SIZE(list)] = cluster_endpoint(c, 0);
+		assert_int_equal(cluster_join(c, node, token), 0);
+		hint(c, node, list, ARRAY_SIZE(list));
+		assert_true(cluster_wait(c, 300, is_over, &node));
+		assert_int_equal(cluster_joined(c, node), 0);
+		cluster_free(c);
+	}
+}
+
 static void without_a_hint_such_a_join_ends_in_time(void **state)
 {
 	(void)state;
@@ -173,14 +206,6 @@ static void without_a_hint_such_a_join_ends_in_time(void **state)
 	assert_int_equal(cluster_joined(c, 1), ERR_TIMEOUT);
 	assert_int_equal(cluster_status(c, 1).state, GOSSIP_UNJOINED);
 	cluster_free(c);
-}
-
-/* Endpoints at which nobody answers. */
-static void make_up(struct endpoint *list, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		list[i] = (struct endpoint){
-			.ip = {.family = 4, .b = {198, 18, 0, (uint8_t)(i + 1)}}, .port = 8946};
 }
 
 static void count_connection(void *arg, struct cluster_connection *connection)
@@ -243,6 +268,7 @@ int main(void)
 		cmocka_unit_test(members_that_all_moved_find_each_other_by_a_hint),
 		cmocka_unit_test(members_that_never_heard_of_each_other_come_together),
 		cmocka_unit_test(a_token_without_an_endpoint_joins_where_a_hint_leads),
+		cmocka_unit_test(hints_beside_a_token_delay_no_join),
 		cmocka_unit_test(without_a_hint_such_a_join_ends_in_time),
 		cmocka_unit_test(made_up_hints_are_dialled_at_a_bounded_rate),
 		cmocka_unit_test(a_hint_at_a_member_that_is_reached_costs_nothing),
