@@ -10,7 +10,19 @@ struct watch_task {
 	char prefix[VALUE_KEY_MAX + 1];
 	uint64_t cursor;  /* everything up to it was sent */
 	uint64_t present; /* deletions up to it are no part of the present state */
+	uint64_t floor;	  /* of the store when it was last known to have missed nothing */
 };
+
+/* It read so slowly that what was deleted meanwhile is forgotten. */
+static bool has_missed(const struct gossip *gossip, struct watch_task *task)
+{
+	uint64_t floor = gossip_value_floor(gossip);
+
+	if (floor != task->floor && task->cursor < floor)
+		return true;
+	task->floor = floor;
+	return false;
+}
 
 static enum ctl_stream fill(struct ctl_client *client, struct pack *out)
 {
@@ -19,6 +31,14 @@ static enum ctl_stream fill(struct ctl_client *client, struct pack *out)
 	size_t prefix_size = strlen(task->prefix), frame;
 	struct gossip_value value;
 
+	if (has_missed(gossip, task)) {
+		ipc_reply_error(out, ERR_EXPIRED,
+			"this watch has fallen so far behind that what was deleted since is not "
+			"known any "
+			"more: start again without --since",
+			1);
+		return CTL_STREAM_END;
+	}
 	while (out->size < CTL_KV_BATCH && gossip_value_since(gossip, task->cursor, &value)) {
 		task->cursor = value.cursor;
 		if (value.key_size < prefix_size ||
@@ -67,6 +87,7 @@ void ctl_kv_watch(struct ctl_client *client, const struct ipc_request *request)
 	task = ctl_client_task(client, sizeof(*task));
 	if (!task || !ctl_kv_prefix(client, request, task->prefix))
 		return;
+	task->floor = gossip_value_floor(client->daemon->gossip);
 	if (!since)
 		task->present = gossip_value_cursor(client->daemon->gossip);
 	else if (!take_since(client, since, &task->cursor))

@@ -253,6 +253,8 @@ bool gossip_value_next(const struct gossip *gossip, const void *prefix, size_t p
 bool gossip_value_since(const struct gossip *gossip, uint64_t cursor, struct gossip_value *ret);
 /* Behind all that gossip_value_since tells now. */
 uint64_t gossip_value_cursor(const struct gossip *gossip);
+/* When it rises above where a reader is, that reader has missed deletions that are forgotten. */
+uint64_t gossip_value_floor(const struct gossip *gossip);
 /* Whether a reader may go on from there. ERR_EXPIRED: it has missed deletions that are forgotten;
  * ERR_INVALID: it is not of this node. With a text. */
 int gossip_value_check(struct gossip *gossip, uint64_t cursor) MUST_CHECK;

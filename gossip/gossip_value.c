@@ -231,6 +231,11 @@ uint64_t gossip_value_cursor(const struct gossip *g)
 	return most == UINT64_MAX ? kv_cursor(g->kv) : most - 1;
 }
 
+uint64_t gossip_value_floor(const struct gossip *g)
+{
+	return g->kv ? kv_floor(g->kv) : 0;
+}
+
 int gossip_value_check(struct gossip *g, uint64_t cursor)
 {
 	if (cursor == 0)
@@ -238,7 +243,7 @@ int gossip_value_check(struct gossip *g, uint64_t cursor)
 	if (!g->kv || cursor > kv_cursor(g->kv))
 		return gossip_fail(g, ERR_INVALID,
 			"that cursor is not of this node: start again without --since");
-	if (cursor < kv_floor(g->kv))
+	if (cursor < gossip_value_floor(g))
 		return gossip_fail(g, ERR_EXPIRED,
 			"that cursor is so old that what was deleted since is not known any more: "
 			"start again without --since");

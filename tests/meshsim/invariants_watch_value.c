@@ -78,6 +78,12 @@ static void look(struct invariants *checker, int node, const struct gossip *g,
 	reader->shown[key] = now;
 }
 
+static void begin_anew(struct value_reader *reader)
+{
+	reader->cursor = 0;
+	memset(reader->read, 0, sizeof(reader->read));
+}
+
 /* As a client that was cut off by the node's end, and says from where it goes on: it may be told to
  * begin anew, but not that it has read what never was. */
 static void reconnect(
@@ -90,11 +96,20 @@ static void reconnect(
 	err = gossip_value_check(g, reader->cursor);
 	invariants_check(checker, INVARIANT_VALUES_FOLLOWED, err == 0 || err == ERR_EXPIRED, node,
 		"its cursor is refused: %s", gossip_error(g));
-	if (err != 0) {
-		reader->cursor = 0;
-		memset(reader->read, 0, sizeof(reader->read));
-	}
+	if (err != 0)
+		begin_anew(reader);
 	reader->generation = g->config.generation;
+	reader->floor = gossip_value_floor(g);
+}
+
+/* As one that is told to begin anew: what was deleted has come and gone since it last read. */
+static void fall_behind(const struct gossip *g, struct value_reader *reader)
+{
+	uint64_t floor = gossip_value_floor(g);
+
+	if (floor != reader->floor && reader->cursor < floor)
+		begin_anew(reader);
+	reader->floor = floor;
 }
 
 static void read_on(
@@ -103,6 +118,7 @@ static void read_on(
 	struct gossip_value value;
 
 	reconnect(checker, node, g, reader);
+	fall_behind(g, reader);
 	while (gossip_value_since(g, reader->cursor, &value)) {
 		int key = key_number(value.key, value.key_size);
 

@@ -8,6 +8,7 @@
 struct value_reader {
 	uint64_t cursor;
 	uint64_t generation; /* of the node, that it is connected to */
+	uint64_t floor;
 	struct invariants_value read[INVARIANTS_KEYS];
 	struct invariants_value shown[INVARIANTS_KEYS]; /* when it was last looked at */
 	unsigned turn;

@@ -80,6 +80,8 @@ class Process:
     def signal(self, number):
         if self.running():
             os.kill(self.pid, number)
+            if number == signal.SIGCONT:
+                os.kill(self.popen.pid, number)  # nsenter stops when its child does
 
     def wait(self, timeout=10):
         return self.popen.wait(timeout * TIME_SCALE)
