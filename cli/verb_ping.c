@@ -158,7 +158,7 @@ static void put_round(struct cli *cli, const struct ping *ping, int round, const
 	fprintf(cli->screen.out, "  handshake %s\n",
 		human_ago(model_text(json_object_get(ping->last, "wireguard"), "latest_handshake",
 				  NULL),
-			cli->now_ms, "never", buf));
+			cli->now_ms, "not seen yet", buf));
 	fflush(cli->screen.out);
 }
 

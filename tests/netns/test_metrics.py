@@ -51,10 +51,8 @@ count, port = int(sys.argv[1]), int(sys.argv[2])
 start = time.monotonic()
 held = []
 for i in range(count):
-    s = socket.socket()
-    s.settimeout(0.2)
-    s.connect(("127.0.0.1", port))
-    held.append(s)
+    held.append(socket.create_connection(("127.0.0.1", port), 20))
+    held[-1].settimeout(0.2)
 print("held", flush=True)
 # those that the server has taken; the others wait in the kernel's backlog until these have gone
 while held and time.monotonic() - start < 60:
