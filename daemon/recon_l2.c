@@ -145,6 +145,8 @@ static void compare_plans(struct recon_l2 *l2, const struct plan_l2 *plan, mtime
 
 		if (!before || !same_links(before, segment))
 			l2->links_at = now;
+		if (state && l2->links_at.us == now.us)
+			state->links_up = false;
 		if (!state || !gossip_segment(l2->daemon->gossip, segment->name, &known))
 			continue;
 		if (!before || known.version != state->version ||
@@ -582,6 +584,21 @@ const struct daemon_part recon_l2_part = {
 
 /* ---- what others ask ---- */
 
+/* What the operator has just asked for is planned soon. */
+static bool is_as_asked(const struct recon_l2 *l2, const struct plan_l2_segment *segment)
+{
+	const struct attach *attach = attach_find(l2->daemon, segment->name);
+
+	if (!attach)
+		return !segment->address_count && !segment->want.port_count;
+	return attach->address_count == segment->address_count &&
+	       !memcmp(attach->addresses, segment->addresses,
+		       attach->address_count * sizeof(attach->addresses[0])) &&
+	       attach->port_count == segment->want.port_count &&
+	       !memcmp(attach->ports, segment->want.ports,
+		       attach->port_count * sizeof(attach->ports[0]));
+}
+
 void recon_l2_status(const struct recon_l2 *l2, const char *segment, struct recon_l2_status *ret)
 {
 	const struct recon_segment *state = find_segment(l2, segment);
@@ -590,7 +607,8 @@ void recon_l2_status(const struct recon_l2 *l2, const char *segment, struct reco
 	struct recon_status overlay;
 
 	*ret = (struct recon_l2_status){.present = state || wanted};
-	ret->up = state && state->wanted && state->links_up && state->entries_done;
+	ret->up = state && wanted && state->links_up && state->entries_done &&
+		  is_as_asked(l2, wanted);
 	if (state)
 		ret->problem = recon_fault_text(&state->faults, RECON_PLAN, RECON_SEGMENT_ENTRY);
 	if (!ret->up && !ret->problem)

@@ -1,6 +1,5 @@
 """l2/ on its own, with real bridges and VXLAN devices: netns-l2_drive plays the daemon, a LAN plays the overlay."""
 import json
-import re
 import subprocess
 
 import pytest
@@ -26,7 +25,7 @@ class Drive:
         with open(self.log, "ab") as log:
             self.popen = subprocess.Popen([*host.enter, BUILD / "tests/netns-l2_drive"], stdin=subprocess.PIPE,
                                           stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True)
-        self.wants(up=True)
+        self.wants()
 
     def ask(self, line):
         self.popen.stdin.write(line + "\n")
@@ -35,10 +34,10 @@ class Drive:
         assert answer, f"l2_drive of {self.host.name} ended: {self.log.read_text()}"
         return json.loads(answer)
 
-    def wants(self, *lines, up=True, family=4, mtu=1370, segment=SEGMENT, vni=VNI):
+    def wants(self, *lines, family=4, mtu=1370, overlay="eth0"):
         self.file.write_text("\n".join([
-            f"segment {segment} {vni}", f"mac {self.mac}", f"local {self.overlay4 if family == 4 else self.overlay6}", "overlay eth0",
-            f"mtu {mtu}", *(["up"] if up else []), *lines]) + "\n")
+            f"segment {SEGMENT} {VNI}", f"mac {self.mac}", f"local {self.overlay4 if family == 4 else self.overlay6}",
+            f"overlay {overlay}", f"mtu {mtu}", "up", *lines]) + "\n")
         self.ask(f"want {self.file}")
 
     def keep(self):
@@ -66,6 +65,25 @@ class Drive:
         return int(self.host.output("cat", f"/sys/class/net/{dev}/statistics/{name}"))
 
 
+class Guest:
+    """A host on a veth's other end, in a namespace inside the host's own; tap0 is the host's end."""
+
+    def __init__(self, drive, name, address):
+        self.drive, self.name = drive, name
+        drive.host.run("ip", "netns", "add", name)
+        drive.host.run("ip", "link", "add", "tap0", "type", "veth", "peer", "name", "eth0", "netns", name)
+        self.run("ip", "link", "set", "eth0", "up")
+        self.run("ip", "address", "add", address, "dev", "eth0")
+        self.mac = json.loads(self.run("ip", "-json", "link", "show", "dev", "eth0").stdout)[0]["address"]
+
+    def run(self, *command, **options):
+        return self.drive.host.run("ip", "netns", "exec", self.name, *command, **options)
+
+    def close(self):
+        self.drive.host.run("ip", "link", "delete", "tap0")
+        self.drive.host.run("ip", "netns", "delete", self.name)
+
+
 @pytest.fixture(scope="module")
 def network(tmp_path_factory):
     folder = tmp_path_factory.mktemp("l2")
@@ -90,6 +108,14 @@ def three(network):
     return network
 
 
+@pytest.fixture
+def guest(three):
+    """A host behind a port of beta's."""
+    made = Guest(three[1], "guest", "10.7.0.77/24")
+    yield made
+    made.close()
+
+
 def attach_all(drives, *extra, family=4, known=True, mtu=1370):
     """Everybody on the segment with 10.7.0.N and fd07::N, and all that gossip would tell."""
     for drive in drives:
@@ -104,8 +130,8 @@ def attach_all(drives, *extra, family=4, known=True, mtu=1370):
                           f"neighbour fd07::{other.number} {other.mac}"]
         drive.wants(*lines, family=family, mtu=mtu)
         drive.keep()
-        drive.host.run("ip", "address", "add", f"10.7.0.{drive.number}/24", "dev", SEGMENT)
-        drive.host.run("ip", "address", "add", f"fd07::{drive.number}/64", "dev", SEGMENT, "nodad")
+        drive.host.run("ip", "address", "replace", f"10.7.0.{drive.number}/24", "dev", SEGMENT)
+        drive.host.run("ip", "address", "replace", f"fd07::{drive.number}/64", "dev", SEGMENT, "nodad")
 
 
 def ping_each_other(drives, *options):
@@ -148,10 +174,9 @@ def test_a_known_host_costs_one_copy_and_an_unknown_one_is_asked_for_everywhere(
              "a broadcast reaches everybody")
 
 
-def test_a_host_behind_a_port_is_seen_and_answered_for_elsewhere(three):
+def test_a_host_behind_a_port_is_seen_and_answered_for_elsewhere(three, guest):
     """beta's guest is on a port; alpha's ARP for it is answered by alpha's own bridge, and one copy goes to beta."""
     alpha, beta, gamma = three
-    guest = add_guest(beta, "10.7.0.77/24")
     attach_all(three)
     beta.wants("port tap0", f"member {alpha.overlay4}", f"member {gamma.overlay4}", f"station {alpha.mac} {alpha.overlay4}")
     beta.keep()
@@ -178,20 +203,120 @@ def test_a_host_behind_a_port_is_seen_and_answered_for_elsewhere(three):
     assert beta.link(VXLAN)["mtu"] == 1370
 
 
-class Guest:
-    """A host on a veth's other end, in a namespace inside the host's own."""
-
-    def __init__(self, drive, name, address):
-        self.drive, self.name = drive, name
-        drive.host.run("ip", "netns", "add", name)
-        drive.host.run("ip", "link", "add", "tap0", "type", "veth", "peer", "name", "eth0", "netns", name)
-        self.run("ip", "link", "set", "eth0", "up")
-        self.run("ip", "address", "add", address, "dev", "eth0")
-        self.mac = json.loads(self.run("ip", "-json", "link", "show", "dev", "eth0").stdout)[0]["address"]
-
-    def run(self, *command, **options):
-        return self.drive.host.run("ip", "netns", "exec", self.name, *command, **options)
+def local_port(drive, mac):
+    return next((host["port"] for host in drive.ask("look")["local"] if host["mac"] == mac), None)
 
 
-def add_guest(drive, address):
-    return Guest(drive, "guest", address)
+def test_a_host_that_moved_is_followed_and_one_that_is_back_is_believed(three, guest):
+    alpha, beta, gamma = three
+    attach_all(three)
+    beta.wants("port tap0", f"member {alpha.overlay4}")
+    beta.keep()
+    guest.run("ping", "-n", "-c1", "10.7.0.2")
+    assert local_port(beta, guest.mac) == "tap0"
+    # Somebody else has it since then: what the bridge heard before is put right.
+    beta.wants("port tap0", f"member {alpha.overlay4}", f"station {guest.mac} {gamma.overlay4} now")
+    beta.keep()
+    assert local_port(beta, guest.mac) is None
+    assert (guest.mac, gamma.overlay4) in beta.fdb()
+    # It is heard here once more: that is left alone, and told.
+    guest.run("ping", "-n", "-c1", "10.7.0.2")
+    assert local_port(beta, guest.mac) == "tap0"
+    beta.keep()
+    assert local_port(beta, guest.mac) == "tap0"
+
+
+def test_what_others_remove_comes_back_and_what_they_add_stays(three):
+    alpha, beta, gamma = three
+    attach_all(three)
+    before = alpha.fdb(), alpha.neighbours()
+    mine = "02:00:00:00:00:99"
+    alpha.host.run("bridge", "fdb", "add", mine, "dev", VXLAN, "dst", gamma.overlay4, "self", "permanent")
+    alpha.host.run("ip", "neighbour", "add", "10.7.0.99", "lladdr", mine, "dev", SEGMENT, "nud", "permanent")
+    alpha.host.run("bridge", "fdb", "delete", beta.mac, "dev", VXLAN, "self")
+    alpha.host.run("bridge", "fdb", "delete", beta.mac, "dev", VXLAN, "master")
+    alpha.host.run("bridge", "fdb", "delete", "00:00:00:00:00:00", "dev", VXLAN, "dst", gamma.overlay4, "via", "eth0", "self")
+    alpha.host.run("ip", "neighbour", "delete", "10.7.0.2", "dev", SEGMENT)
+    alpha.host.run("ip", "link", "set", SEGMENT, "mtu", 1300)
+    alpha.host.run("ip", "link", "set", VXLAN, "type", "bridge_slave", "learning", "on")
+    done = alpha.keep()
+    assert (done["links"], done["ops"]) == (2, 4), done
+    assert (alpha.fdb() - {(mine, gamma.overlay4)}, alpha.neighbours()) == before
+    assert (mine, gamma.overlay4) in alpha.fdb()
+    assert "10.7.0.99" in alpha.host.output("ip", "neighbour", "show", "dev", SEGMENT)
+    # Nor is a copy to somebody who is no member: it would be a leak.
+    alpha.host.run("bridge", "fdb", "append", "00:00:00:00:00:00", "dev", VXLAN, "dst", "192.0.2.200", "self", "permanent")
+    assert alpha.keep()["ops"] == 1
+    assert ("00:00:00:00:00:00", "192.0.2.200") not in alpha.fdb()
+
+
+def test_the_device_outlives_the_overlays_interface(three):
+    """wireguard-go's goes with its process; entries follow the new one, and the segment's own side goes on meanwhile."""
+    alpha, beta, _ = three
+    alpha.host.run("ip", "link", "add", "over0", "type", "veth", "peer", "name", "over1")
+    alpha.host.run("ip", "link", "set", "over0", "up")
+    known = [f"member {beta.overlay4}", f"station {beta.mac} {beta.overlay4}"]
+    alpha.wants(*known, overlay="over0")
+    alpha.keep()
+    index = alpha.link(VXLAN)["ifindex"]
+    alpha.host.run("ip", "link", "delete", "over0")
+    alpha.host.run("ip", "link", "add", "over0", "type", "veth", "peer", "name", "over1")
+    alpha.wants(*known, overlay="over0")
+    alpha.keep()
+    assert alpha.link(VXLAN)["ifindex"] == index
+    assert alpha.host.output("bridge", "fdb", "show", "dev", VXLAN).count("via over0") == 2
+    # and entries that are not wanted any more go, though they cannot be named by an interface that is gone
+    alpha.host.run("ip", "link", "delete", "over0")
+    alpha.wants(f"member {beta.overlay4}")
+    alpha.keep()
+    assert alpha.fdb() == {("00:00:00:00:00:00", beta.overlay4)}
+
+
+def test_names_that_are_taken_are_left_alone(three):
+    alpha = three[0]
+    alpha.wants()
+    for name, words in ((SEGMENT, ("type", "bridge")), (VXLAN, ("type", "vxlan", "id", 7, "dstport", 4790))):
+        alpha.host.run("ip", "link", "add", name, *words)
+        before = alpha.link(name)
+        done = alpha.ask("keep")
+        assert (done["error"], done["links"], done["ops"]) == ("state", 0, 0), done
+        assert done["bridge_taken"] == (name == SEGMENT) and done["vxlan_taken"] == (name == VXLAN)
+        assert alpha.ask("cleanup")["removed"] == 0
+        assert alpha.link(name) == before
+        alpha.host.run("ip", "link", "delete", name)
+    alpha.host.run("ip", "link", "add", "other", "type", "vxlan", "id", VNI, "dstport", 4789)
+    done = alpha.ask("keep")
+    assert done["error"] == "state" and "VNI" in done["text"], done
+    alpha.host.run("ip", "link", "delete", "other")
+    alpha.keep()
+    assert alpha.ask("cleanup")["removed"] == 2
+    assert not alpha.link(SEGMENT) and not alpha.link(VXLAN)
+
+
+def test_a_segment_that_floods_learns_from_frames(three):
+    attach_all(three, "flood", known=False)
+    ping_each_other(three)
+    alpha, beta, _ = three
+    assert (beta.mac, beta.overlay4) in alpha.fdb()
+    port = alpha.link(VXLAN)["linkinfo"]["info_slave_data"]
+    assert (port["learning"], port["neigh_suppress"]) == (True, False)
+    # and when it floods no more, what was learned is not believed for ever, but replaced
+    attach_all(three)
+    assert "extern_learn" in alpha.host.output("bridge", "fdb", "show", "dev", VXLAN)
+    ping_each_other(three)
+
+
+def test_ports_that_cannot_be_had_are_named_and_the_rest_works(three):
+    alpha = three[0]
+    alpha.host.run("ip", "link", "add", "br9", "type", "bridge")
+    alpha.host.run("ip", "link", "add", "p0", "type", "veth", "peer", "name", "p1")
+    alpha.host.run("ip", "link", "set", "p0", "master", "br9")
+    alpha.wants("port p0", "port p1", "port p7", "port lo")
+    done = alpha.ask("keep")
+    assert not done["error"], done
+    assert done["ports"][:3] == ["elsewhere", "", "absent"] and done["ports"][3], done
+    assert (alpha.link("p0")["master"], alpha.link("p1")["master"]) == ("br9", SEGMENT)
+    alpha.host.run("ip", "link", "delete", "br9")
+    assert alpha.ask("keep")["ports"][0] == ""
+    assert alpha.link("p0")["master"] == SEGMENT
+    alpha.host.run("ip", "link", "delete", "p0")
