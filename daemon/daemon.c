@@ -380,7 +380,9 @@ int daemon_run(const struct daemon_options *options, const struct config *config
 		notify_ready();
 		addresses_look(daemon->addresses);
 		daemon_wake(daemon);
+#ifdef __GLIBC__
 		malloc_trim(0); /* what only the start needed */
+#endif
 	}
 	uv_run(loop, UV_RUN_DEFAULT);
 	exit_status = daemon->exit_status;

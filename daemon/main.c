@@ -162,10 +162,12 @@ static void protect(void)
 	prctl(PR_SET_DUMPABLE, 0);
 	signal(SIGPIPE, SIG_IGN);
 	/* Small, not fast: one arena, and what is freed goes back, a buffer of its own pages at
-	 * once; names are resolved by one thread. */
+	 * once; names are resolved by one thread. Other C libraries are small by themselves. */
+#ifdef __GLIBC__
 	mallopt(M_ARENA_MAX, 1);
 	mallopt(M_TRIM_THRESHOLD, 64 * 1024);
 	mallopt(M_MMAP_THRESHOLD, 32 * 1024);
+#endif
 	setenv("UV_THREADPOOL_SIZE", "1", 0);
 	/* Our end waits for a look-up that is under way; another one comes every minute. */
 	setenv("RES_OPTIONS", "timeout:1 attempts:2", 0);

@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include <sys/pidfd.h>
+#include <linux/close_range.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 extern char **environ;
@@ -72,8 +73,8 @@ static int spawn(struct command *command, int output, pid_t *ret_pid)
 		number = output >= 0 ? posix_spawn_file_actions_adddup2(&files, output, fd)
 				     : posix_spawn_file_actions_addopen(
 					       &files, fd, "/dev/null", O_WRONLY, 0);
-	if (!number)
-		number = posix_spawn_file_actions_addclosefrom_np(&files, 3);
+	/* Ours are closed on exec as they are opened; this is for those of libraries. */
+	(void)syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC);
 	if (!number)
 		number = posix_spawn_file_actions_addchdir_np(&files, "/");
 	if (!number)
@@ -102,9 +103,15 @@ int wg_child_start(struct wg_child *child, const char *command, const char *name
 	return 0;
 }
 
+/* By the system call: not every C library has a function for it. */
+static int open_pidfd(pid_t pid)
+{
+	return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
 void wg_child_adopt(struct wg_child *child, pid_t pid)
 {
-	*child = (struct wg_child){.pid = pid, .fd = pid > 0 ? pidfd_open(pid, 0) : -1};
+	*child = (struct wg_child){.pid = pid, .fd = pid > 0 ? open_pidfd(pid) : -1};
 }
 
 void wg_child_forget(struct wg_child *child)
@@ -147,7 +154,7 @@ bool wg_child_ended(struct wg_child *child, char ret_reason[WG_CHILD_REASON_SIZE
 void wg_child_signal(const struct wg_child *child, int number)
 {
 	if (child->fd >= 0)
-		(void)pidfd_send_signal(child->fd, number, NULL, 0);
+		(void)syscall(SYS_pidfd_send_signal, child->fd, number, NULL, 0);
 	else if (child->own)
 		(void)kill(child->pid, number); /* not reaped yet: the number is still its own */
 }
