@@ -350,6 +350,13 @@ static void begin_telling(struct gossip *g, struct mac_segment *segment)
 	gossip_mac_members_changed(g);
 }
 
+void gossip_mac_own_met(struct gossip *g, struct mac_segment *segment, uint8_t bucket)
+{
+	segment->buckets[bucket].dirty = true;
+	segment->buckets[bucket].published = false;
+	g->macs->unpublished = true;
+}
+
 void gossip_macs_set(struct gossip *g, struct gossip_time time, uint32_t vni,
 	const struct gossip_host *hosts, size_t count)
 {

@@ -113,6 +113,8 @@ struct macs {
 struct mac_segment *gossip_mac_segment(const struct gossip *g, uint32_t vni); /* NULL: none */
 /* Members' claims on the MAC have changed: what this node does about its host. */
 void gossip_mac_react(struct gossip *g, struct mac_segment *segment, struct mac_row *row);
+/* A bucket of ours that did not come from here: from before the disk was set back. */
+void gossip_mac_own_met(struct gossip *g, struct mac_segment *segment, uint8_t bucket);
 void gossip_mac_forget_hosts(struct gossip *g, struct mac_segment *segment);
 
 /* gossip_mac_table.c */

@@ -141,15 +141,15 @@ void gossip_mac_record_changed(struct gossip *g, const struct record *record)
 	struct mac_segment *segment;
 	struct announcer *announcer;
 
-	if (record->key_size != MACS_KEY_SIZE)
-		return;
 	segment = gossip_mac_segment(
 		g, (uint32_t)record->key[0] << 16 | (uint32_t)record->key[1] << 8 | record->key[2]);
+	if (segment && record != g->storing && id_equal(&record->author, &g->config.identity->id))
+		gossip_mac_own_met(g, segment, record->key[3]);
 	for (announcer = segment ? segment->announcers : NULL; announcer;
 		announcer = announcer->next) {
 		if (!id_equal(&announcer->id, &record->author))
 			continue;
-		announcer->dirty |= UINT32_C(1) << record->key[3] % MACS_BUCKETS;
+		announcer->dirty |= UINT32_C(1) << record->key[3];
 		g->macs->dirty = true;
 	}
 }

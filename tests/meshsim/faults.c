@@ -113,7 +113,7 @@ static void start_mesh(struct faults *f)
 static void one_fault(struct faults *f)
 {
 	static bool (*const kinds[])(struct faults *) = {
-		faults_net, faults_node, faults_mesh, faults_member, faults_value};
+		faults_net, faults_node, faults_mesh, faults_member, faults_value, faults_segment};
 
 	kinds[faults_below(f, ARRAY_SIZE(kinds))](f);
 }

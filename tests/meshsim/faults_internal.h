@@ -99,6 +99,10 @@ bool faults_node(struct faults *faults);
 bool faults_mesh(struct faults *faults);
 bool faults_member(struct faults *faults);
 bool faults_value(struct faults *faults);
+bool faults_segment(struct faults *faults);
+
+/* In the evil one's name. */
+struct record *faults_segment_claim(struct faults *faults, uint64_t stamp);
 
 void faults_net_begin(struct faults *faults); /* the filter, and how bad it is */
 void faults_net_end(struct faults *faults);   /* all paths whole */

@@ -45,7 +45,11 @@
 	X(UNKNOWN_SECTIONS, "unknown_sections") /* of other versions, as all of these */       \
 	X(UNKNOWN_VERSIONS, "unknown_versions")                                                \
 	X(UNKNOWN_FRAMES, "unknown_frames") /* on streams */                                   \
-	X(UNKNOWN_TYPES, "unknown_types")
+	X(UNKNOWN_TYPES, "unknown_types")                                                      \
+	X(SEGMENTS, "segments") /* L2: made and deleted */                                     \
+	X(ATTACHMENTS, "attachments")                                                          \
+	X(HOSTS, "hosts") /* that come, go and wander about */                                 \
+	X(FALSE_HOSTS, "false_hosts")
 
 enum fault {
 #define X(name, label) FAULT_##name,

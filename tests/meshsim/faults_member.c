@@ -176,6 +176,16 @@ static void come_from_the_future(struct faults *f)
 	faults_count(f, FAULT_FUTURE_RECORDS);
 }
 
+static void claim_hosts(struct faults *f)
+{
+	struct record *record = faults_segment_claim(f, stamp_in(f, 0));
+
+	for (int to = 0; to < cluster_count(f->cluster); to++)
+		say_item(f, to, MSG_RECORDS, record->bytes, record->size);
+	record_unref(record);
+	faults_count(f, FAULT_FALSE_HOSTS);
+}
+
 /* What it may say, signed and all: that it suspects who lives. */
 static void accuse(struct faults *f)
 {
@@ -321,7 +331,8 @@ static void disturb_syncs(struct faults *f)
 static bool do_evil(struct faults *f)
 {
 	static void (*const deeds[])(struct faults *) = {flood, equivocate, come_from_the_future,
-		accuse, forge, mislead, lie_about_time, withhold, disturb_syncs, disturb_syncs};
+		accuse, forge, mislead, lie_about_time, withhold, disturb_syncs, disturb_syncs,
+		claim_hosts};
 
 	if (f->evil < 0 || !faults_is_well(f, f->evil) || core(f, f->evil)->state != GOSSIP_RUNNING)
 		return false;

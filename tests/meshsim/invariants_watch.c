@@ -440,6 +440,44 @@ static void hash_records(const struct gossip *g, uint8_t ret[32])
 	crypto_generichash_final(&state, ret, 32);
 }
 
+/* In no order: one over all, by exclusive or. */
+static void hash_hosts(const struct gossip *g, uint32_t vni, uint8_t ret[32])
+{
+	struct gossip_mac mac;
+	size_t at = 0;
+
+	memset(ret, 0, 32);
+	while (gossip_mac_next(g, vni, &at, &mac)) {
+		uint8_t one[32], bytes[6 + 32 + 4 + 1] = {0};
+
+		memcpy(bytes, mac.mac, 6);
+		memcpy(bytes + 6, &mac.holder, 32);
+		memcpy(bytes + 38, &mac.sequence, 4);
+		bytes[42] = mac.frozen;
+		crypto_generichash(one, sizeof(one), bytes, sizeof(bytes), NULL, 0);
+		for (size_t i = 0; i < sizeof(one); i++)
+			ret[i] ^= one[i];
+	}
+}
+
+/* Which segments are in force, how many are attached, and where the hosts are. */
+static void hash_segments(const struct gossip *g, crypto_generichash_state *state)
+{
+	struct gossip_segment segment;
+	uint8_t hosts[32];
+	size_t at = 0;
+
+	while (gossip_segment_next(g, &at, &segment)) {
+		const uint32_t numbers[3] = {segment.vni, (uint32_t)segment.members, segment.clash};
+
+		hash_hosts(g, segment.vni, hosts);
+		crypto_generichash_update(
+			state, (const uint8_t *)segment.name, sizeof(segment.name));
+		crypto_generichash_update(state, (const uint8_t *)numbers, sizeof(numbers));
+		crypto_generichash_update(state, hosts, sizeof(hosts));
+	}
+}
+
 /* All that a member is to the others: its standing, its name, its addresses and keys. */
 static void hash_view(const struct gossip *g, uint8_t ret[32])
 {
@@ -460,6 +498,7 @@ static void hash_view(const struct gossip *g, uint8_t ret[32])
 		if (ip && member->standing == AUTHORITY_MEMBER)
 			crypto_generichash_update(&state, ip->b, sizeof(ip->b));
 	}
+	hash_segments(g, &state);
 	crypto_generichash_final(&state, ret, 32);
 }
 
