@@ -135,11 +135,12 @@ static void claim(struct gossip *g, struct mac_segment *segment, struct mac_row 
 {
 	uint64_t sequence = choose_sequence(row);
 
-	if (sequence > UINT32_MAX) { /* whoever said the highest cannot be outbid */
+	/* whoever said the highest cannot be outbid */
+	if (sequence > UINT32_MAX && gossip_mac_other(row)) {
 		freeze(g, segment, row);
 		return;
 	}
-	row->host->sequence = (uint32_t)sequence;
+	row->host->sequence = sequence > UINT32_MAX ? UINT32_MAX : (uint32_t)sequence;
 	set_state(g, segment, row, HOST_CLAIMED);
 }
 
