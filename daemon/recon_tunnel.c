@@ -163,6 +163,7 @@ static void look(struct recon *recon, struct gossip_time time)
 
 static void apply(struct recon *recon, struct gossip_time time)
 {
+	const struct wg_sync_tally *tally = &recon->wg.sync.tally;
 	size_t ops;
 
 	if (recon_wg_apply(&recon->wg, &recon->plan, time.now, &recon->faults, &ops)) {
@@ -172,7 +173,9 @@ static void apply(struct recon *recon, struct gossip_time time)
 	recon->apply_due = false;
 	if (ops)
 		recon_journal_add(&recon->faults.journal, RECON_JOURNAL_OP,
-			"WireGuard of %s: %zu changes made", recon->wg.backend->name, ops);
+			"WireGuard of %s: %zu peers added, %zu changed, %zu removed%s",
+			recon->wg.backend->name, tally->added, tally->updated, tally->removed,
+			tally->device ? "; the interface itself set" : "");
 	recon->counts.wireguard_ops += ops;
 	paths_applied(recon->paths, time.now);
 	for (size_t i = 0; i < recon->plan.next_count; i++)

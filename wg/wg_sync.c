@@ -11,6 +11,29 @@ void wg_sync_done(struct wg_sync *sync)
 	forget(sync);
 }
 
+static struct wg_sync_tally count(const struct wg_ops *ops)
+{
+	struct wg_sync_tally tally = {0};
+
+	for (size_t i = 0; i < ops->count; i++) {
+		switch (ops->ops[i].kind) {
+		case WG_OP_DEVICE:
+			tally.device++;
+			break;
+		case WG_OP_PEER_ADD:
+			tally.added++;
+			break;
+		case WG_OP_PEER_UPDATE:
+			tally.updated++;
+			break;
+		case WG_OP_PEER_REMOVE:
+			tally.removed++;
+			break;
+		}
+	}
+	return tally;
+}
+
 int wg_sync_look(struct wg_sync *sync, struct wg_backend *backend)
 {
 	struct wg_device have;
@@ -41,10 +64,12 @@ int wg_sync_apply(struct wg_sync *sync, struct wg_backend *backend, const struct
 		err = wg_backend_apply(backend, &ops);
 	if (!err)
 		err = wg_device_apply(&sync->have, &ops);
-	if (err)
+	if (err) {
 		forget(sync);
-	else
+	} else {
+		sync->tally = count(&ops);
 		*ret_ops = ops.count;
+	}
 	wg_ops_done(&ops);
 	return err;
 }

@@ -9,9 +9,15 @@
 #include "wg/wg.h"
 #include "wg/wg_backend.h"
 
+/* Operations by their kind. */
+struct wg_sync_tally {
+	size_t device, added, updated, removed; /* but for the first, peers */
+};
+
 struct wg_sync {
-	struct wg_device have; /* sealed; good while `known` */
-	uint32_t generation;   /* of the backend when it was observed */
+	struct wg_sync_tally tally; /* of the last wg_sync_apply that succeeded */
+	struct wg_device have;	    /* sealed; good while `known` */
+	uint32_t generation;	    /* of the backend when it was observed */
 	bool known;
 };
 
