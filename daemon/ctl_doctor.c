@@ -234,22 +234,25 @@ static void check_members(struct checks *checks, struct daemon *daemon)
 {
 	char missing[AUTHORITY_NAME_MAX + 1] = "";
 	struct gossip_member member;
-	size_t index = 0, alive = 0, dead = 0;
+	size_t index = 0, alive = 0, silent = 0;
 
 	while (gossip_member_next(daemon->gossip, &index, &member)) {
-		if (member.state == GOSSIP_MEMBER_DEAD && dead++ == 0)
+		bool is_silent =
+			member.state == GOSSIP_MEMBER_DEAD || member.state == GOSSIP_MEMBER_SUSPECT;
+
+		if (is_silent && silent++ == 0)
 			strcpy(missing, member.standing->name);
 		alive += member.state == GOSSIP_MEMBER_ALIVE && !member.self;
 		gossip_member_wipe(&member);
 	}
-	if (dead > 0)
+	if (silent > 0)
 		add(checks, "members", WARN,
 			"`meshctl why` and its name says how far it gets; `meshctl status` lists "
 			"them",
-			"%zu members do not answer, %s among them; %zu others do", dead, missing,
-			alive);
+			"of %zu other members %zu do not answer, %s among them", silent + alive,
+			silent, missing);
 	else if (alive > 0)
-		add(checks, "members", OK, NULL, "all %zu other members answer", alive);
+		add(checks, "members", OK, NULL, "of %zu other members all answer", alive);
 }
 
 static void check_metrics(struct checks *checks, const struct daemon *daemon)

@@ -225,7 +225,7 @@ def test_doctor_says_what_to_do_about_each_finding(world):
     checks = {check["check"]: check for check in alpha.json("doctor")["checks"]}
     assert {"wireguard", "clock", "ipv6", "forwarding", "avahi", "daemon", "socket", "files", "ports", "interface", "mtu",
             "disk", "members", "metrics"} <= set(checks)
-    assert "all 1 other members answer" in checks["members"]["finding"]
+    assert "of 1 other members all answer" in checks["members"]["finding"]
     assert "http://127.0.0.1:9586/metrics" in checks["metrics"]["finding"]
 
     # everything at once that can be wrong without taking the daemon down
