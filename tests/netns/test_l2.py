@@ -322,6 +322,25 @@ def test_bad_input_changes_nothing(site, segment):
     alpha.do("l2", "delete", "other1")
 
 
+def test_addresses_and_ports_are_those_that_were_given_last(site, segment):
+    alpha = site.alpha
+    alpha.do("l2", "create", segment)
+    attach(alpha, segment, 1, "eth1")
+    assert sorted(alpha.host.addresses(segment)) == sorted(addresses(1)) and master_of(alpha.host, "eth1") == segment
+    attach(alpha, segment, 2)
+    assert sorted(alpha.host.addresses(segment)) == sorted(addresses(2)) and master_of(alpha.host, "eth1") is None
+    # What the kernel refuses, nothing before that knew of: all is as it was.
+    alpha.host.run("ip", "tuntap", "add", "dev", "tun9", "mode", "tun")
+    with pytest.raises(Refused, match="tun9"):
+        alpha.do("l2", "attach", segment, "--port", "tun9")
+    alpha.host.run("ip", "link", "delete", "tun9")
+    assert listed(alpha, segment)["ports"] == [] and listed(alpha, segment)["addresses"] != []
+    wait_for(lambda: sorted(alpha.host.addresses(segment)) == sorted(addresses(2)) and view(alpha, segment)["up"], FOLLOW_S,
+             "the bridge is as it was")
+    checks = [check for check in alpha.json("doctor")["checks"] if check["check"] == "segments"]
+    assert [check["state"] for check in checks] == ["ok"]
+
+
 def test_only_admins_make_and_delete_segments(site, segment):
     with pytest.raises(Refused, match="admin"):
         site.beta.do("l2", "create", segment)
