@@ -23,8 +23,18 @@ def pytest_configure(config):
     signal.signal(signal.SIGTERM, interrupt)  # finalizers run for SIGTERM too
 
 
+def shares_a_mesh(item):
+    definitions = item._fixtureinfo.name2fixturedefs.values()
+    return any(definition.scope == "module" for found in definitions for definition in found)
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist, which looks at the marks
 def pytest_collection_modifyitems(config, items):
-    """In the virtual machine, what has nothing to do with its backend is no test at all, rather than a skipped one."""
+    """What one mesh is made for stays with one worker. In the virtual machine, what has nothing to do with its backend is
+    no test at all, rather than a skipped one."""
+    for item in items:
+        if shares_a_mesh(item):
+            item.add_marker(pytest.mark.xdist_group(item.module.__name__))
     if BACKEND != "kernel":
         return
     needless = [item for item in items if any(mark.args and mark.args[0] is True for mark in item.iter_markers("skipif"))]

@@ -205,12 +205,14 @@ def test_attached_members_frames_pass_whole_and_in_fragments(scene):
     assert set(counters(scene.victim).values()) == {0}
 
 
+@pytest.mark.anywhere
 def test_members_of_one_segment_are_not_let_into_another(scene):
     scene.drive().guards(sources=((VNI4, ATTACHED4), (VNI6, ATTACHED6), (VNI6, OTHER4), (VNI4, OTHER6)))
     scene.dropped(lambda: scene.send(scene.overlay, OTHER4, VICTIM4, VNI4), "unattached")
     scene.dropped(lambda: scene.send(scene.overlay, OTHER6, VICTIM6, VNI6), "unattached")
 
 
+@pytest.mark.anywhere
 def test_other_peoples_vxlan_and_other_traffic_go_on(scene):
     scene.drive().guards()
     scene.arrives(scene.send(scene.underlay, scene.stranger4, scene.victim4, FOREIGN), scene.foreign)
@@ -221,6 +223,7 @@ def test_other_peoples_vxlan_and_other_traffic_go_on(scene):
     assert set(counters(scene.victim).values()) == {0}
 
 
+@pytest.mark.anywhere
 def test_frames_from_this_host_are_no_frames_of_members(scene):
     """Anybody may open a socket here."""
     local = socket_inside(scene.victim, socket.AF_INET, socket.SOCK_DGRAM)
@@ -236,6 +239,7 @@ def test_frames_from_this_host_are_no_frames_of_members(scene):
     local.close()
 
 
+@pytest.mark.anywhere
 def test_frames_inside_frames_of_the_segment_are_no_frames_of_members(scene):
     """A host on the segment speaks to the bridge's own address."""
     scene.victim.add_address("198.51.100.1/24", "lan0")
@@ -261,6 +265,7 @@ def test_frames_inside_frames_of_the_segment_are_no_frames_of_members(scene):
     scene.victim.run("ip", "link", "delete", "tap0")
 
 
+@pytest.mark.anywhere
 def test_nobody_is_helped_to_send_frames_into_the_overlay(scene):
     """A member that is a router takes no stranger's frame to another member, whose guard would take it for his."""
     other = mac_of(scene.member, "eth0")
@@ -278,6 +283,7 @@ def test_nobody_is_helped_to_send_frames_into_the_overlay(scene):
     scene.arrives(scene.send(scene.underlay, scene.stranger4, OTHER4, FOREIGN), scene.overlay)
 
 
+@pytest.mark.anywhere
 def test_the_table_outlives_the_daemon_and_the_next_one_goes_on_with_it(scene):
     first = scene.drive()
     first.guards()
@@ -308,6 +314,7 @@ def test_a_table_that_others_change_is_put_back_within_a_second(scene):
     scene.dropped(lambda: scene.send(scene.underlay, scene.stranger4, scene.victim4, VNI4), "stray")
 
 
+@pytest.mark.anywhere
 def test_a_change_of_members_keeps_the_counters_and_all_else(scene):
     drive = scene.drive()
     drive.guards()
@@ -322,6 +329,7 @@ def test_a_change_of_members_keeps_the_counters_and_all_else(scene):
     scene.dropped(lambda: scene.send(scene.overlay, OTHER4, VICTIM4, VNI4), "unattached")
 
 
+@pytest.mark.anywhere
 def test_with_the_last_segment_the_table_goes(scene):
     drive = scene.drive()
     drive.guards()
@@ -331,6 +339,7 @@ def test_with_the_last_segment_the_table_goes(scene):
     assert drive.ask("cleanup") == "ok"
 
 
+@pytest.mark.anywhere
 def test_cleanup_takes_the_table_away_and_leaves_others(scene):
     drive = scene.drive()
     drive.guards()
@@ -344,6 +353,7 @@ def test_cleanup_takes_the_table_away_and_leaves_others(scene):
     assert "meshd_mesh1" in scene.victim.output("nft", "list", "tables")
 
 
+@pytest.mark.anywhere
 def test_somebody_elses_table_of_that_name_is_refused_and_left_alone(scene):
     scene.victim.run("nft", "add", "table", "inet", f"meshd_{OVERLAY}")
     theirs = table(scene.victim)
@@ -357,6 +367,7 @@ def test_somebody_elses_table_of_that_name_is_refused_and_left_alone(scene):
     wait_for(lambda: drive.show()["states"] == {"100": "covered"}, 5, "with it gone all is well")
 
 
+@pytest.mark.anywhere
 def test_whether_this_host_can_be_guarded_is_known_beforehand_and_leaves_no_trace(scene):
     drive = scene.drive()
     assert drive.ask("available") == "ok"
@@ -367,6 +378,7 @@ def test_whether_this_host_can_be_guarded_is_known_beforehand_and_leaves_no_trac
     assert "Operation not permitted" in bare.stdout
 
 
+@pytest.mark.anywhere
 def test_a_thousand_members_cost_the_guard_no_second(scene):
     drive = scene.drive()
     sources = [(VNI4, f"100.64.{number >> 8}.{number & 255}") for number in range(2, 1002)]

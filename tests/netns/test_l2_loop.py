@@ -75,6 +75,7 @@ def test_a_loop_is_cut_before_it_melts_anything_and_all_are_reached(sites):
         wait_for(lambda: guest.can_ping(address, 0.3), 5, f"the guest reaches {address}")
 
 
+@pytest.mark.anywhere
 def test_the_port_is_released_when_the_loop_is_gone_and_held_when_it_is_back(sites):
     site, guest, first, second = sites
     attach(second, "192.168.7.2/24")
@@ -89,6 +90,7 @@ def test_the_port_is_released_when_the_loop_is_gone_and_held_when_it_is_back(sit
     wait_for(lambda: quiet(first, second), 5, "nothing runs round")
 
 
+@pytest.mark.anywhere
 def test_who_held_its_port_takes_over_when_the_other_goes(sites):
     _, guest, first, second = sites
     attach(first, "192.168.7.1/24")
@@ -99,6 +101,7 @@ def test_who_held_its_port_takes_over_when_the_other_goes(sites):
     wait_for(lambda: guest.can_ping("192.168.7.2", 0.3), 5, "the guest reaches it")
 
 
+@pytest.mark.anywhere
 def test_a_killed_daemons_successor_goes_on_holding(sites):
     _, guest, first, second = sites
     attach(first, "192.168.7.1/24")

@@ -39,8 +39,9 @@ class Scene:
 
 
 @pytest.fixture(scope="module", name="scene")
-def one_mesh(tmp_path_factory):
+def one_mesh(tmp_path_factory, request):
     scene = Scene(tmp_path_factory.mktemp("mtu"))
+    request.node.world = scene.world
     yield scene
     assert scene.world.close() == []
 
@@ -80,11 +81,13 @@ def transfer(source, target, address):
     return segment
 
 
+@pytest.mark.anywhere
 def test_the_segments_mtu_is_what_the_overlay_leaves(scene):
     for node in (scene.alpha, scene.beta):
         assert f"mtu {1420 - 50}" in node.host.output("ip", "link", "show", "dev", SEGMENT)
 
 
+@pytest.mark.anywhere
 @pytest.mark.parametrize("address", ["192.168.7.2", "fd12:3456::2"])
 def test_hosts_on_the_overlay_alone_use_all_of_it_without_fragments(scene, address):
     scene.forget()
@@ -114,6 +117,7 @@ def test_tcp_between_hosts_behind_ports_does_not_hang(scene, address):
     assert transfer(scene.left, scene.right, address) <= 1370 - 40
 
 
+@pytest.mark.anywhere
 def test_hosts_behind_a_port_and_members_reach_each_other(scene):
     scene.forget()
     for source, target, address in ((scene.left, scene.beta.host, "192.168.7.2"), (scene.alpha.host, scene.right, RIGHT4),
@@ -121,6 +125,7 @@ def test_hosts_behind_a_port_and_members_reach_each_other(scene):
         assert transfer(source, target, address) <= 1500 - 40
 
 
+@pytest.mark.anywhere
 def test_a_segment_too_narrow_for_ipv6_is_told_with_whose_underlay_it_is(scene):
     def warned(node):
         return any("IPv6 needs 1280" in warning and "overlay of beta carries 1300" in warning for warning in node.status()["warnings"])
