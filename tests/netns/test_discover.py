@@ -131,7 +131,7 @@ def test_two_meshes_on_one_lan_leave_each_other_alone_and_strangers_learn_no_nam
     found_mesh(gamma)
     delta.start()
     wait_for(lambda: len(seen(delta, "other")) == 3, 10, "delta sees three of some meshes")
-    wait_for(lambda: len(seen(gamma, "other")) == 2 and len(seen(gamma, "none")) == 1, 10, "gamma sees the rest")
+    wait_for(lambda: (len(seen(gamma, "other")), len(seen(gamma, "none"))) == (2, 1), 10, "gamma sees the rest")
     wait_for(lambda: names_seen(alpha) == {"beta"} and names_seen(beta) == {"alpha"}, 10, "members see each other")
     assert len(seen(alpha, "other")) == 1 and len(seen(alpha, "none")) == 1
     assert seen(gamma) == [] and seen(delta) == []
@@ -162,7 +162,7 @@ def test_avahi_may_come_late_go_and_come_again(make):
     assert mdns_state(alpha) == "unavailable"
     assert any("LAN" in warning for warning in alpha.status()["warnings"])
     alpha.mdns.start_bus()
-    wait_for(lambda: any("avahi-daemon is not running" in text for text in alpha.status()["warnings"]), 10, "why")
+    wait_for(lambda: "avahi-daemon is not running" in " ".join(alpha.status()["warnings"]), 10, "it is said why")
     alpha.mdns.start_avahi()
     wait_running(alpha)
     assert alpha.status()["warnings"] == [text for text in alpha.status()["warnings"] if "LAN" not in text]
@@ -203,11 +203,6 @@ def test_a_bus_that_hangs_holds_up_nothing(make):
 # ---- where it speaks ----
 
 
-def announced_on(node):
-    """The interfaces on which another host hears it."""
-    return {service[1] for service in node.mdns.browse()}
-
-
 def test_mdns_can_be_switched_off_and_on_and_kept_to_some_interfaces(make, world):
     lan, alpha, beta = make("alpha", "beta", settings=GOSSIP_ONLY)
     second = world.lan("second")
@@ -239,20 +234,26 @@ def test_mdns_can_be_switched_off_and_on_and_kept_to_some_interfaces(make, world
     wait_for(lambda: places() == {"eth0", "eth1"}, 10, "and there is again")
 
 
-def test_nobody_is_looked_for_on_interfaces_of_meshd(make):
+def test_nobody_is_looked_for_on_overlays_and_segments(make):
     _, alpha, beta = make("alpha", "beta")
     found_mesh(alpha, beta)
     alpha.pings(beta)
-    for host in (alpha.host, beta.host):  # as a segment's bridge looks
-        host.run("ip", "link", "add", "segment0", "type", "bridge")
-        host.run("ip", "link", "set", "segment0", "alias", "meshd 0123456789abcdef")
-        host.run("ip", "link", "set", "segment0", "up")
-    host = alpha.host
-    host.run("ip", "link", "add", "other0", "type", "bridge")
-    host.run("ip", "link", "set", "other0", "up")
-    wait_for(lambda: alpha.json("discover")["interfaces"] == ["eth0", "other0"], 10, "another bridge is a LAN")
+    alpha.do("l2", "create", "segment0")
+    for number, node in enumerate((alpha, beta), 1):
+        wait_for(lambda: node.json("l2", "list")["segments"], 10, "the segment is known")
+        node.do("l2", "attach", "segment0", "--address", f"10.99.0.{number}/24")
+    wait_for(lambda: alpha.host.can_ping("10.99.0.2"), 10, "the segment is up")
+    for name, alias in (("other0", None), ("instance0", "meshd 0123456789abcdef")):
+        alpha.host.run("ip", "link", "add", name, "type", "bridge")
+        if alias:
+            alpha.host.run("ip", "link", "set", name, "alias", alias)
+        alpha.host.run("ip", "link", "set", name, "up")
+    wait_for(lambda: "other0" in alpha.json("discover")["interfaces"], 10, "another bridge is a LAN")
+    assert alpha.json("discover")["interfaces"] == ["eth0", "other0"]
     wait_for(lambda: names_seen(beta) == {"alpha"}, 10, "beta sees alpha")
     assert {place["interface"] for one in seen(beta) for place in one["places"]} == {"eth0"}
+    # nobody hears it on the segment, where avahi-daemon itself does speak
+    assert {service[1] for service in beta.mdns.browse()} == {"eth0"}
 
 
 # ---- who means no good ----
