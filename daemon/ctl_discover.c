@@ -57,7 +57,8 @@ static void put_places(
 		pack_put_map(out, 3);
 		ctl_put_text(out, "endpoint", text_endpoint(&seen->endpoint, text));
 		ctl_put_text(out, "interface", seen->link);
-		ctl_put_flag(out, "proven", gossip_hint_node(gossip, &seen->endpoint, &node));
+		ctl_put_flag(out, "proven",
+			seen->ours && gossip_hint_node(gossip, &seen->endpoint, &node));
 	}
 }
 

@@ -264,7 +264,10 @@ static bool take_want(struct discover_mdns *mdns, struct discover_thread *thread
 		thread->connect_next = MTIME_ZERO;
 		thread->why[0] = '\0';
 	}
-	if (discover_table_judge(&thread->table, thread->want.has_mesh ? &thread->want.mesh : NULL))
+	if ((before.has_mesh != thread->want.has_mesh ||
+		    !id_equal(&before.mesh, &thread->want.mesh)) &&
+		discover_table_judge(
+			&thread->table, thread->want.has_mesh ? &thread->want.mesh : NULL))
 		thread->table_changed = true;
 	return go_on;
 }

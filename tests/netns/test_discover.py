@@ -148,8 +148,8 @@ def test_two_meshes_on_one_lan_leave_each_other_alone_and_strangers_learn_no_nam
     said = " ".join(service[3] + " " + service[9] for service in services)
     assert all(secret not in said for secret in secrets)
 
-    lines = [event for event in alpha.events() if event["event"] == "discovery" and event.get("to", "").endswith("8946")]
-    assert lines and all(event["cause"] == "seen on eth0" for event in lines)
+    told = [event for event in alpha.events() if event["event"] == "discovery" and ":8946" in event.get("to", "")]
+    assert told and all(event["cause"] == "seen on eth0" for event in told)
 
 
 # ---- what befalls avahi ----
@@ -178,7 +178,7 @@ def test_avahi_may_come_late_go_and_come_again(make):
     alpha.mdns.stop_bus()
     wait_for(lambda: mdns_state(alpha) == "unavailable", 5, "alpha notices that the bus is gone")
     alpha.mdns.start()
-    wait_for(lambda: names_seen(alpha) == {"beta"} and names_seen(beta) == {"alpha"}, 10, "they see each other once more")
+    wait_for(lambda: names_seen(alpha) == {"beta"} and names_seen(beta) == {"alpha"}, 10, "and once more")
     assert alpha.sees(beta)
     warned = [line for line in alpha.log.read_text().splitlines() if "not looked for on the LAN" in line]
     assert len(warned) < 20
