@@ -13,7 +13,6 @@
 #define LINKS_DELAY_MS	 15    /* events come in bursts */
 #define ENTRIES_DELAY_MS 10    /* so do hosts; a new one is announced within 50 ms */
 #define PLAN_SHARE	 10    /* of the loop's time for making plans, as a divisor */
-#define LOOK_SHARE	 50    /* and for looking */
 #define STEP_LEAST_MS	 2     /* no fault makes the loop spin */
 
 /* ---- what is remembered ---- */
@@ -199,8 +198,10 @@ static void plan(struct recon_l2 *l2, struct gossip_time time)
 
 	gossip_status(l2->daemon->gossip, &status);
 	gossip_segments_enable(l2->daemon->gossip, time, l2->config.backend != CONFIG_BACKEND_NONE);
-	if (is_on_hold(l2, &status))
-		return; /* whoever brings it up asks for a plan */
+	if (is_on_hold(l2, &status)) {
+		l2->plan_due = false; /* whoever brings it up asks for a plan */
+		return;
+	}
 	err = make_plan(l2, time, &status, &made);
 	l2->plan_at = mtime_add_us(time.now, (uv_hrtime() - start_ns) / 1000 * PLAN_SHARE);
 	if (err) {
@@ -268,8 +269,10 @@ static void remove_leftovers(struct recon_l2 *l2, mtime_t now)
 	}
 }
 
+/* A fault that this look could not get at has its next try behind it already. */
 static mtime_t links_deadline(const struct recon_l2 *l2, mtime_t now)
 {
+	mtime_t soonest = mtime_add_ms(now, RECON_FAULT_WAIT_MS);
 	mtime_t next = mtime_add_ms(now, LINKS_LOOK_MS);
 
 	next = mtime_min(next, recon_fault_deadline(&l2->faults, RECON_LINK, RECON_LINK));
@@ -277,7 +280,7 @@ static mtime_t links_deadline(const struct recon_l2 *l2, mtime_t now)
 	for (size_t i = 0; i < l2->segment_count; i++)
 		next = mtime_min(next, recon_fault_deadline(&l2->segments[i]->faults, RECON_SEGMENT,
 					       RECON_SEGMENT_PORT));
-	return next;
+	return mtime_before(next, soonest) ? soonest : next;
 }
 
 static void turn_links(struct recon_l2 *l2, mtime_t now)
@@ -299,8 +302,7 @@ static void turn_links(struct recon_l2 *l2, mtime_t now)
 		tell_guard(l2);
 	}
 	l2->links_at = links_deadline(l2, now);
-	l2->links_next =
-		mtime_add_ms(now, (int64_t)((uv_hrtime() - start_ns) / 1000000) * LOOK_SHARE);
+	l2->links_next = recon_l2_pause(now, start_ns);
 }
 
 static void turn_entries(struct recon_l2 *l2, struct gossip_time time)

@@ -56,6 +56,20 @@ struct recon_l2 {
 	mtime_t links_next; /* not before */
 };
 
+/* Looking takes no more than this share of the loop's time, as a divisor; and one look that the
+ * kernel was slow to answer holds up the next for so long at most. */
+#define RECON_L2_LOOK_SHARE   50
+#define RECON_L2_PAUSE_MAX_MS 300
+
+/* The time before which there is no other look: one has begun at start_ns, uv_hrtime()'s. */
+static inline mtime_t recon_l2_pause(mtime_t now, uint64_t start_ns)
+{
+	int64_t pause_us = (int64_t)((uv_hrtime() - start_ns) / 1000) * RECON_L2_LOOK_SHARE;
+
+	return mtime_add_us(now,
+		pause_us < RECON_L2_PAUSE_MAX_MS * 1000 ? pause_us : RECON_L2_PAUSE_MAX_MS * 1000);
+}
+
 /* recon_segment.c: one look, and what follows from it. */
 void recon_segment_links(struct recon_l2 *l2, struct recon_segment *segment,
 	struct plan_l2_segment *plan, mtime_t now);

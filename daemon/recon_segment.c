@@ -7,7 +7,6 @@
 
 #define ENTRIES_LOOK_MS 5000 /* the kernel tells of entries that come and go, not of their age */
 #define ENTRIES_MORE_MS 2    /* before the next batch: the loop has other work too */
-#define LOOK_SHARE	50   /* of the time, as a divisor: looking takes no more */
 
 /* ---- devices ---- */
 
@@ -195,7 +194,6 @@ void recon_segment_entries(struct recon_l2 *l2, struct recon_segment *segment,
 	uint64_t start_ns = uv_hrtime();
 	struct l2_entry_ops ops;
 	struct l2_table table;
-	int64_t cost_ms;
 	int err = l2_sync_look(l2->nl, &plan->want, &l2->links, time.now, &table);
 
 	segment->entries_at = mtime_add_ms(time.now, ENTRIES_LOOK_MS);
@@ -218,9 +216,8 @@ void recon_segment_entries(struct recon_l2 *l2, struct recon_segment *segment,
 	else
 		recon_fault_clear(&segment->faults, RECON_SEGMENT_ENTRY);
 	segment->entries_done = !err && !ops.more;
-	cost_ms = (uv_hrtime() - start_ns) / 1000000;
-	segment->entries_next =
-		mtime_add_ms(time.now, ops.more ? ENTRIES_MORE_MS : cost_ms * LOOK_SHARE);
+	segment->entries_next = ops.more ? mtime_add_ms(time.now, ENTRIES_MORE_MS)
+					 : recon_l2_pause(time.now, start_ns);
 	if (ops.more)
 		segment->entries_at = segment->entries_next;
 	segment->entries_at = mtime_min(segment->entries_at, hold_deadline(&segment->hold));
