@@ -32,14 +32,6 @@ static void changed(void *context, struct record *record, uint64_t number)
 		gossip_effect_number(g, GOSSIP_NUMBER_FLOOR, number); /* no tombstone says it */
 }
 
-static void missed(void *context, uint64_t floor)
-{
-	struct gossip *g = context;
-
-	if (floor > g->numbers[GOSSIP_NUMBER_FLOOR])
-		gossip_effect_number(g, GOSSIP_NUMBER_FLOOR, floor);
-}
-
 /* ---- life ---- */
 
 /* Numbers of this start are larger than those of all before. */
@@ -58,8 +50,7 @@ static void begin(struct gossip *g)
 
 int gossip_value_open(struct gossip *g)
 {
-	const struct kv_hooks hooks = {
-		.counts = counts, .changed = changed, .missed = missed, .context = g};
+	const struct kv_hooks hooks = {.counts = counts, .changed = changed, .context = g};
 	int err = kv_new(&g->rng, &hooks, &g->kv);
 
 	if (err == 0 && g->started) {

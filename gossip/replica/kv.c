@@ -286,10 +286,8 @@ static bool choose(struct kv *kv, struct kv_key *key)
 /* Of a key that never had a value nobody has read anything that would be untrue. */
 static void drop(struct kv *kv, struct kv_key *key)
 {
-	if (key->said && key->number > kv->floor) {
+	if (key->said && key->number > kv->floor)
 		kv->floor = key->number;
-		kv->hooks.missed(kv->hooks.context, kv->floor);
-	}
 	overtake(kv, key);
 	treap_remove(&kv->keys, &key->tree, compare_keys);
 	remember(kv, key, false);
@@ -301,6 +299,19 @@ static void changed(struct kv *kv, struct kv_key *key)
 {
 	number_anew(kv, key, 0);
 	kv->hooks.changed(kv->hooks.context, key->shows ? key->record : NULL, key->number);
+}
+
+/* Its last record goes, and it shows no value: what readers may have read of one, they are told
+ * still, for a tombstone may come and go before they look. */
+static void end(struct kv *kv, struct kv_key *key)
+{
+	if (!key->said || !key->number) {
+		drop(kv, key);
+		return;
+	}
+	remember(kv, key, true);
+	key->shows = false;
+	kv->hooks.changed(kv->hooks.context, NULL, key->number);
 }
 
 /* ---- records ---- */
@@ -430,7 +441,7 @@ void kv_remove(struct kv *kv, const struct record *record)
 	if (key->record != record)
 		return;
 	if (!key->other_count && (deleted || !was_shown)) {
-		drop(kv, key);
+		end(kv, key);
 		return;
 	}
 	remember(kv, key, true);

@@ -24,11 +24,10 @@ struct kv_hooks {
 	/* Whether what its author says of this key counts; its answers change only before
 	 * kv_review. */
 	bool (*counts)(void *context, const struct record *record);
-	/* The key shows another record than before, or nothing (NULL), by no kv_add of that record:
-	 * others were taken away, or count no more. In the midst of a change: take note. */
+	/* The key shows another record than before, or nothing (NULL; to be told for as long as it
+	 * is remembered), by no kv_add of that record: others were taken away, or count no more. In
+	 * the midst of a change: take note. */
 	void (*changed)(void *context, struct record *record, uint64_t number);
-	/* kv_floor is another one. */
-	void (*missed)(void *context, uint64_t floor);
 	void *context;
 };
 

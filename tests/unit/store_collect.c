@@ -63,16 +63,9 @@ static void buried(void *context, struct record *record)
 	kv_remove(shelf->values, record);
 }
 
-static void missed(void *context, uint64_t floor)
-{
-	(void)context;
-	assert_int_not_equal(floor, 0);
-}
-
 static void shelf_init(struct shelf *shelf)
 {
-	const struct kv_hooks hooks = {
-		.counts = counts, .changed = changed, .missed = missed, .context = shelf};
+	const struct kv_hooks hooks = {.counts = counts, .changed = changed, .context = shelf};
 	const struct store_observer observer = {
 		.added = added, .removed = removed, .buried = buried, .context = shelf};
 	struct records_set set = {.count = 0};
