@@ -12,6 +12,8 @@ import shutil
 import subprocess
 import uuid
 
+import pytest
+
 from lan import Host, children, die_with_parent, wait_for
 from mesh import BUILD
 
@@ -19,7 +21,7 @@ SUITE = "bookworm"
 MIRROR = "http://deb.debian.org/debian"  # where apt of this machine names none
 # What a Debian that somebody runs meshd on has beside the essential packages; the package's own dependencies are taken
 # from it, so that it is installed below without any network.
-PACKAGES = ["systemd", "iproute2", "iputils-ping", "wireguard-go", "wireguard-tools", "procps", "bash-completion"]
+PACKAGES = ["systemd", "dbus", "avahi-daemon", "iproute2", "iputils-ping", "wireguard-go", "wireguard-tools", "procps"]
 BOOT_S = 30
 
 # Units that would look for hardware, or talk about a whole machine's settings.
@@ -98,8 +100,13 @@ def debootstrap(target, packages):
     environment = dict(os.environ)
     if "='" in proxy:
         environment["http_proxy"] = proxy.split("'")[1]
-    subprocess.run(["debootstrap", "--variant=minbase", f"--include={','.join(packages)}", SUITE, target, mirror()],
-                   check=True, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    archive = mirror()
+    done = subprocess.run(["debootstrap", "--variant=minbase", f"--include={','.join(packages)}", SUITE, target, archive],
+                          env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode:
+        reachable = subprocess.run(["wget", "-q", "-t", "1", "-T", "10", "--spider", f"{archive}/dists/{SUITE}/InRelease"],
+                                   env=environment).returncode == 0
+        (pytest.fail if reachable else pytest.skip)(f"debootstrap from {archive}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
     for unit in MASKED:
         (target / "etc/systemd/system" / unit).symlink_to("/dev/null")
     for archive in (target / "var/cache/apt/archives").glob("*.deb"):

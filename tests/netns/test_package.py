@@ -273,6 +273,47 @@ def test_the_service_is_reloaded_watched_and_open_to_its_group_for_looking(world
 
 
 @pytest.mark.slow
+def test_a_life_in_the_sandbox(world, machines, packages):
+    """What a daemon does from its founding to its revocation, each part of it as its own user and behind the filter."""
+    alpha, beta = mesh(world, packages, *machines("alpha", "beta"))
+    assert alpha.json("status")["discovery"]["mdns"] == "off"
+    for node in (alpha, beta):
+        node.machine.run("sh", "-c", "printf '[metrics]\\nlisten = 127.0.0.1:9586\\n' >/etc/meshd/meshd.conf")
+        node.machine.run("systemctl", "start", "avahi-daemon")
+        node.systemctl("reload")
+    for node, other in ((alpha, beta), (beta, alpha)):
+        wait_for(lambda: node.json("status")["discovery"] == {"mdns": "running", "found": 1}, 15, "avahi tells of the other")
+    assert "meshd_" in alpha.machine.output("bash", "-c",
+                                            "exec 3<>/dev/tcp/127.0.0.1/9586; printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3")
+    # What others change is put back.
+    alpha.machine.run("ip", "link", "delete", "mesh0")
+    alpha.pings(beta.address())
+    alpha.machine.run("ip", "address", "flush", "dev", "mesh0")
+    alpha.pings(beta.address())
+    # Keys, values, and files that meshctl writes for whoever asks.
+    key = alpha.json("status")["node"]["wireguard_public_key"]
+    assert alpha.json("rotate")["rotated"]
+    assert alpha.json("status")["node"]["wireguard_public_key"] != key
+    alpha.pings(beta.address())
+    alpha.do("kv", "put", "site/gateway", "192.0.2.1")
+    wait_for(lambda: "site/gateway" in beta.do("kv", "list"), 5, "the key is there")
+    alpha.machine.run("sh", "-c", "echo passphrase >/root/passphrase")
+    alpha.do("root", "export", "/root/mesh.root", "--passphrase-file", "/root/passphrase")
+    alpha.do("root", "forget")
+    alpha.do("backup", "/root/alpha.backup", "--passphrase-file", "/root/passphrase")
+    checks = alpha.json("doctor")["checks"]
+    assert [check for check in checks if check["state"] == "fail"] == []
+    # The end.
+    alpha.do("revoke", "beta")
+    wait_for(lambda: beta.json("status")["state"] == "revoked", 10, "beta is told")
+    wait_for(lambda: not beta.machine.pids("wireguard-go"), 5, "beta's overlay is down")
+    alpha.do("leave", "--force")
+    assert alpha.machine.run("ip", "link", "show", "mesh0", check=False).returncode != 0
+    for node in (alpha, beta):
+        assert "SECCOMP" not in node.machine.journal()
+
+
+@pytest.mark.slow
 def test_segments_work_in_the_sandbox_and_outlive_the_daemon(world, machines, packages):
     alpha, beta = mesh(world, packages, *machines("alpha", "beta"))
     alpha.do("l2", "create", "lan0")
