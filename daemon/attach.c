@@ -7,10 +7,9 @@
 #include "gossip/base/text.h"
 
 #define ATTACHMENTS_MAX DESCRIPTOR_SEGMENTS_MAX
-#define LIST_SIZE	1024 /* bytes of a list of words, more than all of them have */
 
-_Static_assert(ATTACH_ADDRESSES_MAX *TEXT_PREFIX_SIZE <= LIST_SIZE, "addresses");
-_Static_assert(ATTACH_PORTS_MAX *NET_NAME_SIZE <= LIST_SIZE, "ports");
+_Static_assert(ATTACH_ADDRESSES_MAX *TEXT_PREFIX_SIZE <= STATE_WORDS_SIZE, "addresses");
+_Static_assert(ATTACH_PORTS_MAX *NET_NAME_SIZE <= STATE_WORDS_SIZE, "ports");
 
 struct attachments {
 	size_t count;
@@ -28,7 +27,7 @@ static void add_word(char *list, const char *word)
 	strcpy(list + used, word);
 }
 
-static void list_addresses(const struct attach *attach, char ret[LIST_SIZE])
+static void list_addresses(const struct attach *attach, char ret[STATE_WORDS_SIZE])
 {
 	char text[TEXT_PREFIX_SIZE];
 
@@ -37,11 +36,18 @@ static void list_addresses(const struct attach *attach, char ret[LIST_SIZE])
 		add_word(ret, text_prefix(&attach->addresses[i], text));
 }
 
-static void list_ports(const struct attach *attach, char ret[LIST_SIZE])
+static void list_ports(const struct attach *attach, char ret[STATE_WORDS_SIZE])
 {
 	*ret = '\0';
 	for (size_t i = 0; i < attach->port_count; i++)
 		add_word(ret, attach->ports[i]);
+}
+
+void attach_words(const struct attach *attach, char ret_addresses[STATE_WORDS_SIZE],
+	char ret_ports[STATE_WORDS_SIZE])
+{
+	list_addresses(attach, ret_addresses);
+	list_ports(attach, ret_ports);
 }
 
 static void take_address(struct attach *attach, const char *word)
@@ -66,7 +72,7 @@ static void take_port(struct attach *attach, const char *word)
 static void each_word(
 	const char *list, struct attach *attach, void (*take)(struct attach *, const char *))
 {
-	char copy[LIST_SIZE], *rest = copy, *word;
+	char copy[STATE_WORDS_SIZE], *rest = copy, *word;
 
 	snprintf(copy, sizeof(copy), "%s", list);
 	while ((word = strsep(&rest, " "))) {
@@ -100,9 +106,10 @@ const struct attach *attach_at(const struct daemon *daemon, size_t index)
 	return index < all->count ? &all->items[index] : NULL;
 }
 
-static void load_one(void *arg, const char *segment, const char *addresses, const char *ports)
+void attach_take(
+	struct daemon *daemon, const char *segment, const char *addresses, const char *ports)
 {
-	struct attachments *all = arg;
+	struct attachments *all = daemon->attachments;
 	struct attach *attach;
 
 	if (all->count == ATTACHMENTS_MAX)
@@ -113,12 +120,17 @@ static void load_one(void *arg, const char *segment, const char *addresses, cons
 	each_word(ports, attach, take_port);
 }
 
+static void load_one(void *arg, const char *segment, const char *addresses, const char *ports)
+{
+	attach_take(arg, segment, addresses, ports);
+}
+
 int attach_load(struct daemon *daemon)
 {
 	daemon->attachments = calloc(1, sizeof(*daemon->attachments));
 	if (!daemon->attachments)
 		return ERR_NOMEM;
-	if (state_each_attachment(daemon->state, load_one, daemon->attachments))
+	if (state_each_attachment(daemon->state, load_one, daemon))
 		log_warn("%s: what this node has on its segments cannot be read", STATE_NAME);
 	return 0;
 }
@@ -135,14 +147,13 @@ int attach_put(struct daemon *daemon, const struct attach *attach, uint64_t *ret
 {
 	struct attachments *all = daemon->attachments;
 	struct attach *entry = find(daemon, attach->segment);
-	char addresses[LIST_SIZE], ports[LIST_SIZE];
+	char addresses[STATE_WORDS_SIZE], ports[STATE_WORDS_SIZE];
 	uint64_t ticket;
 	int err;
 
 	if (!entry && all->count == ATTACHMENTS_MAX)
 		return ERR_LIMIT;
-	list_addresses(attach, addresses);
-	list_ports(attach, ports);
+	attach_words(attach, addresses, ports);
 	ticket = next_ticket(daemon);
 	err = state_put_attachment(daemon->state, ticket, attach->segment, addresses, ports);
 	if (err)

@@ -30,6 +30,12 @@ struct attachments;
 
 extern const struct daemon_part attach_part;
 
+/* Its lists of words, as they are kept. */
+void attach_words(const struct attach *attach, char ret_addresses[STATE_WORDS_SIZE],
+	char ret_ports[STATE_WORDS_SIZE]);
+/* One that is on disk already: of a node that is being restored. */
+void attach_take(
+	struct daemon *daemon, const char *segment, const char *addresses, const char *ports);
 /* Before the storage thread runs: reads what is kept. ERR_NOMEM; else what is wrong is logged. */
 int attach_load(struct daemon *daemon) MUST_CHECK;
 

@@ -7,7 +7,11 @@
 #define VERSION	    1
 #define LENGTH_SIZE 4
 
-enum kind { HEAD = 1, RECORD, PLACE, END, NOTHING };
+enum kind { HEAD = 1, RECORD, PLACE, END, ATTACHMENT, NOTHING };
+
+/* In which order they come: a later one never before an earlier one. */
+static const unsigned rank[] = {
+	[HEAD] = 1, [RECORD] = 2, [PLACE] = 3, [ATTACHMENT] = 4, [END] = 5, [NOTHING] = 6};
 
 void backup_done(struct backup *backup)
 {
@@ -16,6 +20,7 @@ void backup_done(struct backup *backup)
 		record_unref(backup->records[--backup->record_count]);
 	free(backup->records);
 	free(backup->places);
+	free(backup->attachments);
 	*backup = (struct backup){0};
 }
 
@@ -57,6 +62,16 @@ int backup_add_place(struct backup *backup, const struct backup_place *place)
 	return err;
 }
 
+int backup_add_attachment(struct backup *backup, const struct backup_attachment *attachment)
+{
+	int err = grow(&backup->attachments, backup->attachment_count, BACKUP_ATTACHMENTS_MAX,
+		sizeof(*attachment), &backup->attachment_capacity);
+
+	if (!err)
+		backup->attachments[backup->attachment_count++] = *attachment;
+	return err;
+}
+
 int backup_stream_init(struct backup_stream *stream, size_t piece_size)
 {
 	*stream = (struct backup_stream){.piece_size = piece_size, .stage = HEAD};
@@ -92,6 +107,7 @@ static void put_head(struct pack *out, const struct backup *backup)
 /* The entry that is next; which is the one after it. */
 static void put_entry(struct pack *out, struct backup_stream *stream, const struct backup *backup)
 {
+	const struct backup_attachment *attachment;
 	const struct backup_place *place;
 	const struct record *record;
 
@@ -99,7 +115,11 @@ static void put_entry(struct pack *out, struct backup_stream *stream, const stru
 		stream->stage = PLACE;
 		stream->next = 0;
 	}
-	if (stream->stage == PLACE && stream->next == backup->place_count)
+	if (stream->stage == PLACE && stream->next == backup->place_count) {
+		stream->stage = ATTACHMENT;
+		stream->next = 0;
+	}
+	if (stream->stage == ATTACHMENT && stream->next == backup->attachment_count)
 		stream->stage = END;
 	switch (stream->stage) {
 	case HEAD:
@@ -118,6 +138,14 @@ static void put_entry(struct pack *out, struct backup_stream *stream, const stru
 		pack_put_uint(out, PLACE);
 		pack_put_bin(out, &place->node, sizeof(place->node));
 		pack_put_endpoint(out, &place->endpoint);
+		break;
+	case ATTACHMENT:
+		attachment = &backup->attachments[stream->next++];
+		pack_put_array(out, 4);
+		pack_put_uint(out, ATTACHMENT);
+		pack_put_str(out, attachment->segment);
+		pack_put_str(out, attachment->addresses);
+		pack_put_str(out, attachment->ports);
 		break;
 	case END:
 		pack_put_array(out, 3);
@@ -233,6 +261,18 @@ static int get_place(struct pack_reader *r, struct backup *backup)
 	return backup_add_place(backup, &place);
 }
 
+static int get_attachment(struct pack_reader *r, struct backup *backup)
+{
+	struct backup_attachment attachment;
+
+	if (pack_get_str(r, "segment", 1, attachment.segment, sizeof(attachment.segment)) != 0 ||
+		pack_get_str(r, "addresses", 0, attachment.addresses,
+			sizeof(attachment.addresses)) != 0 ||
+		pack_get_str(r, "ports", 0, attachment.ports, sizeof(attachment.ports)) != 0)
+		return ERR_MALFORMED;
+	return backup_add_attachment(backup, &attachment);
+}
+
 static int get_end(struct pack_reader *r, const struct backup *backup)
 {
 	uint64_t records, places;
@@ -246,15 +286,16 @@ static int get_end(struct pack_reader *r, const struct backup *backup)
 static int get_entry(
 	struct backup_stream *stream, struct backup *backup, const uint8_t *bytes, size_t size)
 {
-	static const uint32_t fields[] = {[HEAD] = 5, [RECORD] = 2, [PLACE] = 3, [END] = 3};
+	static const uint32_t fields[] = {
+		[HEAD] = 5, [RECORD] = 2, [PLACE] = 3, [END] = 3, [ATTACHMENT] = 4};
 	struct pack_reader reader = pack_reader(bytes, size);
 	uint64_t kind;
 	uint32_t count;
 	int err = ERR_MALFORMED;
 
 	if (pack_get_array(&reader, "entry", 2, 5, &count) != 0 ||
-		pack_get_uint(&reader, "kind", END, &kind) != 0 || kind < HEAD ||
-		count != fields[kind] || kind < stream->stage ||
+		pack_get_uint(&reader, "kind", ATTACHMENT, &kind) != 0 || kind < HEAD ||
+		count != fields[kind] || rank[kind] < rank[stream->stage] ||
 		(stream->stage == HEAD && kind != HEAD))
 		return ERR_MALFORMED;
 	switch (kind) {
@@ -266,6 +307,9 @@ static int get_entry(
 		break;
 	case PLACE:
 		err = get_place(&reader, backup);
+		break;
+	case ATTACHMENT:
+		err = get_attachment(&reader, backup);
 		break;
 	case END:
 		err = get_end(&reader, backup);

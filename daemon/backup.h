@@ -5,6 +5,7 @@
  *     [1, version 1, wall clock ms, generation, key file]     first, once
  *     [2, record]                                             in an order that keeps their chains
  *     [3, node, endpoint]                                     where a member was last reached
+ *     [5, segment, addresses, ports]                          what it has on its bridges: words
  *     [4, records, places]                                    last, once: how many there were
  *
  * Written and read in pieces, so that neither side needs more memory for it than the records take.
@@ -13,17 +14,24 @@
 #define MESHD_DAEMON_BACKUP_H
 
 #include "daemon/keyfile.h"
+#include "daemon/state.h"
 #include "gossip/base/mtime.h"
 #include "gossip/base/pack.h"
 #include "gossip/record/record.h"
 
-#define BACKUP_ENTRY_MAX   (RECORD_SIZE_MAX + 32)
-#define BACKUP_RECORDS_MAX 4000000 /* twenty authors with the largest quota there is */
-#define BACKUP_PLACES_MAX  65536   /* members */
+#define BACKUP_ENTRY_MAX       (RECORD_SIZE_MAX + 32)
+#define BACKUP_RECORDS_MAX     4000000 /* twenty authors with the largest quota there is */
+#define BACKUP_PLACES_MAX      65536   /* members */
+#define BACKUP_ATTACHMENTS_MAX 64      /* segments that a node can be attached to */
 
 struct backup_place {
 	struct id node;
 	struct endpoint endpoint;
+};
+
+struct backup_attachment {
+	char segment[STATE_SEGMENT_SIZE];
+	char addresses[STATE_WORDS_SIZE], ports[STATE_WORDS_SIZE]; /* as state.db has them */
 };
 
 struct backup {
@@ -34,12 +42,16 @@ struct backup {
 	size_t record_count, record_capacity;
 	struct backup_place *places;
 	size_t place_count, place_capacity;
+	struct backup_attachment *attachments;
+	size_t attachment_count, attachment_capacity;
 };
 
 void backup_done(struct backup *backup);
 /* Takes a reference. ERR_NOMEM, ERR_LIMIT. */
 int backup_add_record(struct backup *backup, struct record *record) MUST_CHECK;
 int backup_add_place(struct backup *backup, const struct backup_place *place) MUST_CHECK;
+int backup_add_attachment(
+	struct backup *backup, const struct backup_attachment *attachment) MUST_CHECK;
 
 /* Where in it a writer or reader is, and what it holds in between: in guarded memory. */
 struct backup_stream {

@@ -78,19 +78,25 @@ static void restore_endpoint(void *arg, const struct id *node, const struct endp
 	gossip_restore_endpoint(restore->gossip, node, endpoint);
 }
 
-static int restore(struct daemon *daemon)
+static void restore_segments(struct daemon *daemon)
 {
-	struct restore restore = {.gossip = daemon->gossip};
 	const struct attach *attach;
-	int err = state_each_record(daemon->state, restore_record, &restore);
 
-	if (!err)
-		err = state_each_endpoint(daemon->state, restore_endpoint, &restore);
-	for (size_t i = 0; !err && (attach = attach_at(daemon, i)); i++) {
+	for (size_t i = 0; (attach = attach_at(daemon, i)); i++) {
 		if (gossip_restore_segment(daemon->gossip, attach->segment))
 			log_warn("%s: %s: %s", STATE_NAME, attach->segment,
 				gossip_error(daemon->gossip));
 	}
+}
+
+static int restore(struct daemon *daemon)
+{
+	struct restore restore = {.gossip = daemon->gossip};
+	int err = state_each_record(daemon->state, restore_record, &restore);
+
+	if (!err)
+		err = state_each_endpoint(daemon->state, restore_endpoint, &restore);
+	restore_segments(daemon);
 	for (unsigned name = 0; name < GOSSIP_NUMBERS && !err; name++) {
 		uint64_t number;
 
@@ -230,6 +236,10 @@ int core_restore(struct daemon *daemon, const struct backup *backup)
 	}
 	for (size_t i = 0; i < backup->place_count; i++)
 		restore_endpoint(&restore, &backup->places[i].node, &backup->places[i].endpoint);
+	for (size_t i = 0; i < backup->attachment_count; i++)
+		attach_take(daemon, backup->attachments[i].segment,
+			backup->attachments[i].addresses, backup->attachments[i].ports);
+	restore_segments(daemon);
 	if (restore.refused)
 		log_warn("%zu of %zu restored records are not understood and passed over",
 			restore.refused, backup->record_count);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "daemon/addresses.h"
+#include "daemon/attach.h"
 #include "daemon/core.h"
 #include "daemon/keyfile.h"
 #include "daemon/log.h"
@@ -17,6 +18,21 @@ static void finish(struct daemon *daemon, int err, const char *text)
 	daemon->restoring = (struct daemon_request){0};
 	if (request.done)
 		request.done(request.arg, err, text);
+}
+
+static int add_attachments(struct backup *backup, const struct daemon *daemon)
+{
+	const struct attach *attach;
+	int err = 0;
+
+	for (size_t i = 0; !err && (attach = attach_at(daemon, i)); i++) {
+		struct backup_attachment attachment;
+
+		strcpy(attachment.segment, attach->segment);
+		attach_words(attach, attachment.addresses, attachment.ports);
+		err = backup_add_attachment(backup, &attachment);
+	}
+	return err;
 }
 
 int daemon_backup(struct daemon *daemon, struct backup *ret)
@@ -48,6 +64,8 @@ int daemon_backup(struct daemon *daemon, struct backup *ret)
 		if (member.reached.ip.family)
 			err = backup_add_place(&backup, &place);
 	}
+	if (!err)
+		err = add_attachments(&backup, daemon);
 	if (err) {
 		backup_done(&backup);
 		return daemon_refuse(daemon, err, "%s", err_text(err));
@@ -129,6 +147,9 @@ static int queue_restored(struct daemon *daemon, const struct backup *backup, ui
 	for (size_t i = 0; !err && i < backup->place_count; i++)
 		err = state_put_endpoint(daemon->state, ticket, &backup->places[i].node,
 			&backup->places[i].endpoint);
+	for (size_t i = 0; !err && i < backup->attachment_count; i++)
+		err = state_put_attachment(daemon->state, ticket, backup->attachments[i].segment,
+			backup->attachments[i].addresses, backup->attachments[i].ports);
 	for (size_t i = 0; !err && i < backup->record_count; i++) {
 		const struct record *record = backup->records[i];
 

@@ -22,8 +22,9 @@
 #define STATE_PATH_SIZE	       4096
 #define STATE_ERROR_SIZE       512
 #define STATE_NUMBER_NAME_SIZE 32
-#define STATE_SEGMENT_SIZE     16  /* a segment's name is an interface's */
-#define STATE_RETRY_MS	       250 /* the first pause after a write that failed */
+#define STATE_SEGMENT_SIZE     16   /* a segment's name is an interface's */
+#define STATE_WORDS_SIZE       1024 /* of the list of its addresses, or ports, with NUL */
+#define STATE_RETRY_MS	       250  /* the first pause after a write that failed */
 #define STATE_RETRY_MAX_MS \
 	2000 /* a pause doubles up to it: a disk with room again is soon in use */
 

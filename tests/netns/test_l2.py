@@ -401,3 +401,26 @@ def test_segments_work_over_an_overlay_of_ipv4_alone(world):
     for number, node in enumerate((alpha, beta), 1):
         node.do("l2", "attach", "lan0", "--address", f"192.168.77.{number}/24")
     pings(alpha.host, "192.168.77.2")
+
+
+@pytest.mark.slow
+def test_a_node_that_is_restored_is_on_its_segments_again(world, tmp_path):
+    lan, alpha, beta = world.mesh("alpha", "beta")
+    alpha.do("l2", "create", "lan0")
+    for number, node in enumerate((alpha, beta), 1):
+        attach(node, "lan0", number)
+    secret = tmp_path / "passphrase"
+    secret.write_text("correct horse battery staple\n")
+    beta.do("backup", tmp_path / "beta.backup", "--passphrase-file", secret)
+    beta.host.close()
+    host = world.host("spare")
+    lan.attach(host)
+    spare = world.node(host)
+    spare.start()
+    spare.do("restore", tmp_path / "beta.backup", "--passphrase-file", secret)
+    wait_for(lambda: view(spare, "lan0")["up"], 10, "it is on the segment again")
+    assert sorted(spare.host.addresses("lan0")) == sorted(addresses(2))
+    pings(alpha.host, addresses(2)[0], 15)
+    spare.restart()
+    wait_for(lambda: view(spare, "lan0")["up"], 10, "and after a restart")
+    assert listed(spare, "lan0")["addresses"] == ["192.168.77.2/24", "fd77::2/64"]

@@ -14,6 +14,8 @@
 #define ROOM	(RECORDS * RECORD_SIZE_MAX)
 
 static struct backup sample;
+static const struct backup_attachment attachment = {
+	"lan0", "192.168.7.1/24 fd12::1/64", "eth1"};
 static uint8_t *whole; /* its bytes */
 static size_t whole_size;
 
@@ -48,6 +50,7 @@ static int make(void **state)
 		record_unref(record);
 		assert_int_equal(backup_add_place(&sample, &place), 0);
 	}
+	assert_int_equal(backup_add_attachment(&sample, &attachment), 0);
 	whole = malloc(ROOM);
 	assert_non_null(whole);
 	assert_int_equal(backup_stream_init(&stream, PIECE), 0);
@@ -102,6 +105,10 @@ static void what_was_written_is_read_again(void **state)
 		assert_int_equal(read.place_count, RECORDS);
 		assert_memory_equal(
 			&read.places[9].node, &sample.places[9].node, sizeof(struct id));
+		assert_int_equal(read.attachment_count, 1);
+		assert_string_equal(read.attachments[0].segment, attachment.segment);
+		assert_string_equal(read.attachments[0].addresses, attachment.addresses);
+		assert_string_equal(read.attachments[0].ports, attachment.ports);
 		backup_done(&read);
 	}
 }
