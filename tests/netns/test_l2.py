@@ -126,6 +126,7 @@ def test_two_lans_are_one_through_their_ports(site, segment):
     assert not site.printer.can_ping(addresses(12)[0], 0.3)
 
 
+@pytest.mark.anywhere
 def test_a_dhcp_server_on_one_site_serves_a_host_on_another(site, segment):
     site.alpha.do("l2", "create", segment)
     attach(site.alpha, segment, 1)
@@ -145,6 +146,7 @@ def test_a_dhcp_server_on_one_site_serves_a_host_on_another(site, segment):
     pings(site.laptop, addresses(1)[0])
 
 
+@pytest.mark.anywhere
 def test_a_service_that_avahi_publishes_is_found_on_the_other_site(site, segment):
     site.alpha.do("l2", "create", segment)
     attach(site.alpha, segment, None, "eth1")
@@ -166,6 +168,7 @@ def test_a_service_that_avahi_publishes_is_found_on_the_other_site(site, segment
             stack.stop_bus()
 
 
+@pytest.mark.anywhere
 def test_every_member_attaches_to_an_auto_segment_by_itself(site, segment):
     site.alpha.do("l2", "create", segment, "--auto")
     for node in site.members:
@@ -183,6 +186,7 @@ def test_every_member_attaches_to_an_auto_segment_by_itself(site, segment):
                  f"{node.name} has detached")
 
 
+@pytest.mark.anywhere
 def test_a_flooding_segment_tells_no_macs_and_works(site, segment):
     site.alpha.do("l2", "create", segment, "--flood")
     for number, node in enumerate(site.members, 1):
@@ -261,6 +265,7 @@ def test_attachments_are_there_again_after_restarts_and_crashes(site, segment):
     assert lost == [], f"{len(lost)} of {sent} pings lost"
 
 
+@pytest.mark.anywhere
 def test_attachments_are_there_again_after_a_boot(site, segment):
     site.alpha.do("l2", "create", segment)
     attach(site.alpha, segment, 1)
@@ -277,6 +282,7 @@ def test_attachments_are_there_again_after_a_boot(site, segment):
     pings(site.alpha.host, addresses(12)[0], 10)
 
 
+@pytest.mark.anywhere
 def test_bad_input_changes_nothing(site, segment):
     alpha = site.alpha
     alpha.do("l2", "create", segment, "--vni", "777")
@@ -322,6 +328,7 @@ def test_bad_input_changes_nothing(site, segment):
     alpha.do("l2", "delete", "other1")
 
 
+@pytest.mark.anywhere
 def test_addresses_and_ports_are_those_that_were_given_last(site, segment):
     alpha = site.alpha
     alpha.do("l2", "create", segment)
@@ -341,6 +348,7 @@ def test_addresses_and_ports_are_those_that_were_given_last(site, segment):
     assert [check["state"] for check in checks] == ["ok"]
 
 
+@pytest.mark.anywhere
 def test_only_admins_make_and_delete_segments(site, segment):
     with pytest.raises(Refused, match="admin"):
         site.beta.do("l2", "create", segment)
@@ -349,6 +357,7 @@ def test_only_admins_make_and_delete_segments(site, segment):
         site.beta.do("l2", "delete", segment)
 
 
+@pytest.mark.anywhere
 def test_what_happens_to_segments_is_told(site, segment):
     site.alpha.do("l2", "create", segment)
     attach(site.beta, segment)
@@ -362,6 +371,7 @@ def test_what_happens_to_segments_is_told(site, segment):
     assert "segment" in site.gamma.do("events")
 
 
+@pytest.mark.anywhere
 def test_a_host_without_a_data_plane_attaches_to_nothing(world):
     _, alpha = world.nodes_on_lan("alpha", settings={"wireguard.backend": "none"})
     alpha.start()
@@ -390,6 +400,7 @@ def test_who_leaves_or_is_revoked_is_off_its_segments(world):
     assert view(alpha, "lan0")["members"] == 1
 
 
+@pytest.mark.anywhere
 def test_segments_work_over_an_overlay_of_ipv4_alone(world):
     _, alpha, beta = world.nodes_on_lan("alpha", "beta")
     for node in (alpha, beta):
