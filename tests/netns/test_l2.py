@@ -94,6 +94,7 @@ def test_attached_hosts_ping_each_other_over_both_families(site, segment):
     assert shown["interface"] == f"vx{shown['vni']}" and has_link(site.beta.host, shown["interface"])
 
 
+@pytest.mark.anywhere
 def test_broadcast_and_multicast_reach_all(site, segment):
     site.alpha.do("l2", "create", segment)
     for number, node in enumerate(site.members, 1):
@@ -196,6 +197,7 @@ def test_a_flooding_segment_tells_no_macs_and_works(site, segment):
     assert macs(site.alpha, segment) == {}
 
 
+@pytest.mark.anywhere
 def test_the_mesh_says_where_a_mac_is_and_follows_it(site, segment):
     site.alpha.do("l2", "create", segment)
     attach(site.alpha, segment, 1, "eth1")
@@ -229,6 +231,7 @@ def test_the_mesh_says_where_a_mac_is_and_follows_it(site, segment):
     site.printer.run("ip", "link", "set", "eth0", "up")
 
 
+@pytest.mark.anywhere
 def test_who_detaches_or_comes_back_is_nobodys_flood_target_within_three_seconds(site, segment):
     site.alpha.do("l2", "create", segment)
     for number, node in enumerate(site.members, 1):
@@ -246,6 +249,7 @@ def test_who_detaches_or_comes_back_is_nobodys_flood_target_within_three_seconds
     pings(site.alpha.host, addresses(3)[0])
 
 
+@pytest.mark.anywhere
 def test_attachments_are_there_again_after_restarts_and_crashes(site, segment):
     site.alpha.do("l2", "create", segment)
     attach(site.alpha, segment, 1)
@@ -384,6 +388,7 @@ def test_a_host_without_a_data_plane_attaches_to_nothing(world):
     assert not view(alpha, "lan0")["attached"]
 
 
+@pytest.mark.anywhere
 def test_who_leaves_or_is_revoked_is_off_its_segments(world):
     _, alpha, beta, gamma = world.mesh("alpha", "beta", "gamma")
     alpha.do("l2", "create", "lan0", "--auto")
