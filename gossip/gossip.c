@@ -597,7 +597,7 @@ mtime_t gossip_deadline(const struct gossip *g)
 	next = mtime_min(next, gossip_rotate_deadline(g));
 	next = mtime_min(next, mtime_min(gossip_keep_deadline(g), gossip_lease_deadline(g)));
 	next = mtime_min(next, gossip_proof_deadline(g));
-	next = mtime_min(next, mtime_min(gossip_segment_deadline(g), gossip_mac_deadline(g)));
+	next = mtime_min(next, mtime_min(gossip_attach_deadline(g), gossip_mac_deadline(g)));
 	next = mtime_min(next, spread_deadline(g->spread));
 	if (g->view_dirty)
 		next = mtime_min(next, g->view_next);
@@ -652,7 +652,7 @@ static void state_changed(struct gossip *g, const struct swim_change *change)
 	if (!peer || !peer->member)
 		return;
 	peer->state = states[change->to];
-	gossip_segment_state_changed(g, peer);
+	gossip_attach_state_changed(g, peer);
 	/* it may live without our datagrams: look soon, whoever else died with it */
 	if (change->to == SWIM_DEAD)
 		gossip_contact_lost(g, peer);
@@ -678,6 +678,7 @@ void gossip_turn(struct gossip *g)
 	if (g->view_dirty && mtime_reached(g->time.now, g->view_next))
 		gossip_view_refresh(g);
 	gossip_segment_turn(g);
+	gossip_attach_turn(g);
 	gossip_mac_turn(g);
 	if (g->state == GOSSIP_RUNNING && g->descriptor_dirty && g->endpoints_known &&
 		mtime_reached(g->time.now, g->descriptor_next))

@@ -29,7 +29,8 @@
  *   gossip_proof.c    two bodies with one stamp: found out, and told
  *   gossip_address.c  who has which IPv4 address
  *   gossip_status.c   what an operator sees
- *   gossip_segment.c  L2 segments, and who is attached to them
+ *   gossip_segment.c  L2 segments: which there are
+ *   gossip_attach.c   who is attached to them
  *   gossip_mac.c      the hosts on this node's side of them: told to the others
  *   gossip_mac_table.c  the hosts on every side: who has a MAC
  *
@@ -212,10 +213,10 @@ struct peer {
 	uint8_t wireguard_public[32];
 	struct peer_key *next; /* NULL: it announces none */
 	bool confirmed;	       /* it has installed the key that we announce */
+	bool gone;	       /* dead for GOSSIP_GONE_MS */
 	struct ip address4;    /* family 0: none, or lost in a clash */
 	enum gossip_member_state state;
 	wtime_t since;
-	bool gone;	 /* dead for GOSSIP_GONE_MS */
 	mtime_t gone_at; /* NEVER: it is not dead */
 };
 
@@ -675,18 +676,27 @@ void gossip_segment_start(struct gossip *g); /* after values are there */
 void gossip_segment_close(struct gossip *g);
 /* What a key shows is another record now; NULL: of some key. */
 void gossip_segment_value_changed(struct gossip *g, const struct record *record);
-/* What a member's descriptor says; it is alive or dead; somebody is a member, or none any more. */
-void gossip_segment_described(struct gossip *g, struct peer *peer, const struct descriptor *said);
-void gossip_segment_state_changed(struct gossip *g, struct peer *peer);
-void gossip_segment_members_changed(struct gossip *g);
-/* NULL: there is none with that VNI. */
+/* NULL: there is none of that name; none in force with that VNI. */
+const struct segment_row *gossip_segment_named(const struct gossip *g, const char *name);
 const struct segment_row *gossip_segment_in_force(const struct gossip *g, uint32_t vni);
-bool gossip_segment_has_peer(const struct peer *peer, uint32_t vni); /* and it is a member */
-bool gossip_segment_is_own(const struct gossip *g, uint32_t vni);
-void gossip_segment_describe(const struct gossip *g, struct descriptor *ret);
+struct gossip_event gossip_segment_event(const struct gossip *g, enum gossip_segment_what what,
+	const char *name, const struct id *node);
 void gossip_segment_turn(struct gossip *g);
-mtime_t gossip_segment_deadline(const struct gossip *g);
 void gossip_segment_tell(struct gossip *g); /* at the end of an input */
+
+/* gossip_attach.c */
+void gossip_attach_start(struct gossip *g);
+void gossip_attach_close(struct gossip *g);
+/* What a member's descriptor says; it is alive or dead; somebody is a member, or none any more. */
+void gossip_attach_described(struct gossip *g, struct peer *peer, const struct descriptor *said);
+void gossip_attach_state_changed(struct gossip *g, struct peer *peer);
+void gossip_attach_changed(struct gossip *g);
+void gossip_attach_segments_changed(struct gossip *g);		    /* in configuration */
+bool gossip_attach_has_peer(const struct peer *peer, uint32_t vni); /* and it is a member */
+bool gossip_attach_is_own(const struct gossip *g, uint32_t vni);
+void gossip_attach_describe(const struct gossip *g, struct descriptor *ret);
+void gossip_attach_turn(struct gossip *g);
+mtime_t gossip_attach_deadline(const struct gossip *g);
 
 /* gossip_mac.c */
 int gossip_mac_open(struct gossip *g) MUST_CHECK; /* a mesh */

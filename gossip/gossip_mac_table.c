@@ -208,7 +208,7 @@ static void drop_absent(struct gossip *g, struct mac_segment *segment)
 static void review_members(struct gossip *g, struct mac_segment *segment)
 {
 	const struct peer *peer;
-	bool attached = gossip_segment_is_own(g, segment->vni);
+	bool attached = gossip_attach_is_own(g, segment->vni);
 
 	if (segment->attached && !attached)
 		gossip_mac_forget_hosts(g, segment);
@@ -216,7 +216,7 @@ static void review_members(struct gossip *g, struct mac_segment *segment)
 	if (attached)
 		announces(g, segment, &g->config.identity->id, true, !segment->told);
 	map_each (&g->peers, at, peer) {
-		if (gossip_segment_has_peer(peer, segment->vni))
+		if (gossip_attach_has_peer(peer, segment->vni))
 			announces(g, segment, &peer->id, false, !peer->gone);
 	}
 	drop_absent(g, segment);

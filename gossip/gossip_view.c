@@ -29,7 +29,7 @@ static void peer_joined(struct gossip *g, struct peer *peer, const struct author
 	if (record)
 		gossip_view_descriptor(g, record);
 	if (peer->segment_count)
-		gossip_segment_members_changed(g);
+		gossip_attach_changed(g);
 	if (swim_add(g->swim, g->time.now, &member->id) != 0)
 		return; /* beyond the limit: a member that is configured but not watched */
 	if (g->started) {
@@ -78,7 +78,7 @@ static void peer_ended(
 	peer->since = (wtime_t){hlc_stamp_ms(member->stamp)};
 	peer->address4 = (struct ip){0};
 	if (was_member && peer->segment_count)
-		gossip_segment_members_changed(g);
+		gossip_attach_changed(g);
 	swim_remove(g->swim, g->time.now, &member->id);
 	/* that an invite is overspent is worth knowing, whoever was admitted beyond its uses */
 	if (g->started && (was_member || (overspent && !was_known)))
@@ -115,7 +115,7 @@ static void end_unlisted(struct gossip *g)
 			continue;
 		peer->member = false;
 		peer->address4 = (struct ip){0};
-		gossip_segment_members_changed(g);
+		gossip_attach_changed(g);
 		swim_remove(g->swim, g->time.now, &peer->id);
 	}
 }
@@ -303,7 +303,7 @@ void gossip_view_descriptor(struct gossip *g, struct record *record)
 	peer->endpoints = endpoints;
 	peer->endpoint_count = (uint8_t)descriptor.endpoint_count;
 	gossip_rotate_described(g, peer, &descriptor);
-	gossip_segment_described(g, peer, &descriptor);
+	gossip_attach_described(g, peer, &descriptor);
 	if (!peer->descriptor || peer->claim != descriptor.claim)
 		g->claims_dirty = true;
 	peer->claim = descriptor.claim;
@@ -365,7 +365,7 @@ void gossip_view_own_descriptor(const struct gossip *g, struct descriptor *ret)
 		.claim = g->claim,
 		.mtu = g->config.mtu};
 	strcpy(ret->version, g->config.version);
-	gossip_segment_describe(g, ret);
+	gossip_attach_describe(g, ret);
 	for (size_t i = 0; i < g->endpoint_count; i++) {
 		if (gossip_peer_usable(g, &g->endpoints[i]))
 			add_endpoint(ret, &g->endpoints[i]);

@@ -22,9 +22,9 @@
 #define MACS_IPS_MAX	 8 /* of a host: a link-local, some of each of two prefixes, and IPv4 */
 
 struct macs_entry {
+	uint32_t sequence;
 	uint8_t mac[6];
 	bool frozen;
-	uint32_t sequence;
 	uint8_t ip_count;
 	struct ip ips[MACS_IPS_MAX];
 };

@@ -88,9 +88,9 @@ void store_remove(struct store *store, struct record *record);
 
 /* Collects: of each key whose tombstone is older than the cutoff, that goes, with all records of
  * the key that it hides, whoever wrote them; and what a member said of MACs before the cutoff on a
- * segment that it is not attached to, by its descriptor. So all who hold the same records and collect by the
- * same cutoff hold the same ones then. Cutoffs only grow. Does so much at a time; false: there is
- * more to do. */
+ * segment that it is not attached to, by its descriptor. So all who hold the same records and
+ * collect by the same cutoff hold the same ones then. Cutoffs only grow. Does so much at a time;
+ * false: there is more to do. */
 bool store_collect(struct store *store, int64_t cutoff_ms, size_t most) MUST_CHECK;
 /* Takes out one record, reported. */
 void store_drop(struct store *store, const struct record *record);

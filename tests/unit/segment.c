@@ -17,8 +17,8 @@ static bool is_name(const char *name)
 static void a_name_is_an_interface_s_and_no_other_s(void **state)
 {
 	(void)state;
-	static const char *const good[] = {"lan0", "a", "0", "Office-2.a_b", "vx", "vxlan",
-		"vx1a", "v100", "loop", "fifteen-letters"};
+	static const char *const good[] = {"lan0", "a", "0", "Office-2.a_b", "vx", "vxlan", "vx1a",
+		"v100", "loop", "fifteen-letters"};
 	static const char *const bad[] = {"", ".", "..", "-x", ".x", "_x", "a/b", "a b", "a\tb",
 		"a:b", "a%d", "lo", "all", "default", "vx1", "vx100", "sixteen-letters.", "lan@0",
 		"b\xc3\xbcro"};
