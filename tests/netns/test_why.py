@@ -140,6 +140,7 @@ def test_why_finds_the_one_thing_that_is_wrong(world):
     assert step == "membership" and "stolen" in text and "can `meshctl keep`" in text
 
 
+@SLOW_THERE
 def test_why_tells_a_closed_wireguard_port_from_a_host_that_is_down(world):
     _, alpha, beta = world.nodes_on_lan("alpha", "beta")
     # from the beginning, so that there never is a session
