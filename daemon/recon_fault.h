@@ -24,8 +24,8 @@
 	X(ROUTE6, "route6")                                                        \
 	X(ROUTE4, "route4")                                                        \
 	X(GUARD, "guard")	      /* the nftables table */                     \
-	X(SEGMENT_MTU, "segment_mtu") /* too small for IPv6 */                     \
 	X(SEGMENT, "segment")	      /* its devices, and below what is on them */ \
+	X(SEGMENT_MTU, "segment_mtu") /* too small for IPv6 */                     \
 	X(SEGMENT_ADDRESS, "segment_address")                                      \
 	X(SEGMENT_PORT, "segment_port")                                            \
 	X(SEGMENT_LOOP, "segment_loop") /* a port is held down for it */           \

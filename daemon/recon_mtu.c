@@ -50,4 +50,6 @@ void recon_mtu_tell(struct recon_l2 *l2, struct recon_segment *segment,
 		segment->name, plan->want.mtu, IPV6_MTU_MIN, name, overlay_mtu);
 	if (strcmp(text, told) != 0)
 		recon_fault_set(&segment->faults, RECON_SEGMENT_MTU, now, "%s", text);
+	/* There is nothing to try: another MTU makes another plan. */
+	segment->faults.of[RECON_SEGMENT_MTU].next = MTIME_NEVER;
 }
