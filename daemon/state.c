@@ -548,10 +548,10 @@ int state_put_generation(struct state *state, uint64_t ticket, uint64_t generati
 static struct state_op *op_named(
 	enum state_op_kind kind, char letter, const char *name, const void *bytes, size_t size)
 {
-	char about[STATE_DB_KEY_SIZE - 1] = "";
+	uint8_t about[STATE_DB_KEY_SIZE - 1] = {0};
 
 	assert(strlen(name) < sizeof(about));
-	strcpy(about, name);
+	strcpy((char *)about, name);
 	return op_new(kind, letter, about, bytes, size);
 }
 
