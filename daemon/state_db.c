@@ -190,10 +190,11 @@ static int check_schema(struct state_db *db)
 
 static int prepare(struct state_db *db)
 {
+	static const char put_record_text[] = "INSERT OR REPLACE INTO records "
+					      "VALUES(?1, ?2, ?3, row_sum(?1, ?2, ?3))";
 	static const char *const texts[STATEMENTS] = {
 		[PUT_META] = "INSERT OR REPLACE INTO meta VALUES(?1, ?2)",
-		[PUT_RECORD] = "INSERT OR REPLACE INTO records "
-			       "VALUES(?1, ?2, ?3, row_sum(?1, ?2, ?3))",
+		[PUT_RECORD] = put_record_text,
 		[REMOVE_RECORD] = "DELETE FROM records WHERE hash = ?1",
 		[PUT_ENDPOINT] = "INSERT OR REPLACE INTO endpoints VALUES(?1, ?2)",
 		[PUT_ATTACHMENT] = "INSERT OR REPLACE INTO attachments VALUES(?1, ?2, ?3)",
