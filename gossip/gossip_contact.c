@@ -100,12 +100,18 @@ static mtime_t isolated_at(const struct gossip *g)
 	return mtime_before(silent, g->isolated_next) ? g->isolated_next : silent;
 }
 
+/* Who was expelled goes on to look for others where it hears nobody: that may have fallen. */
+static bool looks_for_others(const struct gossip *g)
+{
+	return g->state == GOSSIP_RUNNING || g->state == GOSSIP_REVOKED;
+}
+
 /* Streams reach where datagrams may not, and whoever was expelled, or lost its database, hears of
  * it on one: members are dialled while nobody is heard at all, and otherwise a dead one now and
  * then. */
 void gossip_contact_tick(struct gossip *g)
 {
-	if (g->state != GOSSIP_RUNNING)
+	if (!looks_for_others(g))
 		return;
 	if (mtime_reached(g->time.now, isolated_at(g))) {
 		if (mtime_before(g->isolated_next, g->last_heard)) {
@@ -131,7 +137,7 @@ void gossip_contact_start(struct gossip *g)
 
 mtime_t gossip_contact_deadline(const struct gossip *g)
 {
-	return g->state == GOSSIP_RUNNING ? mtime_min(isolated_at(g), g->dead_next) : MTIME_NEVER;
+	return looks_for_others(g) ? mtime_min(isolated_at(g), g->dead_next) : MTIME_NEVER;
 }
 
 void gossip_contact_by_stream(struct gossip *g, struct peer *peer)

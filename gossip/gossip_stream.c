@@ -350,9 +350,11 @@ void gossip_stream_accepted(
 	struct stream *s = NULL;
 
 	g->time = time;
-	/* also while this node's own records are lost and its peers bring them back */
+	/* also while this node's own records are lost and its peers bring them back; and where it
+	 * was expelled, for that may have fallen */
 	if (g->store && !gossip_own_has_yielded(g) &&
-		(g->state == GOSSIP_RUNNING || (g->state == GOSSIP_JOINING && !g->join.active)) &&
+		(g->state == GOSSIP_RUNNING || g->state == GOSSIP_REVOKED ||
+			(g->state == GOSSIP_JOINING && !g->join.active)) &&
 		make_room(g, from))
 		s = add(g, stream, STREAM_SERVER, from);
 	if (!s) {

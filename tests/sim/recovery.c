@@ -295,6 +295,28 @@ static void what_a_stolen_admin_did_is_undone_and_the_rest_of_its_work_stands(vo
 	cluster_free(c);
 }
 
+/* It is heard by nobody meanwhile, and hears nobody: then it looks for them, and they for it. */
+static void whose_expulsion_fell_is_back_though_no_datagram_arrives(void **state)
+{
+	(void)state;
+	struct cluster *c = mesh(4);
+	int stolen = admit_admin(c), expelled = 1;
+	char id[TEXT_ID_SIZE];
+	struct id whom = cluster_id(c, expelled);
+
+	assert_int_equal(try_revoke(c, stolen, expelled), 0);
+	settle(c);
+	assert_int_equal(cluster_status(c, expelled).state, GOSSIP_REVOKED);
+	for (int node = 0; node < cluster_count(c); node++) {
+		cluster_cut_udp(c, node, expelled, true);
+		cluster_cut_udp(c, expelled, node, true);
+	}
+	cluster_run(c, 60000);
+	assert_int_equal(try_ungrant(c, 0, stolen, text_id(&whom, id)), 0);
+	assert_true(cluster_wait(c, 90000, is_running, &expelled));
+	cluster_free(c);
+}
+
 /* ---- lost database ---- */
 
 static bool is_leaving(struct cluster *c, void *node)
@@ -500,6 +522,7 @@ int main(void)
 		cmocka_unit_test(without_admin_and_root_all_goes_on_but_nobody_new_is_let_in),
 		cmocka_unit_test(a_copy_of_the_root_makes_an_admin_where_none_is_left),
 		cmocka_unit_test(what_a_stolen_admin_did_is_undone_and_the_rest_of_its_work_stands),
+		cmocka_unit_test(whose_expulsion_fell_is_back_though_no_datagram_arrives),
 		cmocka_unit_test(who_lost_its_database_and_is_found_by_nobody_may_leave),
 		cmocka_unit_test(a_mesh_that_was_off_all_winter_wakes_up_whole),
 		cmocka_unit_test(a_clock_that_nobody_vouches_for_gives_way_to_the_others),
