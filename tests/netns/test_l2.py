@@ -232,6 +232,7 @@ def test_the_mesh_says_where_a_mac_is_and_follows_it(site, segment):
 
 
 @pytest.mark.anywhere
+@pytest.mark.anywhere
 def test_who_detaches_or_comes_back_is_nobodys_flood_target_within_three_seconds(site, segment):
     site.alpha.do("l2", "create", segment)
     for number, node in enumerate(site.members, 1):
@@ -249,6 +250,7 @@ def test_who_detaches_or_comes_back_is_nobodys_flood_target_within_three_seconds
     pings(site.alpha.host, addresses(3)[0])
 
 
+@pytest.mark.anywhere
 @pytest.mark.anywhere
 def test_attachments_are_there_again_after_restarts_and_crashes(site, segment):
     site.alpha.do("l2", "create", segment)
@@ -388,6 +390,7 @@ def test_a_host_without_a_data_plane_attaches_to_nothing(world):
     assert not view(alpha, "lan0")["attached"]
 
 
+@pytest.mark.anywhere
 @pytest.mark.anywhere
 def test_who_leaves_or_is_revoked_is_off_its_segments(world):
     _, alpha, beta, gamma = world.mesh("alpha", "beta", "gamma")
