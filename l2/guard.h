@@ -12,7 +12,9 @@
  *               packet's fragments by here one by one, before they are put together (IPv4 after),
  *               and a first fragment cut short would hide its VNI. No VXLAN is that short;
  *   spoofed     packets with a source address of the overlay that came over something else.
- * A frame of another VNI is none of ours and passes, whoever's device it is for.
+ * A frame of another VNI is none of ours and passes, whoever's device it is for. What is not kept
+ * off: whoever may open a socket on an attached member can send frames as that member, for the
+ * kernel's own look the same there.
  *
  * This header is plain data and text, pure; guard_nft.h speaks to the kernel. The order of things:
  * the table has a VNI before its device is up, and until it is gone.
