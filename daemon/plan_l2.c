@@ -180,6 +180,47 @@ static int unless_full(int err)
 	return err == ERR_LIMIT ? 0 : err;
 }
 
+static int compare_claims(const void *left, const void *right)
+{
+	const struct l2_neighbour *a = left, *b = right;
+	int order = memcmp(&a->ip, &b->ip, sizeof(a->ip));
+
+	return order ? order : memcmp(&a->mac, &b->mac, sizeof(a->mac));
+}
+
+/* Gossip says since when a MAC is known, not since when with an address: an address may go from one
+ * host to another, both of which were always there. In the first plan nobody was before others. */
+static mtime_t claimed_since(const struct builder *builder, const struct plan_l2_segment *segment,
+	const struct l2_neighbour *claim)
+{
+	const struct plan_l2 *before = builder->input->before;
+	const struct plan_l2_segment *known =
+		before ? plan_l2_segment(before, segment->name) : NULL;
+	const struct l2_neighbour *found = NULL;
+
+	if (!known)
+		return MTIME_ZERO;
+	if (known->claim_count)
+		found = bsearch(
+			claim, known->claims, known->claim_count, sizeof(*claim), compare_claims);
+	return found ? found->known : builder->now;
+}
+
+static int keep_claims(struct plan_l2_segment *segment)
+{
+	size_t count = segment->want.neighbour_count;
+
+	if (!count)
+		return 0;
+	segment->claims = malloc(count * sizeof(*segment->claims));
+	if (!segment->claims)
+		return ERR_NOMEM;
+	memcpy(segment->claims, segment->want.neighbours, count * sizeof(*segment->claims));
+	qsort(segment->claims, count, sizeof(*segment->claims), compare_claims);
+	segment->claim_count = count;
+	return 0;
+}
+
 static int put_station(
 	struct builder *builder, struct plan_l2_segment *segment, const struct gossip_mac *mac)
 {
@@ -207,8 +248,9 @@ static int put_station(
 		return 0;
 	err = unless_full(l2_want_station(&segment->want, &station));
 	for (size_t i = 0; i < mac->ip_count && !err; i++) {
-		struct l2_neighbour neighbour = {mac->ips[i], station.mac, station.known};
+		struct l2_neighbour neighbour = {.ip = mac->ips[i], .mac = station.mac};
 
+		neighbour.known = claimed_since(builder, segment, &neighbour);
 		err = unless_full(l2_want_neighbour(&segment->want, &neighbour));
 	}
 	return err;
@@ -283,6 +325,8 @@ static int add_segment(struct builder *builder, const struct gossip_segment *kno
 	err = put_members(builder, segment);
 	if (!err && !known->flood)
 		err = put_stations(builder, segment);
+	if (!err)
+		err = keep_claims(segment);
 	l2_want_seal(want);
 	return err;
 }
@@ -338,6 +382,7 @@ void plan_l2_done(struct plan_l2 *plan)
 	for (size_t i = 0; i < plan->count; i++) {
 		l2_want_done(&plan->segments[i].want);
 		free(plan->segments[i].bridges);
+		free(plan->segments[i].claims);
 	}
 	free(plan->segments);
 	guard_want_done(&plan->guard);

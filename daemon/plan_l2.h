@@ -24,6 +24,10 @@ struct plan_l2_segment {
 	size_t bridge_count, bridge_capacity;
 	struct prefix addresses[ATTACH_ADDRESSES_MAX]; /* on the bridge */
 	size_t address_count;
+	/* Who answers for an address, by everybody's word: sorted, with those that do not count.
+	 * The next plan knows from it who was first. */
+	struct l2_neighbour *claims;
+	size_t claim_count;
 };
 
 struct plan_l2 {
@@ -46,6 +50,7 @@ struct plan_l2_input {
 	bool stp;
 	bool overlap4, overlap6; /* part of the overlay's prefix is elsewhere, too: no spoofing */
 	wtime_t wall;		 /* now */
+	const struct plan_l2 *before; /* the last one; NULL: this is the first */
 };
 
 /* No segments where this node is no running member. ERR_NOMEM, ERR_LIMIT. */

@@ -54,7 +54,9 @@ struct l2_station {
 struct l2_neighbour {
 	struct ip ip;
 	struct mac mac;
-	mtime_t known; /* of two with one address the later counts */
+	/* Since when: of two with one address the later counts, and what this side has heard of it
+	 * counts only if that was later still. */
+	mtime_t known;
 };
 
 struct l2_want {

@@ -270,10 +270,19 @@ static void diff_places(const struct l2_want *want, const struct l2_table *have,
 	}
 }
 
-/* Traffic on this side has said otherwise: the address moved here, and this side is believed. */
+/* Traffic on this side says so. */
 static bool neighbour_is_local(const struct l2_table *have, const struct l2_neighbour_have *there)
 {
 	return there->valid && l2_table_local(have, &there->mac);
+}
+
+/* And has said so since somebody elsewhere did: the address moved here. */
+static bool neighbour_is_back(const struct l2_neighbour *wanted, const struct l2_table *have,
+	const struct l2_neighbour_have *there)
+{
+	mtime_t heard = mtime_add_ms(have->seen, -(int64_t)there->confirmed_s * 1000);
+
+	return neighbour_is_local(have, there) && mtime_before(wanted->known, heard);
 }
 
 static void diff_neighbours(const struct l2_want *want, const struct l2_table *have, bool remove,
@@ -294,7 +303,7 @@ static void diff_neighbours(const struct l2_want *want, const struct l2_table *h
 			put(ops, L2_NEIGHBOUR_ADD, &wanted->mac, &wanted->ip, 0);
 		if (order == 0 && !remove && !there->fixed &&
 			!(there->ours && there->valid && mac_equal(&there->mac, &wanted->mac)) &&
-			!neighbour_is_local(have, there))
+			!neighbour_is_back(wanted, have, there))
 			put(ops, L2_NEIGHBOUR_ADD, &wanted->mac, &wanted->ip, 0);
 		w += order <= 0;
 		h += order >= 0;

@@ -600,6 +600,30 @@ static void a_mac_heard_here_since_it_is_known_there_is_left_here(void **state)
 	l2_want_done(&want);
 }
 
+static void an_address_heard_here_since_it_is_known_there_is_left_here(void **state)
+{
+	struct l2_neighbour there = {.ip = ip_of(50), .mac = mac_of(2), .known = at(100000000)};
+	struct l2_place here = {.mac = mac_of(1), .port = PORT};
+	struct l2_neighbour_have neighbour = {.ip = ip_of(50), .mac = mac_of(1), .valid = true};
+	struct l2_table table = {.bridge = BRIDGE,
+		.vxlan = VXLAN,
+		.seen = at(160000000),
+		.places = &here,
+		.place_count = 1,
+		.neighbours = &neighbour,
+		.neighbour_count = 1};
+	struct l2_want want = segment();
+	struct l2_entry_ops ops;
+
+	(void)state;
+	assert_int_equal(l2_want_neighbour(&want, &there), 0);
+	for (neighbour.confirmed_s = 30; neighbour.confirmed_s <= 90; neighbour.confirmed_s += 60) {
+		l2_entry_diff(&want, &table, &ops);
+		assert_int_equal(ops.count, neighbour.confirmed_s > 60);
+	}
+	l2_want_done(&want);
+}
+
 static void of_two_who_answer_for_an_address_the_later_counts(void **state)
 {
 	struct l2_neighbour first = {ip_of(50), mac_of(1), at(10)};
@@ -629,6 +653,7 @@ int main(void)
 		cmocka_unit_test(after_its_operations_nothing_is_left_to_do),
 		cmocka_unit_test(one_diff_is_bounded_and_the_next_goes_on),
 		cmocka_unit_test(a_mac_heard_here_since_it_is_known_there_is_left_here),
+		cmocka_unit_test(an_address_heard_here_since_it_is_known_there_is_left_here),
 		cmocka_unit_test(of_two_who_answer_for_an_address_the_later_counts),
 	};
 

@@ -258,6 +258,37 @@ static void known_hosts_are_reached_at_their_holder_and_answered_for(void **stat
 	plan_l2_done(&scene.plan);
 }
 
+static bool answers(const struct plan_l2_segment *segment, uint8_t number)
+{
+	return segment->want.neighbour_count == 1 && segment->want.neighbours[0].mac.b[5] == number;
+}
+
+static void an_address_that_moves_is_the_one_that_claimed_it_last(void **state)
+{
+	struct plan_l2 before;
+	struct scene scene;
+
+	(void)state;
+	for (uint8_t from = 1; from <= 2; from++) {
+		uint8_t to = 3 - from;
+
+		scene_start(&scene);
+		add_mac(&scene, 1, 2)->ips[0] = (struct ip){4, {10, 0, 0, 9}};
+		add_mac(&scene, 2, 3)->ips[0] = (struct ip){4, {10, 0, 0, 9}};
+		scene.macs[to - 1].ip_count = 0;
+		assert_true(answers(make(&scene), from));
+		for (int again = 0; again < 2; again++) {
+			before = scene.plan;
+			scene.plan = (struct plan_l2){0};
+			scene.input.before = &before;
+			scene.macs[to - 1].ip_count = 1;
+			assert_true(answers(make(&scene), to));
+			plan_l2_done(&before);
+		}
+		plan_l2_done(&scene.plan);
+	}
+}
+
 static void nobody_takes_the_bridges_own_address_from_it(void **state)
 {
 	struct gossip_mac *mac;
@@ -365,6 +396,7 @@ int main(void)
 		cmocka_unit_test(a_member_that_is_long_dead_costs_no_copy_and_may_still_come_back),
 		cmocka_unit_test(a_segment_uses_ipv6_as_soon_as_one_member_has_no_ipv4),
 		cmocka_unit_test(known_hosts_are_reached_at_their_holder_and_answered_for),
+		cmocka_unit_test(an_address_that_moves_is_the_one_that_claimed_it_last),
 		cmocka_unit_test(nobody_takes_the_bridges_own_address_from_it),
 		cmocka_unit_test(a_segment_that_floods_is_told_no_hosts),
 		cmocka_unit_test(what_the_operator_gave_is_on_the_bridge),
