@@ -7,7 +7,7 @@
 
 /* An address that was not heard of for so long may be somebody else's by now. ARP asks again after
  * a minute of traffic at most, so that one in use is confirmed well within it. */
-#define CONFIRMED_S 300
+#define HEARD_MS 300000
 
 #define HOSTS_MAX 4096 /* that gossip is told of: it announces a quarter of that, and says so */
 
@@ -77,7 +77,8 @@ static void add_neighbours(struct hosts *hosts, const struct l2_table *table)
 		struct gossip_host wanted, *host;
 
 		if (!neighbour->valid ||
-			(!neighbour->fixed && neighbour->confirmed_s > CONFIRMED_S))
+			(!neighbour->fixed &&
+				mtime_diff_ms(table->seen, neighbour->heard) > HEARD_MS))
 			continue;
 		memcpy(wanted.mac, &neighbour->mac, sizeof(wanted.mac));
 		host = bsearch(

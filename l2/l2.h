@@ -218,9 +218,10 @@ struct l2_neighbour_have {
 	struct ip ip;
 	struct mac mac; /* zero where it is being asked for */
 	bool ours;
-	bool fixed;	      /* an operator put it there: left alone; else the host learned it */
-	bool valid;	      /* it can be used */
-	uint32_t confirmed_s; /* since it was last heard to be so */
+	bool fixed; /* an operator put it there: left alone; else the host learned it */
+	bool valid; /* it can be used */
+	/* Not before traffic last said so, or else; a hundredth of a second too early, at most. */
+	mtime_t heard;
 };
 
 struct l2_table {

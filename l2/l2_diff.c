@@ -280,9 +280,7 @@ static bool neighbour_is_local(const struct l2_table *have, const struct l2_neig
 static bool neighbour_is_back(const struct l2_neighbour *wanted, const struct l2_table *have,
 	const struct l2_neighbour_have *there)
 {
-	mtime_t heard = mtime_add_ms(have->seen, -(int64_t)there->confirmed_s * 1000);
-
-	return neighbour_is_local(have, there) && mtime_before(wanted->known, heard);
+	return neighbour_is_local(have, there) && mtime_before(wanted->known, there->heard);
 }
 
 static void diff_neighbours(const struct l2_want *want, const struct l2_table *have, bool remove,

@@ -31,6 +31,7 @@ int neighbour_read(const struct nlmsghdr *msg, struct l2_table *table)
 	struct nl_attr attrs[NDA_MAX + 1];
 	struct l2_neighbour_have neighbour = {0};
 	struct nda_cacheinfo ages = {0};
+	uint32_t ticks;
 	struct ndmsg info;
 	int err = nl_msg_parse(msg, &info, sizeof(info), attrs, NDA_MAX);
 
@@ -48,7 +49,9 @@ int neighbour_read(const struct nlmsghdr *msg, struct l2_table *table)
 	neighbour.ours = info.ndm_flags & NTF_EXT_LEARNED;
 	neighbour.fixed = !neighbour.ours && info.ndm_state & (NUD_PERMANENT | NUD_NOARP);
 	neighbour.valid = attrs[NDA_LLADDR].data && info.ndm_state & usable;
-	neighbour.confirmed_s = ages.ndm_confirmed / FDB_USER_HZ;
+	/* Another MAC than before makes one that is updated and not confirmed. */
+	ticks = ages.ndm_updated < ages.ndm_confirmed ? ages.ndm_updated : ages.ndm_confirmed;
+	neighbour.heard = mtime_add_ms(table->seen, -(int64_t)(ticks + 1) * (1000 / FDB_USER_HZ));
 	return add(table, &neighbour);
 }
 

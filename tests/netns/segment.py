@@ -41,6 +41,25 @@ def tunnels(host, vni):
             if "dst" in entry and entry["mac"] != "00:00:00:00:00:00"}
 
 
+class Guest:
+    """A host on a veth's other end, in a namespace inside the host's own; tap0 is the host's end."""
+
+    def __init__(self, host, name, address):
+        self.host, self.name = host, name
+        host.run("ip", "netns", "add", name)
+        host.run("ip", "link", "add", "tap0", "type", "veth", "peer", "name", "eth0", "netns", name)
+        self.run("ip", "link", "set", "eth0", "up")
+        self.run("ip", "address", "add", address, "dev", "eth0")
+        self.mac = json.loads(self.run("ip", "-json", "link", "show", "dev", "eth0").stdout)[0]["address"]
+
+    def run(self, *command, **options):
+        return self.host.run("ip", "netns", "exec", self.name, *command, **options)
+
+    def close(self):
+        self.host.run("ip", "link", "delete", "tap0")
+        self.host.run("ip", "netns", "delete", self.name)
+
+
 LISTEN = """
 import socket, struct, sys
 group, port, dev = sys.argv[1], int(sys.argv[2]), sys.argv[3]

@@ -7,7 +7,7 @@ import pytest
 
 from lan import wait_for
 from mesh import BACKEND, INTERFACE, World
-from segment import floods, has_link, tunnels
+from segment import Guest, floods, has_link, tunnels
 
 SEGMENT, VNI = "lan0", 100
 VXLAN = f"vx{VNI}"
@@ -153,6 +153,34 @@ def test_a_port_is_given_back_and_others_ports_stay(mesh):
     alpha.host.run("ip", "link", "delete", "tap0")
     alpha.host.run("ip", "link", "delete", "vnet0")
     settled(alpha, beta)
+
+
+def test_an_address_that_fails_over_to_a_host_elsewhere_is_followed(mesh):
+    alpha, beta = mesh
+    guests = []
+    settled(alpha, beta)
+    settled(beta, alpha)
+    for number, node in enumerate((alpha, beta), 1):
+        guests.append(Guest(node.host, "guest", f"10.9.0.{60 + number}/24"))
+        node.do("l2", "attach", SEGMENT, f"--address=10.9.0.{number}/24", "--port=tap0")
+
+    def answers(node, guest):
+        entries = json.loads(node.host.output("ip", "-json", "neighbour", "show", "10.9.0.50", "dev", SEGMENT))
+        return bool(entries) and entries[0].get("lladdr") == guest.mac
+
+    # to and fro: neither the lower MAC nor the first one wins
+    for here, there in ((0, 1), (1, 0), (0, 1)):
+        guest, node, other = guests[here], (alpha, beta)[here], (alpha, beta)[there]
+        guests[there].run("ip", "address", "delete", "10.9.0.50/24", "dev", "eth0", check=False)
+        guest.run("ip", "address", "add", "10.9.0.50/24", "dev", "eth0")
+        guest.run("ip", "neighbour", "flush", "dev", "eth0")  # so that it asks, as whoever takes an address over does
+        wait_for(lambda: guest.run("ping", "-n", "-c1", "-W1", "-I", "10.9.0.50", f"10.9.0.{here + 1}", check=False)
+                 .returncode == 0 and answers(node, guest), 5, f"{node.name} knows its guest")
+        wait_for(lambda: answers(other, guest), FOLLOW_S, f"{other.name} follows")
+        wait_for(lambda: other.host.can_ping("10.9.0.50"), FOLLOW_S, f"{other.name} reaches it")
+    for number, node in enumerate((alpha, beta), 1):
+        node.do("l2", "attach", SEGMENT, f"--address=10.9.0.{number}/24")
+        guests[number - 1].close()
 
 
 def test_leaving_takes_all_of_it_down(mesh):

@@ -6,6 +6,7 @@ import pytest
 
 from lan import wait_for
 from mesh import BUILD, World
+from segment import Guest
 
 SEGMENT, VNI = "lan0", 100
 VXLAN = f"vx{VNI}"
@@ -65,25 +66,6 @@ class Drive:
         return int(self.host.output("cat", f"/sys/class/net/{dev}/statistics/{name}"))
 
 
-class Guest:
-    """A host on a veth's other end, in a namespace inside the host's own; tap0 is the host's end."""
-
-    def __init__(self, drive, name, address):
-        self.drive, self.name = drive, name
-        drive.host.run("ip", "netns", "add", name)
-        drive.host.run("ip", "link", "add", "tap0", "type", "veth", "peer", "name", "eth0", "netns", name)
-        self.run("ip", "link", "set", "eth0", "up")
-        self.run("ip", "address", "add", address, "dev", "eth0")
-        self.mac = json.loads(self.run("ip", "-json", "link", "show", "dev", "eth0").stdout)[0]["address"]
-
-    def run(self, *command, **options):
-        return self.drive.host.run("ip", "netns", "exec", self.name, *command, **options)
-
-    def close(self):
-        self.drive.host.run("ip", "link", "delete", "tap0")
-        self.drive.host.run("ip", "netns", "delete", self.name)
-
-
 @pytest.fixture(scope="module")
 def network(tmp_path_factory):
     folder = tmp_path_factory.mktemp("l2")
@@ -111,7 +93,7 @@ def three(network):
 @pytest.fixture
 def guest(three):
     """A host behind a port of beta's."""
-    made = Guest(three[1], "guest", "10.7.0.77/24")
+    made = Guest(three[1].host, "guest", "10.7.0.77/24")
     yield made
     made.close()
 
