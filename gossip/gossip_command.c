@@ -242,6 +242,39 @@ static int take_place(struct gossip *g, struct invite *invite)
 	return 0;
 }
 
+static bool fixes(const struct invite *invite, const struct ip *ip)
+{
+	for (size_t i = 0; i < invite->address_count; i++) {
+		if (ip_equal(&invite->addresses[i], ip))
+			return true;
+	}
+	return false;
+}
+
+/* Of two that have one address pinned, one has to do without. */
+static int check_free(struct gossip *g, const struct invite *invite, const struct ip *ip)
+{
+	const struct authority_invite *other;
+	const struct authority_member *member;
+	char text[TEXT_IP_SIZE], id[TEXT_ID_SIZE];
+
+	for (size_t i = 0; (other = authority_invite_at(g->authority, i)); i++) {
+		if (other->state == INVITE_OPEN && fixes(&other->invite, ip))
+			return gossip_fail(g, ERR_STATE,
+				"address %s is promised by invite %.8s already: `meshctl uninvite "
+				"%.8s` first",
+				text_ip(ip, text), text_id(&other->invite.id, id), id);
+	}
+	for (size_t i = 0; (member = authority_at(g->authority, i)); i++) {
+		if (member->standing == AUTHORITY_MEMBER &&
+			(ip_equal(&member->pinned4, ip) || ip_equal(&member->pinned6, ip)) &&
+			!(invite->has_replaced && id_equal(&invite->replaced, &member->id)))
+			return gossip_fail(g, ERR_STATE, "address %s is fixed for %s already",
+				text_ip(ip, text), member->name);
+	}
+	return 0;
+}
+
 static int check_invite(struct gossip *g, const struct invite *invite, int64_t lifetime_ms)
 {
 	struct charter charter;
@@ -272,10 +305,14 @@ static int check_invite(struct gossip *g, const struct invite *invite, int64_t l
 	for (size_t i = 0; i < invite->address_count; i++) {
 		const struct ip *ip = &invite->addresses[i];
 		char text[TEXT_IP_SIZE];
+		int err;
 
 		if (!address_in_prefix(ip->family == 4 ? &charter.prefix4 : &charter.prefix6, ip))
 			return gossip_fail(g, ERR_INVALID,
 				"address %s lies outside the mesh's prefix", text_ip(ip, text));
+		err = check_free(g, invite, ip);
+		if (err != 0)
+			return err;
 	}
 	return 0;
 }
