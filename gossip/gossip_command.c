@@ -459,6 +459,7 @@ void gossip_set_mtu(struct gossip *g, struct gossip_time time, uint16_t mtu)
 		return;
 	g->config.mtu = mtu;
 	g->descriptor_dirty = true;
+	g->segments_changed |= g->own_segment_count > 0;
 	gossip_turn(g);
 }
 
