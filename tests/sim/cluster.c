@@ -413,8 +413,7 @@ static void tokens_are_refused_with_the_reason(void **state)
 	 */
 	cluster_invite(c, 0, 1, 3600000, token);
 	assert_int_equal(
-		gossip_join(cluster_core(c, node), cluster_time(c), token, "n1", 30000, false),
-		0);
+		gossip_join(cluster_core(c, node), cluster_time(c), token, "n1", 30000, false), 0);
 	cluster_drain(c, node);
 	cluster_run(c, 2000);
 	assert_int_equal(cluster_joined(c, node), ERR_NAME_TAKEN);

@@ -14,8 +14,7 @@
 #define ROOM	(RECORDS * RECORD_SIZE_MAX)
 
 static struct backup sample;
-static const struct backup_attachment attachment = {
-	"lan0", "192.168.7.1/24 fd12::1/64", "eth1"};
+static const struct backup_attachment attachment = {"lan0", "192.168.7.1/24 fd12::1/64", "eth1"};
 static uint8_t *whole; /* its bytes */
 static size_t whole_size;
 
