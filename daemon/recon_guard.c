@@ -26,6 +26,7 @@ struct recon_guard {
 	struct guard_counters counters;
 	struct recon_faults *faults; /* the owner's */
 	bool apply_due;
+	bool touched;  /* there were events since work began */
 	bool restored; /* told that somebody changed it, until it is found unchanged */
 	mtime_t look_at, quiet_until;
 
@@ -73,6 +74,14 @@ static void tell_restored(struct recon_guard *guard)
 	guard->restored = guard->job_changed;
 }
 
+static void look_soon(struct recon_guard *guard)
+{
+	mtime_t soon = mtime_add_ms(now(), EVENT_MS);
+
+	guard->look_at = mtime_min(
+		guard->look_at, mtime_before(soon, guard->quiet_until) ? guard->quiet_until : soon);
+}
+
 static void schedule(struct recon_guard *guard);
 
 static void worked(uv_work_t *request, int status)
@@ -108,6 +117,8 @@ static void worked(uv_work_t *request, int status)
 	guard->quiet_until = mtime_add_ms(now(), cost_ms * LOOK_SHARE);
 	guard->look_at = mtime_add_ms(
 		now(), cost_ms * LOOK_SHARE > LOOK_MS ? cost_ms * LOOK_SHARE : LOOK_MS);
+	if (guard->touched) /* by us, or by somebody after we had looked */
+		look_soon(guard);
 	schedule(guard);
 	guard->changed(guard->arg);
 }
@@ -123,7 +134,7 @@ static void start_work(struct recon_guard *guard)
 		guard_want_done(&guard->job);
 		return;
 	}
-	guard->apply_due = false;
+	guard->apply_due = guard->touched = false;
 	guard->working = true;
 }
 
@@ -166,15 +177,13 @@ static void schedule(struct recon_guard *guard)
 static void watch_ready(uv_poll_t *poll, int status, int events)
 {
 	struct recon_guard *guard = poll->data;
-	mtime_t soon;
 
 	(void)status;
 	(void)events;
 	if (!guard_watch_drain(guard->watch))
 		return;
-	soon = mtime_add_ms(now(), EVENT_MS);
-	guard->look_at = mtime_min(
-		guard->look_at, mtime_before(soon, guard->quiet_until) ? guard->quiet_until : soon);
+	guard->touched = true;
+	look_soon(guard);
 	schedule(guard);
 }
 

@@ -317,6 +317,15 @@ def test_a_table_that_others_change_is_put_back_within_a_second(scene):
 
 
 @pytest.mark.anywhere
+def test_a_table_that_goes_while_it_is_written_is_put_back(scene):
+    drive = scene.drive()
+    for number in range(20):
+        drive.want("vni", VNI4, "source", VNI4, f"100.64.1.{number}")
+        scene.victim.run("nft", "flush", "ruleset")
+        wait_for(lambda number=number: f"100.64.1.{number} ." in table(scene.victim), 1, f"table {number} is back")
+
+
+@pytest.mark.anywhere
 def test_a_change_of_members_keeps_the_counters_and_all_else(scene):
     drive = scene.drive()
     drive.guards()
