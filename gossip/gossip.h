@@ -281,8 +281,9 @@ struct gossip_segment {
 	bool wanted;	/* gossip_segment_attach has been asked for it */
 	bool attached;	/* this node: its descriptor says so, or is about to */
 	size_t members; /* attached, self included, dead ones too */
-	/* The smallest overlay MTU of those attached, bytes; 0: none is known. The segment's is
-	 * that, less 50 over an IPv4 overlay or 70 over IPv6: gossip_segment_mtu. */
+	/* The smallest overlay MTU of those attached, bytes, and no less than 1280; 0: none is
+	 * known. The segment's is that, less 50 over an IPv4 overlay or 70 over IPv6:
+	 * gossip_segment_mtu. */
 	uint16_t overlay_mtu;
 	size_t macs;	    /* that gossip_mac_next tells */
 	size_t unannounced; /* of this node's side, beyond what is announced of one member */

@@ -12,6 +12,10 @@
 #define OVERHEAD_IPV4 (14 + 8 + 8 + 20)
 #define OVERHEAD_IPV6 (14 + 8 + 8 + 40)
 
+/* No overlay carries less (RFC 8200, section 5): a member that says so would take the segment, for
+ * which the smallest counts, from all others. */
+#define OVERLAY_MTU_MIN 1280
+
 /* ---- what there are ---- */
 
 static const struct segment_row *find_row(
@@ -295,6 +299,8 @@ int gossip_segment_delete(
 static void count_member(struct gossip_segment *segment, uint16_t mtu)
 {
 	segment->members++;
+	if (mtu && mtu < OVERLAY_MTU_MIN)
+		mtu = OVERLAY_MTU_MIN;
 	if (mtu && (!segment->overlay_mtu || mtu < segment->overlay_mtu))
 		segment->overlay_mtu = mtu;
 }

@@ -121,6 +121,24 @@ static void a_segment_is_known_and_attached_to_within_a_second(void **state)
 	cluster_free(c);
 }
 
+static void no_member_makes_a_segment_too_narrow_for_all(void **state)
+{
+	(void)state;
+	struct cluster *c = mesh();
+	struct segment segment = {.vni = 100};
+
+	segments_create(c, 0, "lan0", &segment);
+	expect_members(c, 500, "lan0", 0);
+	for (int i = 0; i < NODES; i++)
+		segments_attach(c, i, "lan0");
+	expect_members(c, 500, "lan0", NODES);
+	gossip_set_mtu(cluster_core(c, 1), cluster_node_time(c, 1), 71);
+	cluster_drain(c, 1);
+	cluster_run(c, 20000);
+	assert_int_equal(look(c, 3, "lan0").overlay_mtu, 1280);
+	cluster_free(c);
+}
+
 static void what_cannot_be_is_refused_with_the_reason(void **state)
 {
 	(void)state;
@@ -338,6 +356,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_segment_is_known_and_attached_to_within_a_second),
+		cmocka_unit_test(no_member_makes_a_segment_too_narrow_for_all),
 		cmocka_unit_test(what_cannot_be_is_refused_with_the_reason),
 		cmocka_unit_test(who_cannot_have_segments_has_none),
 		cmocka_unit_test(
