@@ -249,6 +249,7 @@ static void put_vxlan(FILE *file, const struct guard_want *want)
 		"\tchain ours {\n"
 		"\t\toifname \"%s\" counter name stray drop\n"
 		"\t\tiifname != \"%s\" counter name stray drop\n"
+		"\t\tudp sport >= %u counter name stray drop\n"
 		"\t\tip saddr . @th,96,24 @from4 return\n"
 		"\t\tip6 saddr . @th,96,24 @from6 return\n"
 		"\t\tcounter name unattached drop\n"
@@ -258,7 +259,7 @@ static void put_vxlan(FILE *file, const struct guard_want *want)
 		"\t\t@th,96,24 & 0 == 0 return\n"
 		"\t\tcounter name truncated drop\n"
 		"\t}\n",
-		want->interface, want->interface);
+		want->interface, want->interface, L2_FROM_HIGH);
 }
 
 int guard_text_whole(const struct guard_want *want, char **ret)

@@ -4,8 +4,9 @@
  * A VXLAN device takes frames from any interface and any source, whatever address and interface it
  * is bound to (drivers/net/vxlan: the socket listens on the wildcard address). So one nftables
  * table of ours, one for each overlay interface, drops
- *   stray       frames of one of our VNIs that did not come over the overlay, and such frames that
- *               somebody sends through this host into the overlay;
+ *   stray       frames of one of our VNIs that did not come over the overlay, or from a port that
+ *               needs no privileges to be sent from (L2_FROM_HIGH), and such frames that somebody
+ *               sends through this host into the overlay;
  *   unattached  those that came over the overlay from a member that is not attached to that VNI
  *               (WireGuard vouches for the source address there);
  *   truncated   datagrams to VXLAN's port in which there is no VNI to be read. IPv6 passes a
@@ -13,8 +14,9 @@
  *               and a first fragment cut short would hide its VNI. No VXLAN is that short;
  *   spoofed     packets with a source address of the overlay that came over something else.
  * A frame of another VNI is none of ours and passes, whoever's device it is for. What is not kept
- * off: whoever may open a socket on an attached member can send frames as that member, for the
- * kernel's own look the same there.
+ * off: whoever has the privileges of a low port on an attached member (CAP_NET_BIND_SERVICE, or all
+ * where ip_unprivileged_port_start is lowered) can send frames as that member, for the kernel's own
+ * look the same there.
  *
  * This header is plain data and text, pure; guard_nft.h speaks to the kernel. The order of things:
  * the table has a VNI before its device is up, and until it is gone.

@@ -28,6 +28,10 @@
 #include "wg/net_link.h"
 
 #define L2_VXLAN_PORT	  4789 /* IANA's */
+/* VXLAN leaves from these ports, which no program without privileges can open: so that none on a
+ * member's host sends frames in its name. The kernel takes one below the high end. */
+#define L2_FROM_LOW	  512
+#define L2_FROM_HIGH	  1024
 #define L2_VNI_MAX	  0xffffff
 #define L2_TUNNEL_COST	  1    /* of a tunnel, for a spanning tree: less than any LAN */
 #define L2_PORT_MTU	  1500 /* of the hosts behind a port: they fill whole frames */
@@ -116,6 +120,7 @@ struct l2_link {
 	uint32_t vni;
 	struct ip local;
 	uint16_t udp_port;
+	uint16_t from_low, from_high; /* of its source ports; 0: the host's usual ones */
 	bool learning;
 	bool bound; /* to an interface, a group or a fixed remote: we make none such */
 };

@@ -41,7 +41,8 @@ static unsigned int diff_bridge(const struct l2_want *want, const struct l2_link
 static bool vxlan_is_another(const struct l2_want *want, const struct l2_link *vxlan)
 {
 	return vxlan->vni != want->vni || vxlan->local.family != want->local.family ||
-	       vxlan->udp_port != L2_VXLAN_PORT || vxlan->bound;
+	       vxlan->udp_port != L2_VXLAN_PORT || vxlan->from_low != L2_FROM_LOW ||
+	       vxlan->from_high != L2_FROM_HIGH || vxlan->bound;
 }
 
 /* Hosts behind a port send whole frames: those that are too long for the overlay are to reach the

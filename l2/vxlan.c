@@ -24,6 +24,7 @@ int vxlan_create(struct nl *nl, const struct l2_want *want)
 {
 	union nl_msg msg;
 	struct nlmsghdr *nlh = net_link_begin(&msg, RTM_NEWLINK, 0);
+	const struct ifla_vxlan_port_range from = {htons(L2_FROM_LOW), htons(L2_FROM_HIGH)};
 	struct nlattr *info, *data;
 
 	nlh->nlmsg_flags = NLM_F_CREATE | NLM_F_EXCL;
@@ -34,6 +35,7 @@ int vxlan_create(struct nl *nl, const struct l2_want *want)
 	data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
 	mnl_attr_put_u32(nlh, IFLA_VXLAN_ID, want->vni);
 	mnl_attr_put_u16(nlh, IFLA_VXLAN_PORT, htons(L2_VXLAN_PORT));
+	mnl_attr_put(nlh, IFLA_VXLAN_PORT_RANGE, sizeof(from), &from);
 	mnl_attr_put_u8(nlh, IFLA_VXLAN_LEARNING, want->flood);
 	put_local(nlh, &want->local);
 	if (want->local.family == 4)
@@ -79,6 +81,7 @@ void vxlan_put_changes(struct nlmsghdr *nlh, const struct l2_want *want, unsigne
 int vxlan_read(const struct nl_attr *nest, struct l2_link *link)
 {
 	struct nl_attr table[IFLA_VXLAN_MAX + 1];
+	struct ifla_vxlan_port_range from = {0};
 	uint8_t learning = 0, external = 0;
 	uint16_t port = 0;
 	int err = nl_attr_nest(nest, table, IFLA_VXLAN_MAX);
@@ -91,6 +94,8 @@ int vxlan_read(const struct nl_attr *nest, struct l2_link *link)
 		err = nl_attr_ip(&table[IFLA_VXLAN_LOCAL6], AF_INET6, &link->local);
 	if (!err && table[IFLA_VXLAN_PORT].data)
 		err = nl_attr_u16(&table[IFLA_VXLAN_PORT], &port);
+	if (!err && table[IFLA_VXLAN_PORT_RANGE].data)
+		err = nl_attr_get(&table[IFLA_VXLAN_PORT_RANGE], &from, sizeof(from));
 	if (!err && table[IFLA_VXLAN_LEARNING].data)
 		err = nl_attr_u8(&table[IFLA_VXLAN_LEARNING], &learning);
 	if (!err && table[IFLA_VXLAN_COLLECT_METADATA].data)
@@ -98,6 +103,8 @@ int vxlan_read(const struct nl_attr *nest, struct l2_link *link)
 	if (err)
 		return err;
 	link->udp_port = ntohs(port);
+	link->from_low = ntohs(from.low);
+	link->from_high = ntohs(from.high);
 	link->learning = learning != 0;
 	link->bound = external || table[IFLA_VXLAN_LINK].data || table[IFLA_VXLAN_GROUP].data ||
 		      table[IFLA_VXLAN_GROUP6].data;

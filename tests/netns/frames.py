@@ -94,7 +94,7 @@ def checksum(data):
     return ~total & 0xFFFF
 
 
-def udp(source, target, payload, port=VXLAN_PORT, source_port=40000):
+def udp(source, target, payload, port=VXLAN_PORT, source_port=600):
     source, target = ipaddress.ip_address(source).packed, ipaddress.ip_address(target).packed
     size = 8 + len(payload)
     pseudo = source + target + (struct.pack("!BBH", 0, 17, size) if len(source) == 4 else struct.pack("!IHBB", size, 0, 0, 17))

@@ -37,12 +37,12 @@ class Scene:
                             for packet in packets(self.stranger4, target, datagram)])
         return payload
 
-    def from_member(self, node, to, family=socket.AF_INET):
-        """Over WireGuard, by any program that can open a socket there."""
+    def from_member(self, node, to, family=socket.AF_INET, port=600):
+        """Over WireGuard, by a program there, which needs privileges for such a port."""
         payload = mark()
         index = 1 if family == socket.AF_INET else 0
         with socket_inside(node.host, family, socket.SOCK_DGRAM) as sender:
-            sender.bind((self.addresses[node][index], 0))
+            sender.bind((self.addresses[node][index], port))
             sender.sendto(vxlan(self.vni, inner(payload)), (self.addresses[to][index], VXLAN_PORT))
         return payload
 
@@ -94,6 +94,14 @@ def test_strangers_and_members_that_are_not_attached_are_not_on_the_segment(scen
     dropped(scene, scene.from_stranger, "stray")
     for family in (socket.AF_INET, socket.AF_INET6):
         dropped(scene, lambda family=family: scene.from_member(scene.gamma, scene.alpha, family), "unattached")
+
+
+def test_no_program_without_privileges_sends_frames_for_its_host(scene):
+    settled(scene)
+    for family in (socket.AF_INET, socket.AF_INET6):
+        for port in (0, 1024):
+            dropped(scene, lambda family=family, port=port: scene.from_member(scene.beta, scene.alpha, family, port), "stray")
+    scene.arrives(scene.from_member(scene.beta, scene.alpha, port=1023))  # the segment is carried by IPv4
 
 
 def test_whoever_attaches_is_let_in_and_whoever_detaches_is_not(scene):

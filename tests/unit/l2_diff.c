@@ -136,6 +136,8 @@ static void obey(struct kernel *kernel, const struct l2_want *want, const struct
 		link->vni = want->vni;
 		link->local = want->local;
 		link->udp_port = L2_VXLAN_PORT;
+		link->from_low = L2_FROM_LOW;
+		link->from_high = L2_FROM_HIGH;
 		link->learning = want->flood;
 		link->link.addrgen_known = true;
 		break;
