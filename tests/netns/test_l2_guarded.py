@@ -121,6 +121,7 @@ def test_frames_are_guarded_while_no_daemon_runs_and_while_the_next_one_starts(s
     assert table(scene.alpha) == standing
     scene.alpha.start()
     wait_for(lambda: scene.alpha.sees(scene.beta, scene.gamma), 10, "alpha is back")
+    wait_for(lambda: counters(scene.alpha)["stray"] == 0, 5, "the table is the next daemon's")
     assert settled(scene) == standing
     dropped(scene, scene.from_stranger, "stray")
 
