@@ -519,19 +519,19 @@ struct gossip_member {
 	bool gone;		      /* dead for longer than GOSSIP_GONE_MS */
 	wtime_t since;		      /* of the state */
 	int64_t rtt_us;		      /* -1: not measured */
+	int64_t silent_ms;	      /* with heard */
 	struct descriptor descriptor; /* with has_descriptor */
 	struct ip address4, address6;
 	bool has_descriptor;
 	bool has_wireguard; /* a peer to configure: keys below are set, self excluded */
 	bool has_next;	    /* it announces another key, to be installed beside that one */
 	bool confirmed;	    /* it has installed the key that this node announces */
+	bool compared;	    /* it has told its store's digest since this start; and then: */
+	bool differs;	    /* from this node's, the last time */
+	bool heard;	    /* of it anything at all, since this start */
 	uint8_t wireguard_public[32], preshared[32];
 	uint8_t next_public[32], next_preshared[32];
 	struct endpoint reached; /* where gossip reaches it now; family 0: nowhere */
-	bool compared;		 /* it has told its store's digest since this start; and then: */
-	bool differs;		 /* from this node's, the last time */
-	bool heard;		 /* anything at all, since this start; and then: */
-	int64_t silent_ms;	 /* for so long now */
 	/* where its WireGuard may listen, likeliest first: the reached address, then its
 	 * descriptor's */
 	size_t candidate_count;

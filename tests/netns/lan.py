@@ -91,6 +91,7 @@ class Host:
     def __init__(self, name):
         self.name = name
         self.links = {}  # interface: (lan, port on its bridge)
+        self.started = []
         self.holder = subprocess.Popen(
             ["unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc",
              "--propagation", "private", "bash", "-c", INIT, name],
@@ -107,6 +108,8 @@ class Host:
         self.holder.kill()
         self.holder.wait()
         self.holder.stdout.close()
+        for popen in self.started:
+            popen.kill()  # nsenter, should it be stopped, does not hear of its child's end
 
     def run(self, *command, check=True, input=None, timeout=COMMAND_TIMEOUT_S, env=None):
         """Runs a command inside to its end; AssertionError with its stderr when it fails and check is left on."""
@@ -123,8 +126,10 @@ class Host:
     def start(self, *command, log, env=None):
         """Starts a command inside, its output appended to the file `log`."""
         with open(log, "ab") as file:
-            return Process(subprocess.Popen([*self.enter, *map(str, command)], stdin=subprocess.DEVNULL, stdout=file,
-                                            stderr=file, start_new_session=True, env={**os.environ, **(env or {})}))
+            popen = subprocess.Popen([*self.enter, *map(str, command)], stdin=subprocess.DEVNULL, stdout=file, stderr=file,
+                                     start_new_session=True, env={**os.environ, **(env or {})})
+        self.started.append(popen)
+        return Process(popen)
 
     def pids(self, name):
         """Of the processes inside with this command name."""
