@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "gossip/record/hlc.h"
+#include "gossip/replica/quota.h"
 #include "tests/support/hostile.h"
 #include "tests/support/records.h"
 #include "tests/support/segments.h"
@@ -34,7 +35,8 @@ static struct hostile *segment(bool attached)
 }
 
 /* One MAC in its bucket, in node 1's name. */
-static void announce(struct hostile *h, unsigned host, uint32_t sequence, uint64_t stamp)
+static void announce_on(
+	struct hostile *h, uint32_t vni, unsigned host, uint32_t sequence, uint64_t stamp)
 {
 	struct macs_entry entry = {.sequence = sequence};
 	uint8_t key[MACS_KEY_SIZE], value[64];
@@ -48,7 +50,7 @@ static void announce(struct hostile *h, unsigned host, uint32_t sequence, uint64
 	struct pack pack;
 
 	segments_mac(host, entry.mac);
-	macs_key(SEGMENTS_VNI, macs_bucket(entry.mac), key);
+	macs_key(vni, macs_bucket(entry.mac), key);
 	pack_init(&pack, value, sizeof(value));
 	macs_encode(&entry, 1, &pack);
 	draft.value_size = pack.size;
@@ -57,6 +59,11 @@ static void announce(struct hostile *h, unsigned host, uint32_t sequence, uint64
 	msg_add(&msg, MSG_RECORDS);
 	actor_send(&h->actor, &h->actor.at, &msg);
 	record_unref(record);
+}
+
+static void announce(struct hostile *h, unsigned host, uint32_t sequence, uint64_t stamp)
+{
+	announce_on(h, SEGMENTS_VNI, host, sequence, stamp);
 }
 
 static uint64_t now_stamp(struct hostile *h)
@@ -173,6 +180,25 @@ static void rewriting_buckets_without_end_costs_others_a_rate(void **state)
 	hostile_free(h);
 }
 
+static void writing_ever_new_buckets_costs_others_a_rate_beyond_the_quota(void **state)
+{
+	(void)state;
+	enum { SENT = 6000, SECONDS = 6 };
+	struct hostile *h = segment(true);
+	uint64_t before;
+
+	hostile_begin(h);
+	before = cluster_counts(h->c)->writes;
+	for (unsigned i = 0; i < SENT; i++) {
+		announce_on(h, SEGMENTS_VNI + i, PHONE, 0, now_stamp(h) + i);
+		cluster_run(h->c, SECONDS * 1000 / SENT);
+	}
+	cluster_run(h->c, 1000);
+	assert_in_range(cluster_counts(h->c)->writes - before, (NODES - 1) * QUOTA_MACS_RECORDS,
+		(NODES - 1) * (QUOTA_MACS_RECORDS + 2 * (128 + 20 * (SECONDS + 2))));
+	hostile_free(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -181,6 +207,7 @@ int main(void)
 			who_claims_what_cannot_be_outbid_is_seen_and_has_it_while_it_lives),
 		cmocka_unit_test(who_outbids_without_end_is_frozen),
 		cmocka_unit_test(rewriting_buckets_without_end_costs_others_a_rate),
+		cmocka_unit_test(writing_ever_new_buckets_costs_others_a_rate_beyond_the_quota),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
