@@ -514,14 +514,18 @@ const char *gossip_member_state_label(enum gossip_member_state state);
 
 struct gossip_member {
 	const struct authority_member *standing; /* id, name, admin, tags, by, reason, invite */
+	wtime_t since;				 /* of the state */
+	int64_t rtt_us;				 /* -1: not measured */
+	int64_t silent_ms;			 /* with heard */
+	struct descriptor descriptor;		 /* with has_descriptor */
 	enum gossip_member_state state;
+	struct endpoint reached; /* where gossip reaches it now; family 0: nowhere */
+	/* where its WireGuard may listen, likeliest first: the reached address, then its
+	 * descriptor's */
+	struct endpoint candidates[GOSSIP_CANDIDATES_MAX];
+	size_t candidate_count;
 	bool self;
-	bool gone;		      /* dead for longer than GOSSIP_GONE_MS */
-	wtime_t since;		      /* of the state */
-	int64_t rtt_us;		      /* -1: not measured */
-	int64_t silent_ms;	      /* with heard */
-	struct descriptor descriptor; /* with has_descriptor */
-	struct ip address4, address6;
+	bool gone; /* dead for longer than GOSSIP_GONE_MS */
 	bool has_descriptor;
 	bool has_wireguard; /* a peer to configure: keys below are set, self excluded */
 	bool has_next;	    /* it announces another key, to be installed beside that one */
@@ -529,13 +533,9 @@ struct gossip_member {
 	bool compared;	    /* it has told its store's digest since this start; and then: */
 	bool differs;	    /* from this node's, the last time */
 	bool heard;	    /* of it anything at all, since this start */
+	struct ip address4, address6;
 	uint8_t wireguard_public[32], preshared[32];
 	uint8_t next_public[32], next_preshared[32];
-	struct endpoint reached; /* where gossip reaches it now; family 0: nowhere */
-	/* where its WireGuard may listen, likeliest first: the reached address, then its
-	 * descriptor's */
-	size_t candidate_count;
-	struct endpoint candidates[GOSSIP_CANDIDATES_MAX];
 };
 
 /* Members now, and those that left or were revoked in the last 24 h, sorted by id, self included.
