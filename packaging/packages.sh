@@ -9,7 +9,7 @@ packages_test=(libcmocka-dev python3 python3-msgpack python3-pytest python3-pyte
 	scdoc bash-completion zsh fish)
 # clang's own packages only recommend the sanitizer runtimes; llvm has the symbolizer.
 packages_full=(clang clang-format clang-tidy libclang-rt-14-dev llvm qemu-system-x86 busybox-static cpio kmod xz-utils
-	debootstrap dpkg-dev file gzip lintian tinc bird2 musl-tools)
+	debootstrap dpkg-dev file gzip lintian tinc bird2 musl-tools ansible-core)
 
 packages_bench=(libcmocka-dev python3 python3-msgpack bsdextrautils procps iputils-ping util-linux serf etcd-server etcd-client
 	iperf3 tinc avahi-daemon dbus)

@@ -1,0 +1,78 @@
+"""The Ansible role, run by Debian's ansible on hosts that are namespaces: its start command is in systemd's place."""
+import json
+import os
+import re
+import subprocess
+
+import pytest
+
+from lan import wait_for
+from mesh import BACKEND, BUILD, ROOT, all_ping
+
+pytestmark = [pytest.mark.slow, pytest.mark.anywhere]
+ROLES = ROOT / "packaging" / "ansible" / "roles"
+NAMES = ["alpha", "beta", "gamma"]
+TOKEN = re.compile(r"mesh1_")
+
+
+class Site:
+    def __init__(self, world, folder):
+        self.folder = folder
+        _, *self.nodes = world.nodes_on_lan(*NAMES)
+        hosts = {}
+        for node, number in zip(self.nodes, range(1, len(NAMES) + 1)):
+            enter = folder / f"enter-{node.name}"
+            enter.write_text(f"#!/bin/sh\nexec {' '.join(node.host.enter)} /bin/sh \"$@\"\n")
+            enter.chmod(0o755)
+            node.config.unlink()
+            programs = node.folder / "bin"
+            log = f"setsid {programs}/meshd --config {node.config} --state-dir {node.state} --socket {node.socket}"
+            start = node.folder / "start"
+            start.write_text(f"#!/bin/sh\n{log} </dev/null >>{node.log} 2>&1 &\n")
+            start.chmod(0o755)
+            hosts[node.name] = {
+                "ansible_connection": "local", "ansible_shell_executable": str(enter),
+                "ansible_python_interpreter": "/usr/bin/python3", "meshd_program_dir": str(programs),
+                "meshd_config_file": str(node.config), "meshd_socket": str(node.socket),
+                "meshd_start_command": str(start),
+                "meshd_attach": [{"name": "lan0", "addresses": [f"192.168.7.{number}/24"]}]}
+        variables = {"meshd_build": str(BUILD), "meshd_service_mgr": "command", "meshd_admins": ["beta"],
+                     "meshd_segments": [{"name": "lan0"}],
+                     "meshd_config": {"gossip": {"mdns": False}, "wireguard": {"backend": BACKEND}}}
+        self.inventory = folder / "inventory.json"
+        self.inventory.write_text(json.dumps({"meshd": {"hosts": hosts, "vars": variables}}))
+
+    def play(self, *arguments):
+        """host: its counters; and what was printed."""
+        done = subprocess.run(["ansible-playbook", "-i", self.inventory, ROOT / "packaging/ansible/site.yml", *arguments],
+                              capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=240, env={
+                                  **os.environ, "ANSIBLE_ROLES_PATH": str(ROLES), "ANSIBLE_BECOME": "false",
+                                  "ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCAL_TEMP": str(self.folder / "ansible"),
+                                  "ANSIBLE_REMOTE_TEMP": str(self.folder / "ansible"), "LC_ALL": "C.UTF-8"})
+        text = done.stdout + done.stderr
+        assert done.returncode == 0, text
+        counters = re.findall(r"^(\w+) +: ok=\d+ +changed=(\d+)", text, re.M)
+        assert len(counters) == len(NAMES), text
+        return {name: int(changed) for name, changed in counters}, text
+
+
+def test_a_role_founds_a_mesh_and_changes_nothing_the_second_time(world, tmp_path):
+    site = Site(world, tmp_path)
+
+    def files():
+        return sorted(str(path) for node in site.nodes for path in node.folder.rglob("*"))
+
+    before = files()
+    site.play("--check", "--diff")
+    assert files() == before
+
+    changed, text = site.play("--diff", "-vv")
+    assert all(changed.values()) and not TOKEN.search(text), text
+    for node in site.nodes:
+        wait_for(lambda: node.sees(*site.nodes), 15, f"{node.name} sees everybody alive")
+    all_ping(*site.nodes)
+    site.nodes[2].host.run("ping", "-c1", "-W5", "192.168.7.1")
+    wait_for(lambda: site.nodes[0].members()["beta"]["admin"], 5, "beta is an admin")
+
+    assert site.play("--diff")[0] == dict.fromkeys(NAMES, 0)
+    assert site.play("--check")[0] == dict.fromkeys(NAMES, 0)
