@@ -517,13 +517,13 @@ struct gossip_member {
 	wtime_t since;				 /* of the state */
 	int64_t rtt_us;				 /* -1: not measured */
 	int64_t silent_ms;			 /* with heard */
+	size_t candidate_count;			 /* of candidates */
 	struct descriptor descriptor;		 /* with has_descriptor */
 	enum gossip_member_state state;
 	struct endpoint reached; /* where gossip reaches it now; family 0: nowhere */
 	/* where its WireGuard may listen, likeliest first: the reached address, then its
 	 * descriptor's */
 	struct endpoint candidates[GOSSIP_CANDIDATES_MAX];
-	size_t candidate_count;
 	bool self;
 	bool gone; /* dead for longer than GOSSIP_GONE_MS */
 	bool has_descriptor;
