@@ -251,6 +251,28 @@ int gossip_publish(struct gossip *g, const struct keys *author, struct record_dr
 	return err;
 }
 
+static bool is_in_slot(const struct record *record, const struct id *author, uint16_t type,
+	const void *key, size_t key_size)
+{
+	return record->type == type && id_equal(&record->author, author) &&
+	       record->key_size == key_size &&
+	       (!key_size || memcmp(record->key, key, key_size) == 0);
+}
+
+const struct record *gossip_published(
+	const struct gossip *g, uint16_t type, const void *key, size_t key_size)
+{
+	const struct id *self = &g->config.identity->id;
+	const struct record *last = store_slot(g->store, self, type, key, key_size);
+
+	for (const struct own_record *own = g->own_first; own; own = own->next) {
+		if (is_in_slot(own->record, self, type, key, key_size) &&
+			(!last || own->record->stamp > last->stamp))
+			last = own->record;
+	}
+	return last;
+}
+
 /* What has become of no use while it was on its way to the disk goes from there, too: an admin was
  * expelled meanwhile. */
 static void own_refused(struct gossip *g, const struct record *record, int err)

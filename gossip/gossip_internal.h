@@ -537,6 +537,9 @@ void gossip_close_mesh(struct gossip *g);
 int gossip_publish(
 	struct gossip *g, const struct keys *author, struct record_draft *draft) MUST_CHECK;
 void gossip_publish_signed(struct gossip *g, struct record *record);
+/* What this node said last in a slot: on its way to the disk, or in the store. NULL: nothing. */
+const struct record *gossip_published(
+	const struct gossip *g, uint16_t type, const void *key, size_t key_size);
 /* A record from outside. fresh: it was not known. */
 int gossip_put_record(struct gossip *g, struct record *record, bool *ret_fresh) MUST_CHECK;
 int gossip_put_item(struct gossip *g, const struct msg_item *item) MUST_CHECK;

@@ -428,17 +428,16 @@ static size_t collect(
 	return count;
 }
 
-/* Before the first of this start the others know what is on our disk; none there is an empty one.
- */
+/* Before the first since it is told, the others know what this node said last; nothing is an empty
+ * one. */
 static bool is_known(const struct gossip *g, const struct record_draft *draft, size_t count)
 {
-	const struct record *held = store_slot(
-		g->store, &g->config.identity->id, RECORD_MACS, draft->key, draft->key_size);
+	const struct record *said = gossip_published(g, RECORD_MACS, draft->key, draft->key_size);
 
-	if (!held)
+	if (!said)
 		return count == 0;
-	return held->value_size == draft->value_size &&
-	       memcmp(held->value, draft->value, draft->value_size) == 0;
+	return said->value_size == draft->value_size &&
+	       memcmp(said->value, draft->value, draft->value_size) == 0;
 }
 
 static int publish(struct gossip *g, struct mac_segment *segment, unsigned index)

@@ -375,8 +375,7 @@ void gossip_view_own_descriptor(const struct gossip *g, struct descriptor *ret)
 
 void gossip_view_publish_descriptor(struct gossip *g)
 {
-	const struct record *held =
-		store_slot(g->store, &g->config.identity->id, RECORD_DESCRIPTOR, NULL, 0);
+	const struct record *said = gossip_published(g, RECORD_DESCRIPTOR, NULL, 0);
 	struct record_draft draft = {.type = RECORD_DESCRIPTOR};
 	struct descriptor descriptor;
 	uint8_t value[1024];
@@ -390,12 +389,13 @@ void gossip_view_publish_descriptor(struct gossip *g)
 	draft.value_size = pack.size;
 	if (pack_status(&pack) != 0)
 		return;
-	if (held && held->value_size == pack.size && memcmp(held->value, value, pack.size) == 0 &&
-		!gossip_lease_is_due(g, held))
+	if (said && said->value_size == pack.size && memcmp(said->value, value, pack.size) == 0 &&
+		!gossip_lease_is_due(g, said))
 		return;
 	draft.expiry_ms = gossip_lease_expiry(g);
 	g->descriptor_next = mtime_add_ms(g->time.now, REPUBLISH_GAP_MS);
-	gossip_rotate_publishing(g, held);
+	gossip_rotate_publishing(
+		g, store_slot(g->store, &g->config.identity->id, RECORD_DESCRIPTOR, NULL, 0));
 	if (gossip_publish(g, g->config.identity, &draft) != 0)
 		g->descriptor_dirty = true;
 }

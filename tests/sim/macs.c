@@ -237,6 +237,21 @@ static void who_is_detached_has_nobody(void **state)
 	segments_free(lan);
 }
 
+/* What was said just before is not on the disk yet. */
+static void who_is_attached_anew_has_those_whom_it_tells_of_then(void **state)
+{
+	(void)state;
+	struct segments *lan = segments_new(&calm, NODES, false);
+
+	segments_hear(lan, 2, PHONE);
+	segments_detach(lan->c, 2, SEGMENTS_NAME);
+	segments_attach(lan->c, 2, SEGMENTS_NAME);
+	segments_forget(lan, 2, PHONE);
+	segments_run(lan, 5000);
+	expect_seen(lan, 0, PHONE, -1);
+	segments_free(lan);
+}
+
 static void a_segment_that_learns_from_frames_has_no_table(void **state)
 {
 	(void)state;
@@ -408,6 +423,7 @@ int main(void)
 		cmocka_unit_test(who_is_dead_for_a_minute_has_nobody_until_it_is_back),
 		cmocka_unit_test(a_restart_withdraws_nothing_and_says_nothing_anew),
 		cmocka_unit_test(who_is_detached_has_nobody),
+		cmocka_unit_test(who_is_attached_anew_has_those_whom_it_tells_of_then),
 		cmocka_unit_test(a_segment_that_learns_from_frames_has_no_table),
 		cmocka_unit_test(nobody_takes_the_address_of_an_interface_of_ours),
 		cmocka_unit_test(a_flood_of_hosts_drives_out_nobody_and_ends_at_the_limit),

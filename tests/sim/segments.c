@@ -231,6 +231,26 @@ static void an_attachment_outlives_a_restart_without_a_word(void **state)
 	cluster_free(c);
 }
 
+/* What was said just before is not on the disk yet. */
+static void what_is_changed_to_and_fro_at_once_is_as_it_was_for_all(void **state)
+{
+	(void)state;
+	struct cluster *c = mesh();
+	struct segment segment = {.vni = 100};
+
+	segments_create(c, 0, "lan0", &segment);
+	expect_members(c, 1000, "lan0", 0);
+	segments_attach(c, 2, "lan0");
+	expect_members(c, 1000, "lan0", 1);
+	cluster_run(c, 10000);
+	segments_detach(c, 2, "lan0");
+	segments_attach(c, 2, "lan0");
+	cluster_run(c, 1000);
+	assert_true(look(c, 2, "lan0").attached);
+	expect_members(c, 0, "lan0", 1);
+	cluster_free(c);
+}
+
 static bool late_clashes(struct cluster *c, void *unused)
 {
 	(void)unused;
@@ -362,6 +382,7 @@ int main(void)
 		cmocka_unit_test(
 			a_deleted_segment_is_left_by_all_and_its_name_is_another_one_s_then),
 		cmocka_unit_test(an_attachment_outlives_a_restart_without_a_word),
+		cmocka_unit_test(what_is_changed_to_and_fro_at_once_is_as_it_was_for_all),
 		cmocka_unit_test(of_two_with_one_vni_the_earlier_is_in_force_everywhere),
 		cmocka_unit_test(what_is_no_segment_counts_for_nothing_and_is_shown),
 		cmocka_unit_test(who_left_or_was_revoked_is_attached_no_more),
