@@ -134,6 +134,7 @@ class Machine(Host):
         """shared: a folder of this machine that is /srv there."""
         self.name = name
         self.links = {}
+        self.started = []
         self.group = f"meshd-{name}-{uuid.uuid4().hex[:8]}"
         self.holder = subprocess.Popen(
             ["unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc",

@@ -92,6 +92,7 @@ def test_ping_reaches_a_node_on_every_layer_and_says_which_is_silent(world):
 def test_why_finds_the_one_thing_that_is_wrong(world):
     _, alpha, beta, gamma = world.mesh("alpha", "beta", "gamma")
     alpha.pings(beta, 20)
+    wait_for(lambda: states(why(alpha, "beta")[1])["records"] == ["ok"], 10, "beta says which records it holds")
     status, document = why(alpha, "beta")
     assert status == 0 and document["reachable"] is True and document["cause"] is None, document
     steps = states(document)
