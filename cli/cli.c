@@ -189,3 +189,22 @@ int cli_call(struct cli *cli, const struct ipc_request *request, int64_t timeout
 	free(error);
 	return status;
 }
+
+int cli_list(struct cli *cli, const struct ipc_request *request, const char *label,
+	cli_item_cb on_item, void (*render)(struct cli *cli, const json_t *items))
+{
+	json_t *result, *document = memory_check(json_object());
+	int status;
+
+	cli->items = memory_check(json_array());
+	json_object_set_new(document, label, cli->items);
+	status = cli_call(cli, request, CLI_TIMEOUT_MS, on_item, &result);
+	if (status == CLI_DONE && cli->json)
+		cli_print_json(cli, document, false);
+	else if (status == CLI_DONE)
+		render(cli, cli->items);
+	json_decref(result);
+	json_decref(document);
+	cli->items = NULL;
+	return status;
+}

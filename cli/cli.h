@@ -38,6 +38,11 @@ typedef int (*cli_item_cb)(struct cli *cli, json_t *item);
  * ever). The result is the caller's. Failures have been told already. on_item may be NULL. */
 int cli_call(struct cli *cli, const struct ipc_request *request, int64_t timeout_ms,
 	cli_item_cb on_item, json_t **ret_result) MUST_CHECK;
+/* A stream that is shown as a whole: on_item puts into cli->items, which is `label` in the document
+ * of
+ * --json, and else what render shows. */
+int cli_list(struct cli *cli, const struct ipc_request *request, const char *label,
+	cli_item_cb on_item, void (*render)(struct cli *cli, const json_t *items)) MUST_CHECK;
 /* The same, telling nothing: the text of the failure, to be released with free, goes to ret_error
  * (NULL where there was none). */
 int cli_try(struct cli *cli, const struct ipc_request *request, int64_t timeout_ms,

@@ -172,20 +172,7 @@ static void render(struct cli *cli, const json_t *segments)
 
 static int run(struct cli *cli, struct verb_call *call)
 {
-	json_t *result, *document = memory_check(json_object());
-	int status;
-
-	cli->items = memory_check(json_array());
-	json_object_set_new(document, "segments", cli->items);
-	status = cli_call(cli, &call->request, CLI_TIMEOUT_MS, take_item, &result);
-	if (status == CLI_DONE && cli->json)
-		cli_print_json(cli, document, false);
-	else if (status == CLI_DONE)
-		render(cli, cli->items);
-	json_decref(result);
-	json_decref(document);
-	cli->items = NULL;
-	return status;
+	return cli_list(cli, &call->request, "segments", take_item, render);
 }
 
 const struct verb verb_l2_list = {
