@@ -1,8 +1,8 @@
 /*
- * Finding members on the LAN (README, "On a LAN"): this node is announced through mDNS, and what is
- * seen of this mesh goes to the core as hints, which are only candidates: a node still proves who
- * it is. discover_mdns.h speaks to avahi-daemon; here it is decided what is wanted of it, and what
- * becomes of what it sees.
+ * Finding members on the LAN (packaging/PORTS.md, "On a LAN"): this node is announced through mDNS,
+ * and what is seen of this mesh goes to the core as hints, which are only candidates: a node still
+ * proves who it is. discover_mdns.h speaks to avahi-daemon; here it is decided what is wanted of
+ * it, and what becomes of what it sees.
  */
 #ifndef MESHD_DAEMON_DISCOVER_H
 #define MESHD_DAEMON_DISCOVER_H
