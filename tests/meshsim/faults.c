@@ -159,11 +159,33 @@ static bool knows_what_it_is(struct faults *f, int node)
 	       (standing_of(f, node) == AUTHORITY_MEMBER) == (g->state == GOSSIP_RUNNING);
 }
 
+/* Who is long dead no longer has its hosts. It becomes so a while after each has found it dead. */
+static bool agree_on_gone(const struct gossip *a, const struct gossip *b)
+{
+	const struct peer *peer, *other;
+
+	map_each (&a->peers, slot, peer) {
+		other = gossip_peer(b, &peer->id);
+		if (other && other->gone != peer->gone)
+			return false;
+	}
+	return true;
+}
+
 static bool is_whole(struct faults *f)
 {
+	const struct gossip *first = NULL;
+
 	for (int i = 0; i < cluster_count(f->cluster); i++) {
+		const struct gossip *g = cluster_core(f->cluster, i);
+
 		if (!knows_what_it_is(f, i))
 			return false;
+		if (!g || g->state != GOSSIP_RUNNING)
+			continue;
+		if (first && !agree_on_gone(first, g))
+			return false;
+		first = first ? first : g;
 	}
 	return cluster_converged(f->cluster, NULL);
 }
