@@ -123,6 +123,8 @@ static int take_options(struct cli *cli, int argc, char **argv, char **path)
 	if (socket && cli->instance)
 		return cli_fail(
 			CLI_USAGE, "--socket and -i both name the daemon: give one of them");
+	if (socket && !*socket)
+		return cli_fail(CLI_USAGE, "--socket wants the path of the daemon's socket");
 	if (socket) {
 		free(*path);
 		*path = memory_copy(socket);

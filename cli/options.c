@@ -196,6 +196,7 @@ static int set_option(struct verb_call *call, const struct verb_option *option, 
 		err = ipc_request_add_text(&call->request, option->arg, value);
 		break;
 	case VERB_LIST:
+	case VERB_SEVERAL:
 		err = ipc_request_add_text(&call->request, option->arg, value);
 		break;
 	case VERB_TEXT:
@@ -233,6 +234,23 @@ static int take_operand(
 	return CLI_DONE;
 }
 
+/* `--except A B`: getopt leaves B among the operands. */
+static int take_more(struct verb_call *call, int argc, char **argv)
+{
+	const struct verb_option *several = NULL;
+	int status = CLI_DONE;
+
+	for (int i = 0; i < VERB_OPTIONS_MAX && call->verb->options[i].name; i++) {
+		if (call->verb->options[i].kind == VERB_SEVERAL)
+			several = &call->verb->options[i];
+	}
+	if (!several || !ipc_request_has(&call->request, several->arg))
+		return refuse(call, "one argument too many", argv[0]);
+	for (int i = 0; i < argc && status == CLI_DONE; i++)
+		status = set_option(call, several, argv[i]);
+	return status;
+}
+
 static int take_operands(struct verb_call *call, int argc, char **argv)
 {
 	const struct verb_operand *operands = call->verb->operands;
@@ -245,9 +263,8 @@ static int take_operands(struct verb_call *call, int argc, char **argv)
 		else if (operands[count].kind != VERB_OPTIONAL)
 			return refuse(call, "an argument is missing", operands[count].name);
 	}
-	if (status == CLI_DONE && argc > count)
-		return refuse(call, "one argument too many", argv[count]);
-	return status;
+	return status == CLI_DONE && argc > count ? take_more(call, argc - count, argv + count)
+						  : status;
 }
 
 int options_parse(struct cli *cli, struct verb_call *call, int argc, char **argv, bool *ret_help)

@@ -14,6 +14,8 @@ enum verb_option_kind {
 	VERB_FLAG = 1,
 	VERB_TEXT,
 	VERB_LIST,     /* may be given several times */
+	VERB_SEVERAL,  /* and several values at once: what follows the last operand is more of them
+			*/
 	VERB_DURATION, /* 90s 15m 1h 7d, in milliseconds */
 	VERB_COUNT,    /* a whole number above 0 */
 	VERB_PREFIX4,

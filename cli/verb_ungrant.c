@@ -14,7 +14,9 @@ static const char help[] =
 	"  --except ID   drops what it signed about that: an invite (its id, as `meshctl invites`\n"
 	"                shows; whom it let in is no member any more), a node that it revoked, "
 	"kept\n"
-	"                or made a writer (its id or name), or a key under mesh/. May be repeated\n"
+	"                or made a writer (its id or name), or a key under mesh/. May be "
+	"repeated,\n"
+	"                and several may follow it\n"
 	"\n"
 	"NODE is a name, an id, or a beginning of an id that fits no other.\n"
 	"\n"
@@ -33,7 +35,7 @@ const struct verb verb_ungrant = {
 	.summary = "take an office back",
 	.help = help,
 	.ipc = IPC_VERB_UNGRANT,
-	.options = {{"except", VERB_LIST, IPC_ARG_EXCEPT}},
+	.options = {{"except", VERB_SEVERAL, IPC_ARG_EXCEPT}},
 	.operands = {{"NODE", VERB_REQUIRED, IPC_ARG_NODE},
 		{"admin|writer", VERB_REQUIRED, IPC_ARG_OFFICE}},
 	.render = render,

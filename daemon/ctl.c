@@ -103,8 +103,12 @@ static int bind_socket(struct ctl *ctl, int fd)
 	mask = umask(0177); /* nobody's but ours until its group is right */
 	failed = bind(fd, (struct sockaddr *)&address, sizeof(address));
 	umask(mask);
-	if (failed != 0)
-		return fail(ctl, "bind");
+	if (failed != 0) {
+		log_error("control socket %s cannot be made: %s; run meshd as root, or name "
+			  "another one with --socket",
+			ctl->path, strerror(errno));
+		return ERR_SYSTEM;
+	}
 	ctl->bound = true;
 	return open_to_group(ctl);
 }

@@ -64,7 +64,8 @@ static bool set_path(const char *option, const char *value, char ret[DAEMON_PATH
 {
 	/* Room for the names of files in a directory. */
 	if (!*value || strlen(value) >= DAEMON_PATH_SIZE - 64) {
-		fprintf(stderr, "meshd: --%s: not a path\n", option);
+		fprintf(stderr, "meshd: --%s wants a path of 1 to %d bytes\n", option,
+			DAEMON_PATH_SIZE - 65);
 		return false;
 	}
 	strcpy(ret, value);

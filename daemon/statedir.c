@@ -24,12 +24,32 @@ static int complain(char error[STATEDIR_ERROR_SIZE], int err, const char *format
 	return err;
 }
 
+/* The system's words, and what to do about it. */
+static int complain_system(char error[STATEDIR_ERROR_SIZE], const char *dir, const char *what)
+{
+	const char *advice = "";
+	int number = errno;
+
+	if (number == EACCES || number == EPERM)
+		advice = "; run meshd as root, or give it another folder with --state-dir";
+	else if (number == EROFS)
+		advice = "; mount it writable, or give meshd another folder with --state-dir";
+	else if (number == ENOENT)
+		advice = "; make the folder that it is to be in first";
+	else if (number == ENOTDIR)
+		advice = "; it has to be a folder: give another one with --state-dir";
+	else if (number == ENOSPC || number == EDQUOT)
+		advice = "; make room there";
+	return complain(error, ERR_SYSTEM, "state directory %s%s: %s%s", dir, what,
+		strerror(number), advice);
+}
+
 static int check(int fd, const char *dir, char error[STATEDIR_ERROR_SIZE])
 {
 	struct stat st;
 
 	if (fstat(fd, &st))
-		return complain(error, ERR_SYSTEM, "%s: %s", dir, strerror(errno));
+		return complain_system(error, dir, "");
 	if (st.st_uid != geteuid())
 		return complain(error, ERR_STATE,
 			"state directory %s belongs to user %u, but meshd runs as user %u: run it "
@@ -44,7 +64,7 @@ static int check(int fd, const char *dir, char error[STATEDIR_ERROR_SIZE])
 			dir, (unsigned)st.st_mode & 07777);
 	if (st.st_mode & 055) {
 		if (fchmod(fd, 0700))
-			return complain(error, ERR_SYSTEM, "%s: %s", dir, strerror(errno));
+			return complain_system(error, dir, "");
 		log_info("state directory %s could be read by others: its mode is 0700 now", dir);
 	}
 	return 0;
@@ -63,8 +83,7 @@ static int lock(
 	if (fd < 0 && errno == ENOENT && !create)
 		return ERR_UNKNOWN;
 	if (fd < 0)
-		return complain(error, ERR_SYSTEM, "state directory %s cannot be written: %s", dir,
-			strerror(errno));
+		return complain_system(error, dir, " cannot be written");
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
 		size = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
 		/* A full disk leaves no pid, which is only for people. */
@@ -94,12 +113,10 @@ int statedir_open(const char *dir, int *ret_lock_fd, char ret_error[STATEDIR_ERR
 	int fd, err;
 
 	if (mkdir(dir, 0700) && errno != EEXIST)
-		return complain(ret_error, ERR_SYSTEM, "state directory %s cannot be made: %s", dir,
-			strerror(errno));
+		return complain_system(ret_error, dir, " cannot be made");
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return complain(
-			ret_error, ERR_SYSTEM, "state directory %s: %s", dir, strerror(errno));
+		return complain_system(ret_error, dir, "");
 	err = check(fd, dir, ret_error);
 	if (!err)
 		err = lock(fd, dir, O_CREAT, ret_lock_fd, ret_error);
@@ -114,8 +131,7 @@ int statedir_open_other(const char *dir, int *ret_lock_fd, char ret_error[STATED
 	if (fd < 0 && errno == ENOENT)
 		return ERR_UNKNOWN;
 	if (fd < 0)
-		return complain(
-			ret_error, ERR_SYSTEM, "state directory %s: %s", dir, strerror(errno));
+		return complain_system(ret_error, dir, "");
 	err = lock(fd, dir, 0, ret_lock_fd, ret_error);
 	close(fd);
 	return err;

@@ -113,7 +113,8 @@ static int complain(
 			"set another [gossip] listen",
 			protocol, text);
 	else
-		snprintf(error, TRANSPORT_ERROR_SIZE, "cannot listen on %s %s: %s", protocol, text,
+		snprintf(error, TRANSPORT_ERROR_SIZE,
+			"cannot listen on %s %s: %s: set another [gossip] listen", protocol, text,
 			uv_strerror(rc));
 	return ERR_SYSTEM;
 }
