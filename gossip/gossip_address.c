@@ -2,10 +2,16 @@
  * IPv4 addresses out of the claims that living members make (trust/address.h): who holds which, and
  * what this node does when another holds what it claims.
  */
+#include "gossip/gossip_address.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "gossip/gossip_effect.h"
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_peer.h"
+#include "gossip/gossip_view.h"
+#include "gossip/trust/address.h"
 
 static struct address_claim claim_of(
 	const struct charter *charter, const struct authority_member *member, uint32_t number)

@@ -1,4 +1,12 @@
+#include "gossip/gossip_admit.h"
+
+#include "gossip/crypto/channel.h"
+#include "gossip/gossip_address.h"
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_record.h"
+#include "gossip/gossip_stream.h"
+#include "gossip/gossip_view.h"
+#include "gossip/wire/frame.h"
 
 static int refuse(struct gossip *g, struct stream *s, int why)
 {
@@ -87,8 +95,8 @@ static int check_request(struct gossip *g, const struct frame *frame, struct adm
 	if (err == 0)
 		err = admission_verify_invite(
 			&g->mesh, &admission->invite.id, &frame->node, frame->name, &frame->sig);
-	if (err == 0 &&
-		(gossip_put_item(g, &frame->grant) != 0 || gossip_put_item(g, &frame->record) != 0))
+	if (err == 0 && (gossip_record_put_item(g, &frame->grant) != 0 ||
+				gossip_record_put_item(g, &frame->record) != 0))
 		err = ERR_NOT_ADMIN;
 	if (err == 0) {
 		gossip_view_refresh(g);
@@ -160,7 +168,7 @@ int gossip_admit_commit(struct gossip *g, struct stream *s, const struct frame *
 	if (err == 0)
 		err = check_invite(g, &s->offer.invite.id, &s->offer.node);
 	if (err == 0)
-		err = gossip_put_record(g, record, &fresh);
+		err = gossip_record_put(g, record, &fresh);
 	record_unref(record);
 	if (err != 0)
 		return refuse(g, s, err);

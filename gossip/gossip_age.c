@@ -13,7 +13,14 @@
  * stale nobody has collected anything since, they merge as ever, and the latest cutoff of them
  * becomes that of all; after the grace they are current again.
  */
+#include "gossip/gossip_age.h"
+
+#include "gossip/gossip_effect.h"
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_peer.h"
+#include "gossip/replica/kv.h"
+#include "gossip/replica/store.h"
+#include "gossip/replica/sync.h"
 
 #define HOUR_MS	      (3600 * INT64_C(1000))
 #define GRACE_HOURS   240 /* 10 days */

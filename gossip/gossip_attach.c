@@ -3,10 +3,18 @@
  * attached to those that it was told to, and to those that attach all, as far as it can have any
  * and they are in force. And who is gone.
  */
+#include "gossip/gossip_attach.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "gossip/gossip_command.h"
+#include "gossip/gossip_effect.h"
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_mac.h"
+#include "gossip/gossip_peer.h"
+#include "gossip/gossip_segment.h"
+#include "gossip/replica/store.h"
 
 /* Descriptors that say at once what this node attaches to, and so often in the long run: half of
  * what others take of one member (DESCRIBE_BURST). More are put together. */

@@ -1,4 +1,9 @@
+#include "gossip/gossip_check.h"
+
+#include "gossip/gossip_contact.h"
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_peer.h"
+#include "gossip/gossip_stream.h"
 
 /* From a check's end to its verdict. The end may be the first that a process sees after it stood
  * still, while the word that there is a connection waits to be read: it is read meanwhile. Less

@@ -1,7 +1,17 @@
+#include "gossip/gossip_command.h"
+
 #include <sodium.h>
 #include <stdlib.h>
 
+#include "gossip/gossip_age.h"
+#include "gossip/gossip_effect.h"
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_own.h"
+#include "gossip/gossip_peer.h"
+#include "gossip/gossip_record.h"
+#include "gossip/gossip_view.h"
+#include "gossip/replica/store.h"
+#include "gossip/trust/address.h"
 
 /* ---- founding ---- */
 
@@ -49,14 +59,14 @@ static int publish_charter(struct gossip *g, const struct charter *charter)
 	pack_init(&pack, value, sizeof(value));
 	charter_encode(charter, &pack);
 	draft.value_size = pack.size;
-	return gossip_publish(g, g->config.root, &draft);
+	return gossip_record_publish(g, g->config.root, &draft);
 }
 
 static int publish_grant(struct gossip *g, const struct id *node)
 {
 	struct record_draft draft = {.type = RECORD_GRANT, .key = node, .key_size = sizeof(*node)};
 
-	return gossip_publish(g, g->config.root, &draft);
+	return gossip_record_publish(g, g->config.root, &draft);
 }
 
 /* The invite's record, on its way to disk; ret_record is a reference of the caller's. */
@@ -82,7 +92,7 @@ static int publish_invite(struct gossip *g, const struct keys *author, const str
 	if (err != 0)
 		return err;
 	*ret_record = record_ref(record);
-	gossip_publish_signed(g, record);
+	gossip_record_publish_signed(g, record);
 	return 0;
 }
 
@@ -111,7 +121,7 @@ static int admit_self(struct gossip *g, const char *name)
 		err = admission_sign(&g->mesh, self, &admission, &record);
 	}
 	if (err == 0)
-		gossip_publish_signed(g, record);
+		gossip_record_publish_signed(g, record);
 	record_unref(admission.invite_record);
 	keys_done(&key);
 	sodium_memzero(seed, sizeof(seed));
@@ -351,69 +361,6 @@ int gossip_invite(struct gossip *g, struct gossip_time time, int64_t lifetime_ms
 	token_done(&token);
 	if (err != 0)
 		return gossip_fail(g, err, "cannot mint a token: %s", err_text(err));
-	*ret_ticket = g->ticket;
-	gossip_turn(g);
-	return 0;
-}
-
-/* ---- leaving ---- */
-
-static size_t count_admins(const struct gossip *g)
-{
-	const struct authority_member *member;
-	size_t count = 0;
-
-	for (size_t i = 0; (member = authority_at(g->authority, i)); i++)
-		count += member->standing == AUTHORITY_MEMBER && member->admin;
-	return count;
-}
-
-/* There is nobody to tell: the mesh has let this node go already, goes on with another that bears
- * its identity, or cannot be found any more. */
-static void leave_quietly(struct gossip *g, uint64_t *ret_ticket)
-{
-	gossip_set_state(g, GOSSIP_LEAVING);
-	g->leave_until = g->time.now;
-	*ret_ticket = 0; /* it writes nothing */
-	gossip_turn(g);
-}
-
-int gossip_leave(struct gossip *g, struct gossip_time time, bool force, uint64_t *ret_ticket)
-{
-	struct record_draft draft = {.type = RECORD_LEAVE};
-	bool others, lost;
-	int err;
-
-	g->time = time;
-	lost = g->state == GOSSIP_JOINING && !g->join.active; /* its records, but not its keys */
-	if (g->state == GOSSIP_REVOKED || gossip_own_has_yielded(g) || (lost && force)) {
-		leave_quietly(g, ret_ticket);
-		return 0;
-	}
-	if (lost)
-		return gossip_fail(g, ERR_STATE,
-			"this node's database was lost, and it waits for a member to reach it: "
-			"`meshctl leave --force` forgets its identity without telling anybody");
-	if (g->state != GOSSIP_RUNNING)
-		return gossip_fail(g, ERR_STATE, "this node is %s: there is no mesh to leave",
-			gossip_state_label(g->state));
-	others = swim_count(g->swim) > 0;
-	if (!force && others && authority_is_admin(g->authority, &g->config.identity->id) &&
-		count_admins(g) == 1)
-		return gossip_fail(g, ERR_STATE,
-			"this node is the mesh's last admin: nobody could invite or revoke any "
-			"more; `meshctl leave "
-			"--force` leaves all the same");
-	if (!force && others && g->config.root && !g->config.root_exported)
-		return gossip_fail(g, ERR_STATE,
-			"this node holds the mesh's root key, which was never exported and would "
-			"be lost: `meshctl root export FILE` first, or `meshctl leave --force` all "
-			"the same");
-	err = gossip_publish(g, g->config.identity, &draft);
-	if (err != 0)
-		return gossip_fail(g, err, "cannot leave: %s", err_text(err));
-	gossip_set_state(g, GOSSIP_LEAVING);
-	g->leave_until = MTIME_NEVER; /* set once it is on disk */
 	*ret_ticket = g->ticket;
 	gossip_turn(g);
 	return 0;

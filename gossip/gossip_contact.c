@@ -1,4 +1,12 @@
+#include "gossip/gossip_contact.h"
+
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_peer.h"
+#include "gossip/gossip_stream.h"
+
+/* Nobody heard for longer than the longest protocol period: members are dialled over TCP. */
+#define ISOLATED_AFTER_MS     8000
+#define ISOLATED_RETRY_MAX_MS 60000
 
 /* A dead member is dialled over TCP this often, and soon after one was found dead: it heals
  * partitions, and tells a member that it was expelled, or that its database was lost, what it

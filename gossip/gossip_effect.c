@@ -1,7 +1,15 @@
+#include "gossip/gossip_effect.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
 #include "gossip/gossip_internal.h"
+
+struct effect_node {
+	struct effect_node *next;
+	struct gossip_effect effect;
+	uint8_t bytes[] __attribute__((aligned(8)));
+};
 
 /*
  * An allocation that fails here would lose a promise (a write that is never persisted, a reply that

@@ -1,4 +1,15 @@
+#include "gossip/gossip_fetch.h"
+
+#include "gossip/gossip_contact.h"
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_packet.h"
+#include "gossip/gossip_peer.h"
+#include "gossip/gossip_stream.h"
+#include "gossip/replica/order.h"
+#include "gossip/replica/store.h"
+#include "gossip/swim/spread.h"
+
+#define WANTED_OF_A_PEER 4 /* at a time */
 
 /* How long one that is announced is waited for; how often it is looked whether its time has come.
  */

@@ -1,8 +1,16 @@
+#include "gossip/gossip_grant.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "gossip/gossip_command.h"
+#include "gossip/gossip_effect.h"
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_record.h"
+#include "gossip/gossip_revoke.h"
+#include "gossip/gossip_view.h"
 #include "gossip/record/value.h"
+#include "gossip/replica/store.h"
 
 static const char *const office_labels[] = {[GOSSIP_ADMIN] = "admin", [GOSSIP_WRITER] = "writer"};
 
@@ -250,14 +258,14 @@ static int publish_writer(struct gossip *g, const struct id *node, bool granted)
 	pack_init(&pack, value, sizeof(value));
 	writer_encode(granted, &pack);
 	draft.value_size = pack.size;
-	return gossip_publish(g, g->config.identity, &draft);
+	return gossip_record_publish(g, g->config.identity, &draft);
 }
 
 static int publish_grant(struct gossip *g, const struct id *node)
 {
 	struct record_draft draft = {.type = RECORD_GRANT, .key = node, .key_size = sizeof(*node)};
 
-	return gossip_publish(g, g->config.root, &draft);
+	return gossip_record_publish(g, g->config.root, &draft);
 }
 
 int gossip_grant(struct gossip *g, struct gossip_time time, const struct id *node,

@@ -1,7 +1,14 @@
 /* Where somebody of this mesh may be, from hearsay that anybody may have made up (mDNS): such
  * addresses are dialled, and whoever proves on the stream to be a member is from then on looked for
  * there. Nothing else is believed. */
+#include "gossip/gossip_hint.h"
+
+#include "gossip/crypto/channel.h"
+#include "gossip/gossip_contact.h"
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_packet.h"
+#include "gossip/gossip_peer.h"
+#include "gossip/gossip_stream.h"
 
 /* Streams at once to whom nobody has proven to be, and such dials in the long run: what is made up
  * costs whoever is pointed at so many connections, and this node as many of its own. */

@@ -1,4 +1,21 @@
+#include "gossip/gossip_join.h"
+
+#include "gossip/crypto/channel.h"
+#include "gossip/gossip_contact.h"
+#include "gossip/gossip_effect.h"
+#include "gossip/gossip_hint.h"
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_peer.h"
+#include "gossip/gossip_record.h"
+#include "gossip/gossip_stream.h"
+#include "gossip/gossip_sync.h"
+#include "gossip/gossip_view.h"
+#include "gossip/replica/store.h"
+#include "gossip/wire/frame.h"
+
+/* Between two rounds over the endpoints of a token. */
+#define JOIN_RETRY_MS	  100
+#define JOIN_RETRY_MAX_MS 1000
 
 /* The member that was to let this node in did not: others are tried before it is again. */
 void gossip_join_lost(struct gossip *g, const struct stream *s)
@@ -135,7 +152,7 @@ int gossip_join_synced(struct gossip *g, const struct stream *s)
 	bool fresh;
 
 	g->storing = g->join.admission;
-	int err = gossip_put_record(g, g->join.admission, &fresh);
+	int err = gossip_record_put(g, g->join.admission, &fresh);
 	g->storing = NULL;
 	gossip_view_refresh(g);
 	self = authority_member(g->authority, &g->config.identity->id);

@@ -2,9 +2,14 @@
  * keeps whom it sees validly admitted, and closes invites a week after they have expired. Any
  * admin's word is enough, so each node waits for a random while and looks whether somebody else was
  * first. */
+#include "gossip/gossip_keep.h"
+
 #include <stdlib.h>
 
+#include "gossip/gossip_command.h"
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_record.h"
+#include "gossip/gossip_revoke.h"
 
 /* Within so long somebody keeps a new member: with ten admins, news being everywhere in 50 ms, one
  * keep in twenty is one too many. Keeps at once, and one so often in the long run: each is a record
@@ -68,7 +73,7 @@ static int publish_keep(struct gossip *g, const struct id *node, bool by_hand)
 	pack_init(&pack, value, sizeof(value));
 	keep_encode(by_hand, &pack);
 	draft.value_size = pack.size;
-	return gossip_publish(g, g->config.identity, &draft);
+	return gossip_record_publish(g, g->config.identity, &draft);
 }
 
 /* What is signed here is on its way to the disk: if it has not come there by the next look, it is

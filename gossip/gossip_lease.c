@@ -1,7 +1,11 @@
 /* Ephemeral members are members until a time that they say in their descriptors, and say again when
  * a third of it has gone by. What is over is so for all alike, since it is computed from the
  * records and the hour of mesh time (trust/authority.h); here is when that is looked at. */
+#include "gossip/gossip_lease.h"
+
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_peer.h"
+#include "gossip/replica/store.h"
 
 /* A wall clock may jump, and a host sleep, without any of our deadlines noticing. */
 #define LEASE_LOOK_MS 60000

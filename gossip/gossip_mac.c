@@ -5,9 +5,15 @@
  * anew, or nobody else has it any more. What moves too often is frozen: whoever would move it next
  * says so instead, and it stays where it is for a while.
  */
+#include "gossip/gossip_mac.h"
+
 #include <stdlib.h>
 
+#include "gossip/gossip_internal.h"
 #include "gossip/gossip_mac_internal.h"
+#include "gossip/gossip_peer.h"
+#include "gossip/gossip_record.h"
+#include "gossip/replica/store.h"
 
 /* Rewrites of one bucket, and of all: so many at once, for the first frame of a host is to find its
  * way, and one so often in the long run. Each is written on every node's disk. */
@@ -432,7 +438,8 @@ static size_t collect(
  * one. */
 static bool is_known(const struct gossip *g, const struct record_draft *draft, size_t count)
 {
-	const struct record *said = gossip_published(g, RECORD_MACS, draft->key, draft->key_size);
+	const struct record *said =
+		gossip_record_published(g, RECORD_MACS, draft->key, draft->key_size);
 
 	if (!said)
 		return count == 0;
@@ -457,7 +464,7 @@ static int publish(struct gossip *g, struct mac_segment *segment, unsigned index
 	draft.value = pack.data;
 	draft.value_size = pack.size;
 	if (!err && (bucket->published || !is_known(g, &draft, count))) {
-		err = gossip_publish(g, g->config.identity, &draft);
+		err = gossip_record_publish(g, g->config.identity, &draft);
 		bucket->published = err == 0;
 	}
 	pack_done(&pack);

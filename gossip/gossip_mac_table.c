@@ -3,7 +3,15 @@
  * the same records, and hold the same members dead, have the same table. */
 #include <stdlib.h>
 
+#include "gossip/gossip_attach.h"
+#include "gossip/gossip_effect.h"
+#include "gossip/gossip_internal.h"
+#include "gossip/gossip_mac.h"
 #include "gossip/gossip_mac_internal.h"
+#include "gossip/gossip_peer.h"
+#include "gossip/gossip_segment.h"
+#include "gossip/gossip_view.h"
+#include "gossip/replica/store.h"
 
 /* Events of moves and duplicates: all of one access point at once, and ten a second. */
 #define TELL_BURST  64

@@ -20,10 +20,17 @@
  * (GOSSIP_LIFE_SHIFT), and whoever hears of a later life than its own steps back at once, for good:
  * the old machine, should it come back. Whoever has stepped back says nothing more to anybody.
  */
+#include "gossip/gossip_own.h"
+
 #include <stdio.h>
 
+#include "gossip/gossip_effect.h"
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_stream.h"
+#include "gossip/gossip_view.h"
 #include "gossip/swim/statement.h"
+
+#define TWICE_GAP_MS 60000 /* between two events that this node's key lives twice */
 
 /* Later incarnations are answered by still later ones so often at once, and in the long run: each
  * is written to the disk, and a member that has kept old words may bring them one by one. */

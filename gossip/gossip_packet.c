@@ -1,6 +1,41 @@
+#include "gossip/gossip_packet.h"
+
 #include <sodium.h>
 
+#include "gossip/crypto/replay.h"
+#include "gossip/crypto/seal.h"
+#include "gossip/gossip_age.h"
+#include "gossip/gossip_effect.h"
+#include "gossip/gossip_fetch.h"
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_own.h"
+#include "gossip/gossip_peer.h"
+#include "gossip/gossip_record.h"
+#include "gossip/gossip_rotate.h"
+#include "gossip/gossip_round.h"
+#include "gossip/gossip_sync.h"
+#include "gossip/gossip_view.h"
+#include "gossip/replica/reconcile.h"
+#include "gossip/replica/store.h"
+#include "gossip/swim/spread.h"
+
+/* News. Between two pushes: what comes meanwhile is coalesced. Packets to each neighbour in one of
+ * them. Others that are asked for where neighbours are not reached. */
+#define PUSH_GAP_MS  5
+#define PUSH_PACKETS 2
+#define PUSH_SPARE   2
+
+/* Sessions. Between two answers to one that is not proven, two greetings of one that should have
+ * news and does not answer, and two answers to one whose membership has ended.
+ * Plaintext of a hello, so that its answer, with both nonces, is no longer. Members that one who
+ * has just joined or started greets at once. A ping that waited longer for its session would tell a
+ * wrong round trip. */
+#define HELLO_GAP_MS  20
+#define GREET_GAP_MS  250
+#define VOID_GAP_MS   1000
+#define HELLO_PLAIN   56
+#define HELLO_BURST   16
+#define PING_AGAIN_MS 200
 
 /* ---- out ---- */
 
@@ -480,7 +515,6 @@ static void seen_received(
 	g->descriptor_dirty = true;
 }
 
-/* Somebody signs with this node's key, in a life that is none of its own. */
 static void count_refused(struct gossip *g, struct peer *peer, enum gossip_counter counter, int err)
 {
 	g->counters[counter]++;
@@ -499,7 +533,7 @@ static void statement_received(struct gossip *g, struct peer *peer, const struct
 	err = swim_statement_received(g->swim, g->time.now, item->bytes, item->size, &news);
 	if (err != 0)
 		count_refused(g, peer, GOSSIP_COUNT_STATEMENTS_REFUSED, err);
-	if (err == ERR_STATE)
+	if (err == ERR_STATE) /* signed by this node's key, in a life that is none of its own */
 		gossip_own_statement_met(g, item);
 }
 
@@ -512,7 +546,7 @@ static size_t record_received(struct gossip *g, struct peer *peer, const struct 
 	if (spread_heard(g->spread, &peer->id, item->bytes, item->size) ||
 		gossip_peer_is_forger(g, peer))
 		return 0;
-	err = gossip_put_bytes(g, item->bytes, item->size, &fresh);
+	err = gossip_record_put_bytes(g, item->bytes, item->size, &fresh);
 	if (err != 0)
 		count_refused(g, peer, GOSSIP_COUNT_RECORDS_REFUSED, err);
 	return fresh ? item->size : 0;

@@ -1,7 +1,25 @@
+#include "gossip/gossip_peer.h"
+
 #include <sodium.h>
 #include <stdlib.h>
 
+#include "gossip/gossip_effect.h"
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_view.h"
+#include "gossip/trust/address.h"
+
+/* Pair keys computed at a time: about 1 ms, so that probes are not held up. */
+#define KEYS_PER_TICK 16
+
+/* Of one member, so many statements and records whose signatures do not hold are looked at at once,
+ * and so often in the long run; beyond that nothing of the kind that it brings. Nobody passes on
+ * what it has not verified itself. */
+#define FORGED_BURST  8
+#define FORGED_GAP_MS 1000
+
+/* Moves of one member that are told and written at once, and in the long run. */
+#define MOVE_BURST  4
+#define MOVE_GAP_MS 10000
 
 struct peer *gossip_peer(const struct gossip *g, const struct id *id)
 {

@@ -1,9 +1,15 @@
 /* Whoever signs two bodies with one stamp is found out where a store sees both. The proof is a
  * record of whoever brings it (trust/equivocation.h), and one is enough: each waits for a random
  * while and looks whether somebody was first. */
+#include "gossip/gossip_proof.h"
+
 #include <stdio.h>
 
+#include "gossip/gossip_effect.h"
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_record.h"
+#include "gossip/gossip_view.h"
+#include "gossip/trust/equivocation.h"
 
 #define PROOF_SPREAD_MS 5000
 
@@ -46,7 +52,7 @@ static void publish(struct gossip *g, const struct equivocation *proof)
 	equivocation_encode(proof, &pack);
 	draft.value_size = pack.size;
 	if (pack_status(&pack) == 0)
-		(void)!gossip_publish(g, g->config.identity, &draft);
+		(void)!gossip_record_publish(g, g->config.identity, &draft);
 }
 
 void gossip_proof_tick(struct gossip *g)

@@ -3,9 +3,14 @@
  * does anything else in place of what stands. Of those whom such invites let in as many are
  * remembered as of one invite that is overspent, the earliest, so that they can be told; all others
  * go. */
+#include "gossip/gossip_purge.h"
+
 #include <stdlib.h>
 
+#include "gossip/gossip_grant.h"
 #include "gossip/gossip_internal.h"
+#include "gossip/replica/order.h"
+#include "gossip/replica/store.h"
 
 /* Admissions by the dropped invites of one admin. */
 struct purge_count {

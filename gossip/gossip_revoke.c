@@ -1,6 +1,12 @@
+#include "gossip/gossip_revoke.h"
+
 #include <stdlib.h>
 
+#include "gossip/gossip_command.h"
+#include "gossip/gossip_grant.h"
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_record.h"
+#include "gossip/replica/store.h"
 
 uint8_t *gossip_revoke_admitted(
 	const struct gossip *g, const struct id *invite, const struct id *but, size_t *ret_count)
@@ -38,7 +44,7 @@ static int publish_chunk(struct gossip *g, const struct keys *author, enum recor
 	draft.value = pack.data;
 	draft.value_size = pack.size;
 	if (err == 0)
-		err = gossip_publish(g, author, &draft);
+		err = gossip_record_publish(g, author, &draft);
 	pack_done(&pack);
 	return err;
 }

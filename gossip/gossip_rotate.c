@@ -4,9 +4,22 @@
  * (HELD). When those that count have, which is for the caller to judge, the owner switches: first
  * its descriptor is on disk, then WireGuard has the key, then everybody is told directly.
  */
+#include "gossip/gossip_rotate.h"
+
 #include <stdlib.h>
 
+#include "gossip/gossip_effect.h"
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_packet.h"
+#include "gossip/gossip_peer.h"
+#include "gossip/gossip_view.h"
+
+/* Of a key that was installed its owner is told again, until it answers, after HOLDS_GAP, doubling
+ * to HOLDS_GAP_MAX. Members that are told directly of a key that took another's place; the rest
+ * hear of it as of other news. */
+#define HOLDS_GAP_MS	 250
+#define HOLDS_GAP_MAX_MS 30000
+#define KEY_TOLD_MAX	 512
 
 static void own_key(const struct gossip *g, const struct keys *keys, struct own_key *ret)
 {

@@ -1,4 +1,17 @@
+#include "gossip/gossip_round.h"
+
+#include "gossip/crypto/seal.h"
+#include "gossip/gossip_age.h"
+#include "gossip/gossip_fetch.h"
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_packet.h"
+#include "gossip/gossip_peer.h"
+#include "gossip/gossip_stream.h"
+#include "gossip/gossip_sync.h"
+#include "gossip/replica/order.h"
+#include "gossip/replica/reconcile.h"
+#include "gossip/replica/store.h"
+#include "gossip/swim/spread.h"
 
 /* A round waits that long for the next packet, or three round trips; goes on so often without
  * anything coming of it; and leaves it to a stream when records of so many bytes went either way in

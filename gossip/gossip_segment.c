@@ -1,9 +1,18 @@
 /* L2 segments: which there are is configuration (`mesh/l2/NAME`). Who is attached: gossip_attach.c.
  */
+#include "gossip/gossip_segment.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "gossip/gossip_attach.h"
+#include "gossip/gossip_command.h"
+#include "gossip/gossip_effect.h"
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_mac.h"
+#include "gossip/gossip_peer.h"
+#include "gossip/gossip_view.h"
+#include "gossip/replica/kv.h"
 
 #define KEY_SIZE (sizeof(SEGMENT_KEY) - 1)
 

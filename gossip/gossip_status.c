@@ -1,6 +1,12 @@
 #include <sodium.h>
 
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_own.h"
+#include "gossip/gossip_peer.h"
+#include "gossip/replica/store.h"
+#include "gossip/trust/address.h"
+
+#define PAST_SHOWN_MS (24 * 3600 * INT64_C(1000)) /* how long members that ended are listed */
 
 #define X(name, label) label,
 static const char *const state_labels[] = {"unjoined", "joining", "running", "revoked", "leaving"};

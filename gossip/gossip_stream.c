@@ -1,8 +1,28 @@
+#include "gossip/gossip_stream.h"
+
 #include <sodium.h>
 #include <stdlib.h>
 
+#include "gossip/crypto/channel.h"
+#include "gossip/gossip_admit.h"
+#include "gossip/gossip_check.h"
+#include "gossip/gossip_contact.h"
+#include "gossip/gossip_effect.h"
+#include "gossip/gossip_hint.h"
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_join.h"
+#include "gossip/gossip_own.h"
+#include "gossip/gossip_record.h"
+#include "gossip/gossip_sync.h"
+#include "gossip/gossip_view.h"
+#include "gossip/gossip_void.h"
+#include "gossip/replica/store.h"
+#include "gossip/replica/sync.h"
 #include "gossip/wire/frame.h"
+
+/* Until the other end has proven itself; without a byte in either direction. */
+#define STREAM_HANDSHAKE_MS 5000
+#define STREAM_IDLE_MS	    20000
 
 #define STREAM_OUT_MAX (128 * 1024) /* of bytes made in one go */
 
@@ -183,7 +203,8 @@ static int introduce_received(struct gossip *g, struct stream *s, const struct f
 
 	if (s->role != STREAM_SERVER || channel_peer_kind(s->channel) != CHANNEL_MEMBER || s->sync)
 		return ERR_MALFORMED;
-	if (gossip_put_item(g, &frame->grant) != 0 || gossip_put_item(g, &frame->record) != 0)
+	if (gossip_record_put_item(g, &frame->grant) != 0 ||
+		gossip_record_put_item(g, &frame->record) != 0)
 		return ERR_NO_CHAIN;
 	gossip_view_refresh(g);
 	member = authority_member(g->authority, channel_peer(s->channel));
@@ -199,7 +220,7 @@ static int records_received(struct gossip *g, const struct frame *frame)
 	int err = 0;
 
 	for (size_t i = 0; i < frame->record_count && err != ERR_BAD_SIGNATURE; i++) {
-		err = gossip_put_item(g, &frame->records[i]);
+		err = gossip_record_put_item(g, &frame->records[i]);
 		if (err != 0)
 			g->counters[GOSSIP_COUNT_RECORDS_REFUSED]++;
 	}
@@ -235,7 +256,8 @@ static int frame_received(struct gossip *g, struct stream *s, const uint8_t *mes
 	case FRAME_INTRODUCE:
 		return introduce_received(g, s, &frame);
 	case FRAME_VOID:
-		return s->role == STREAM_CLIENT ? gossip_put_item(g, &frame.record) : ERR_MALFORMED;
+		return s->role == STREAM_CLIENT ? gossip_record_put_item(g, &frame.record)
+						: ERR_MALFORMED;
 	}
 	return ERR_MALFORMED;
 }

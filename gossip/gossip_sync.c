@@ -1,5 +1,34 @@
+#include "gossip/gossip_sync.h"
+
+#include "gossip/crypto/channel.h"
+#include "gossip/gossip_age.h"
+#include "gossip/gossip_contact.h"
+#include "gossip/gossip_fetch.h"
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_join.h"
+#include "gossip/gossip_packet.h"
+#include "gossip/gossip_peer.h"
+#include "gossip/gossip_round.h"
+#include "gossip/gossip_stream.h"
+#include "gossip/replica/order.h"
+#include "gossip/replica/store.h"
+#include "gossip/replica/sync.h"
+#include "gossip/swim/spread.h"
 #include "gossip/wire/frame.h"
+
+/* A difference is worth a sync when nothing has changed here for QUIET and it is SETTLE old, or
+ * PATIENCE under steady writes. GAP lies between two that this node starts, up to RETRY_MAX between
+ * two with one member that goes on to differ; with one that differs and agrees by turns BURST begin
+ * at once, and one each EACH; one that takes longer than PATIENT does not hold up those with
+ * others. */
+#define SYNC_QUIET_MS	  300
+#define SYNC_SETTLE_MS	  500
+#define SYNC_PATIENCE_MS  10000
+#define SYNC_GAP_MS	  500
+#define SYNC_RETRY_MAX_MS 60000
+#define SYNC_BURST	  8
+#define SYNC_EACH_MS	  10000
+#define SYNC_PATIENT_MS	  10000
 
 #define SYNC_CHECK_MS 250  /* how often a difference is looked at while there is one */
 #define SYNC_FRESH_MS 400  /* a digest older than that is asked for again before a sync */

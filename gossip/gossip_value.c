@@ -1,7 +1,23 @@
+#include "gossip/gossip_value.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "gossip/gossip_age.h"
+#include "gossip/gossip_command.h"
+#include "gossip/gossip_effect.h"
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_own.h"
+#include "gossip/gossip_record.h"
+#include "gossip/gossip_segment.h"
+#include "gossip/replica/kv.h"
+#include "gossip/replica/store.h"
+
+/* A VALUE of this node's disk, until all are there. */
+struct restored_value {
+	struct hash hash;
+	uint64_t number;
+};
 
 /* A change of our own has its number before it is on disk, so that one write is enough. Others'
  * changes with later numbers are not shown before it, or a reader would pass over it; unless the
@@ -344,7 +360,7 @@ static int publish(struct gossip *g, const void *key, size_t key_size, const voi
 	if (err)
 		goto out;
 	*ret_stamp = record->stamp;
-	gossip_publish_signed(g, record_ref(record));
+	gossip_record_publish_signed(g, record_ref(record));
 	*ret_ticket = g->ticket;
 	gossip_turn(g);
 out:

@@ -1,7 +1,27 @@
+#include "gossip/gossip_view.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "gossip/gossip_address.h"
+#include "gossip/gossip_attach.h"
+#include "gossip/gossip_effect.h"
+#include "gossip/gossip_grant.h"
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_keep.h"
+#include "gossip/gossip_lease.h"
+#include "gossip/gossip_packet.h"
+#include "gossip/gossip_peer.h"
+#include "gossip/gossip_proof.h"
+#include "gossip/gossip_purge.h"
+#include "gossip/gossip_record.h"
+#include "gossip/gossip_rotate.h"
+#include "gossip/gossip_value.h"
+#include "gossip/replica/store.h"
+#include "gossip/swim/spread.h"
+
+#define VIEW_GAP_MS	 20   /* between two computations of the views, while records stream in */
+#define REPUBLISH_GAP_MS 2000 /* between two descriptors of ours because of changed addresses */
 
 struct gossip_event gossip_view_event(
 	const struct gossip *g, enum gossip_event_kind kind, const struct id *node)
@@ -375,7 +395,7 @@ void gossip_view_own_descriptor(const struct gossip *g, struct descriptor *ret)
 
 void gossip_view_publish_descriptor(struct gossip *g)
 {
-	const struct record *said = gossip_published(g, RECORD_DESCRIPTOR, NULL, 0);
+	const struct record *said = gossip_record_published(g, RECORD_DESCRIPTOR, NULL, 0);
 	struct record_draft draft = {.type = RECORD_DESCRIPTOR};
 	struct descriptor descriptor;
 	uint8_t value[1024];
@@ -396,6 +416,6 @@ void gossip_view_publish_descriptor(struct gossip *g)
 	g->descriptor_next = mtime_add_ms(g->time.now, REPUBLISH_GAP_MS);
 	gossip_rotate_publishing(
 		g, store_slot(g->store, &g->config.identity->id, RECORD_DESCRIPTOR, NULL, 0));
-	if (gossip_publish(g, g->config.identity, &draft) != 0)
+	if (gossip_record_publish(g, g->config.identity, &draft) != 0)
 		g->descriptor_dirty = true;
 }

@@ -1,6 +1,12 @@
 /* Whoever's membership has ended is told by what, over a stream that it opens: nobody takes a sync
  * of it any more, so it gets all that it takes to see it for itself, and nothing else. */
+#include "gossip/gossip_void.h"
+
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_stream.h"
+#include "gossip/replica/order.h"
+#include "gossip/replica/store.h"
+#include "gossip/wire/frame.h"
 
 /* Of those who have the uses of an invite; with more, whoever was too many may have to ask a
  * person. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_peer.h"
 #include "tests/meshsim/faults_internal.h"
 #include "tests/meshsim/records.h"
 

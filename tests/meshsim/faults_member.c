@@ -6,8 +6,18 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "gossip/crypto/channel.h"
+#include "gossip/crypto/seal.h"
+#include "gossip/gossip_effect.h"
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_peer.h"
+#include "gossip/gossip_record.h"
+#include "gossip/gossip_stream.h"
+#include "gossip/gossip_view.h"
+#include "gossip/replica/store.h"
+#include "gossip/swim/spread.h"
 #include "gossip/swim/state.h"
+#include "gossip/wire/frame.h"
 #include "tests/meshsim/faults_internal.h"
 
 #define FLOOD_PACKETS 300
@@ -433,7 +443,7 @@ static bool publish_unknown_type(struct faults *f, int node)
 		return false;
 	rng_bytes(&f->rng, value, sizeof(value));
 	g->time = faults_time(f, node);
-	if (gossip_publish(g, g->config.identity, &draft) != 0)
+	if (gossip_record_publish(g, g->config.identity, &draft) != 0)
 		return false;
 	gossip_turn(g);
 	cluster_drain(f->cluster, node);

@@ -1,10 +1,11 @@
 /* What befalls hosts, processes, disks and clocks. */
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_peer.h"
+#include "gossip/replica/store.h"
 #include "tests/meshsim/faults_internal.h"
 
-#define STEP_MS                                                                          \
-	90000 /* a clock that steps goes so far at most: half as far again as stamps may \
-	       */
+/* A clock that steps goes so far at most: half as far again as stamps may. */
+#define STEP_MS 90000
 
 static void wake(struct faults *f, int node, int unused)
 {

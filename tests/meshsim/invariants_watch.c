@@ -4,7 +4,14 @@
 #include <sodium.h>
 #include <stdlib.h>
 
+#include "gossip/crypto/channel.h"
+#include "gossip/crypto/seal.h"
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_peer.h"
+#include "gossip/gossip_record.h"
+#include "gossip/gossip_stream.h"
+#include "gossip/replica/store.h"
+#include "gossip/swim/spread.h"
 #include "gossip/swim/state.h"
 #include "tests/meshsim/invariants_watch_value.h"
 

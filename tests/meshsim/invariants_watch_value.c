@@ -6,6 +6,7 @@
 #include "gossip/gossip_internal.h"
 #include "gossip/record/value.h"
 #include "gossip/replica/kv.h"
+#include "gossip/replica/store.h"
 
 #define KEY_SIZE 2
 

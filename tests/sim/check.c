@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_stream.h"
 #include "tests/support/cluster.h"
 
 #define NODES 6

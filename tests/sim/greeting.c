@@ -6,7 +6,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "gossip/crypto/seal.h"
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_peer.h"
+#include "gossip/swim/spread.h"
 #include "tests/support/actor.h"
 
 #define NODES 8

@@ -7,10 +7,13 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "gossip/gossip_age.h"
 #include "gossip/gossip_internal.h"
 #include "gossip/record/hlc.h"
 #include "gossip/replica/reconcile.h"
+#include "gossip/replica/sync.h"
 #include "gossip/swim/statement.h"
+#include "gossip/wire/frame.h"
 #include "tests/support/hostile.h"
 #include "tests/support/records.h"
 

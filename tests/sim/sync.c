@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_record.h"
 #include "tests/support/cluster.h"
 #include "tests/support/records.h"
 
@@ -208,7 +209,7 @@ static void put(struct cluster *c, int node, const struct record *record)
 	bool fresh;
 
 	assert_int_equal(
-		gossip_put_bytes(cluster_core(c, node), record->bytes, record->size, &fresh), 0);
+		gossip_record_put_bytes(cluster_core(c, node), record->bytes, record->size, &fresh), 0);
 	assert_true(fresh);
 	cluster_drain(c, node);
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "gossip/gossip_age.h"
 #include "gossip/gossip_internal.h"
 #include "tests/support/cluster.h"
 
