@@ -88,9 +88,10 @@ static void put_node(
 		"Whether the kernel says that this host's clock is synchronised.", daemon->synced);
 }
 
-static void count_one(void *arg, const char *words)
+static void count_one(void *arg, const char *words, const char *advice)
 {
 	(void)words;
+	(void)advice;
 	++*(uint64_t *)arg;
 }
 
@@ -101,7 +102,7 @@ static void put_notices(struct metrics_text *text, struct daemon *daemon)
 		GOSSIP_EVENT_LIST(X)
 #undef X
 			"backend",
-		"discovery", "segment"};
+		"discovery"};
 	uint64_t warnings = 0;
 
 	ctl_status_each_warning(daemon, count_one, &warnings);

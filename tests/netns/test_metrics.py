@@ -159,6 +159,8 @@ def test_a_real_prometheus_scrapes_it_and_the_dashboard_shows_what_there_is(worl
                     "beta's records are alpha's")
     assert subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True,
                           check=False).stderr == ""
+    series = [line.rsplit(" ", 1)[0] for line in text.splitlines() if not line.startswith("#")]
+    assert sorted(series) == sorted(set(series)), "some series are there twice"
     assert value(text, 'meshd_members{state="alive"}') == 2
     assert value(text, "meshd_overlay_up") == 1
     assert value(text, "meshd_wireguard_peers") == 1
@@ -195,6 +197,65 @@ def test_a_real_prometheus_scrapes_it_and_the_dashboard_shows_what_there_is(worl
     beta.stop()
     wait_for(lambda: prometheus.value(f'meshd_peer_up{{peer_id="{beta_id}"}}') == 0, 30, "the alarm's series says 0")
     wait_for(lambda: prometheus.value('ALERTS{alertname="MeshdMemberDown", alertstate="pending"}') == 1, 10, "an alert")
+
+
+def test_figures_move_with_what_they_count(world):
+    _, alpha, beta = world.mesh("alpha", "beta", settings=SETTINGS)
+    alpha.pings(beta, 20)
+
+    def grows(series, timeout=10):
+        before = value(scrape(alpha), series) or 0
+        return lambda: wait_for(lambda: (value(scrape(alpha), series) or 0) > before, timeout, f"{series} grows from {before}")
+
+    for series in ("meshd_probes_total", "meshd_round_trip_seconds_count", "meshd_loop_turn_seconds_count",
+                   'meshd_reconcile_seconds_count{step="turn"}', 'meshd_reconcile_seconds_count{step="look"}',
+                   "meshd_gossip_sent_bytes_total", "process_cpu_seconds_total"):
+        grows(series)()
+    # what is written
+    moves = [grows(series) for series in ("meshd_state_commit_seconds_count", "meshd_state_written_total", "meshd_store_records")]
+    alpha.do("kv", "put", "key", "value")
+    for move in moves:
+        move()
+    # what others brought while it was away
+    beta.stop()
+    moves = [grows("meshd_sync_sent_bytes_total", 30), grows("meshd_sync_sent_records_total", 30)]
+    for number in range(20):
+        alpha.do("kv", "put", f"key/{number}", "value")
+    beta.start()
+    for move in moves:
+        move()
+    # what is refused, and why
+    moves = [grows(f'meshd_gossip_refused_total{{reason="{reason}"}}') for reason in ("unknown_tag",)]
+    beta.host.run("python3", "-c", "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(bytes(200), "
+                                   "('192.0.2.11', 8946))")
+    for move in moves:
+        move()
+    # a false alarm
+    moves = [grows(series, 30) for series in ("meshd_probes_failed_total", "meshd_suspicions_total")]
+    refuted = grows("meshd_suspicions_refuted_total", 30)
+    beta.signal(signal.SIGSTOP)
+    for move in moves:
+        move()
+    beta.signal(signal.SIGCONT)
+    refuted()
+    # what the kernel is told, and what it refuses
+    moves = [grows(series) for series in ('meshd_reconcile_operations_total{object="network"}',
+                                          'meshd_reconcile_errors_total{object="route4"}',
+                                          'meshd_reconcile_failing{object="route4"}')]
+    prefix = next(route for route in alpha.json("debug", "dump")["plan"]["routes"] if "." in route)
+    alpha.host.run("ip", "-batch", "-", input=f"route delete {prefix} dev mesh0\nroute add {prefix} dev eth0\n")
+    for move in moves[1:]:
+        move()
+    alpha.host.run("ip", "route", "delete", prefix, "dev", "eth0")
+    moves[0]()
+    # an entry of a segment's
+    moves = [grows('meshd_segment_macs{segment="lan0"}', 20), grows('meshd_segment_operations_total{segment="lan0"}')]
+    alpha.do("l2", "create", "lan0")
+    for number, node in enumerate((alpha, beta), 1):
+        wait_for(lambda: "lan0" in node.do("l2", "list"), 10, f"{node.name} knows the segment")
+        node.do("l2", "attach", "lan0", "--address", f"192.168.7.{number}/24")
+    for move in moves:
+        move()
 
 
 def test_alert_rules_fire_when_they_should_and_only_then():
