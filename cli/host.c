@@ -1,6 +1,7 @@
 #include "cli/host.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -152,18 +153,26 @@ static void check_forwarding(json_t *checks)
 	free(text);
 }
 
+static bool networkd_keeps_routes(void)
+{
+	static const char setting[] = "ManageForeignRoutes=no";
+	glob_t found = {.gl_pathc = 0};
+	bool keeps = file_mentions("/etc/systemd/networkd.conf", setting);
+
+	if (glob("/etc/systemd/networkd.conf.d/*.conf", 0, NULL, &found) == 0) {
+		for (size_t i = 0; i < found.gl_pathc; i++)
+			keeps |= file_mentions(found.gl_pathv[i], setting);
+	}
+	globfree(&found);
+	return keeps;
+}
+
 /* It takes away routes that it did not make, whenever it starts; ours come back. */
 static void check_networkd(json_t *checks)
 {
-	static const char *const files[] = {
-		"/etc/systemd/networkd.conf", "/etc/systemd/networkd.conf.d/meshd.conf"};
-	bool keeps = false;
-
 	if (access("/run/systemd/netif/state", F_OK) != 0)
 		return;
-	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
-		keeps |= file_mentions(files[i], "ManageForeignRoutes=no");
-	if (keeps)
+	if (networkd_keeps_routes())
 		host_add(checks, "networkd", HOST_OK,
 			"systemd-networkd leaves other programs' routes alone", NULL);
 	else

@@ -32,7 +32,6 @@ struct check {
 };
 
 struct checks {
-	const struct daemon *daemon;
 	struct check list[CHECKS_MAX];
 	size_t count;
 };
@@ -268,51 +267,15 @@ static void check_metrics(struct checks *checks, const struct daemon *daemon)
 		add(checks, "metrics", OK, NULL, "off (`listen` in [metrics])");
 }
 
-/* What to do about each kind; of others their text says it. */
-static const char *advice_of(const struct daemon *daemon, const char *text)
+static void add_warning(void *arg, const char *text, const char *advice)
 {
-	static const char *const advice[DAEMON_WARNINGS] = {
-		[DAEMON_WARNING_STATE] = "make room on that disk, or mount it writable (`df`, "
-					 "`mount`): it is tried again by itself",
-		[DAEMON_WARNING_DAMAGED] = "see whether the disk is sound (`dmesg`, `smartctl`)",
-		[DAEMON_WARNING_NO_IPV6] = "take `ipv6.disable=1` off the kernel's command line",
-		[DAEMON_WARNING_ADVERTISE] = "mend the name in [gossip] `advertise`, or the "
-					     "resolver (`getent hosts NAME`)",
-		[DAEMON_WARNING_RELOAD] = "`meshd --check-config` says what is wrong; mend it, "
-					  "then `systemctl reload meshd`",
-		[DAEMON_WARNING_RESTART] = "`systemctl restart meshd`: tunnels stay up",
-		[DAEMON_WARNING_WIREGUARD] = "`meshctl debug dump` has the last errors; it is "
-					     "tried again by itself",
-		[DAEMON_WARNING_NETWORK] = "`meshctl debug dump` has the last errors; it is "
-					   "tried again by itself",
-		[DAEMON_WARNING_ROTATE] = "start meshd on those members; `meshctl rotate "
-					  "--force` does not wait for them, and their tunnels "
-					  "break until they are back",
-		[DAEMON_WARNING_OVERLAP] = "`ip route` shows it: renumber that network, or found "
-					   "the mesh with another `--prefix4`",
-		[DAEMON_WARNING_METRICS] = "set another `listen` in [metrics], or end that "
-					   "program (`ss -ltnp`), then `systemctl reload meshd`",
-		[DAEMON_WARNING_MESH] = "`meshctl leave`, then join by a new token",
-	};
-
-	for (size_t i = 0; i < DAEMON_WARNINGS; i++) {
-		if (daemon->warnings[i] == text)
-			return advice[i];
-	}
-	return NULL;
-}
-
-static void add_warning(void *arg, const char *text)
-{
-	struct checks *checks = arg;
-
-	add(checks, "warning", WARN, advice_of(checks->daemon, text), "%s", text);
+	add(arg, "warning", WARN, advice, "%s", text);
 }
 
 void ctl_doctor_put(struct pack *out, struct daemon *daemon)
 {
 	static const char *const states[] = {[OK] = "ok", [WARN] = "warn", [FAIL] = "fail"};
-	struct checks checks = {.daemon = daemon};
+	struct checks checks = {.count = 0};
 	struct recon_status overlay;
 
 	recon_status(daemon->recon, &overlay);

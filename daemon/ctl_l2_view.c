@@ -78,14 +78,18 @@ static void warn_segment(
 			"segment `%s` is not in force: `%s` has its VNI %u; an admin should delete "
 			"one of the two (`meshctl l2 delete`), and create it anew",
 			segment->name, segment->clash_with, segment->vni);
-		each(arg, text);
+		each(arg, text,
+			"`meshctl l2 delete`, and `meshctl l2 create` with another name or "
+			"`--vni`");
 	}
 	if (segment->unannounced) {
 		snprintf(text, sizeof(text),
 			"segment `%s`: %zu hosts on this side are beyond the %d that one member "
 			"tells the others of; frames for those are copied to all",
 			segment->name, segment->unannounced, MACS_SEGMENT_MAX);
-		each(arg, text);
+		each(arg, text,
+			"split the LAN into several segments (`meshctl l2 create`), or route "
+			"between it and the segment");
 	}
 }
 
@@ -105,7 +109,7 @@ void ctl_l2_view_each_warning(struct daemon *daemon, ctl_status_warning_cb each,
 			"the key `%.*s` makes no segment: an admin should delete it (`meshctl kv "
 			"del`), and use `meshctl l2 create`",
 			(int)key_size, key);
-		each(arg, text);
+		each(arg, text, "`meshctl kv del` and that key, then `meshctl l2 create`");
 	}
 }
 

@@ -15,6 +15,54 @@
 
 /* ---- warnings ---- */
 
+/* What to do about each kind. The compiler sees to it that none is without. */
+static const char *advice_of(enum daemon_warning which)
+{
+	static const char retried[] =
+		"`meshctl debug dump` has the last errors; it is tried again by itself";
+
+	switch (which) {
+	case DAEMON_WARNING_STATE:
+		return "make room on that disk, or mount it writable (`df`, `mount`): it is tried "
+		       "again by itself";
+	case DAEMON_WARNING_DAMAGED:
+		return "see whether the disk is sound (`dmesg`, `smartctl`)";
+	case DAEMON_WARNING_NO_IPV6:
+		return "take `ipv6.disable=1` off the kernel's command line";
+	case DAEMON_WARNING_ADVERTISE:
+		return "mend the name in [gossip] `advertise`, or the resolver (`getent hosts "
+		       "NAME`)";
+	case DAEMON_WARNING_RELOAD:
+		return "`meshd --check-config` says what is wrong; mend it, then `systemctl reload "
+		       "meshd`";
+	case DAEMON_WARNING_RESTART:
+		return "`systemctl restart meshd`: tunnels stay up";
+	case DAEMON_WARNING_WIREGUARD:
+	case DAEMON_WARNING_NETWORK:
+		return retried;
+	case DAEMON_WARNING_L2:
+		return "`meshctl l2 list` shows which segment; mend what it says, or `meshctl l2 "
+		       "detach` takes it off this host";
+	case DAEMON_WARNING_ROTATE:
+		return "start meshd on the members that it names; `meshctl rotate --force` does "
+		       "not wait for them, and their tunnels break until they are back";
+	case DAEMON_WARNING_OVERLAP:
+		return "`ip route` shows it: renumber that network, or found the mesh with another "
+		       "`--prefix4`";
+	case DAEMON_WARNING_MDNS:
+		return "`systemctl enable --now avahi-daemon`, or `mdns = false` in [gossip] and "
+		       "`systemctl reload meshd`";
+	case DAEMON_WARNING_METRICS:
+		return "set another `listen` in [metrics], or end that program (`ss -ltnp`), then "
+		       "`systemctl reload meshd`";
+	case DAEMON_WARNING_MESH:
+		return "`meshctl leave`, then join by a new token";
+	case DAEMON_WARNINGS:
+		break;
+	}
+	return retried;
+}
+
 static bool clock_warning(
 	const struct daemon *daemon, int64_t offset_ms, char *ret, size_t ret_size)
 {
@@ -35,7 +83,7 @@ static void warn_address(struct daemon *daemon, const struct gossip_status *stat
 	ctl_status_warning_cb each, void *arg)
 {
 	char text[512], lost[TEXT_IP_SIZE], now[TEXT_IP_SIZE], prefix[TEXT_PREFIX_SIZE];
-	const char *holder = "another member";
+	const char *holder = "another member", *advice;
 	struct gossip_member member;
 
 	if (status->state != GOSSIP_RUNNING || !status->charter.prefix4.ip.family)
@@ -47,19 +95,23 @@ static void warn_address(struct daemon *daemon, const struct gossip_status *stat
 	text_ip(&status->lost4, lost);
 	text_ip(&status->address4, now);
 	if (status->address4.family && status->lost4.family &&
-		daemon_time(daemon).wall.ms - status->lost4_at.ms < MOVED_SHOWN_MS)
+		daemon_time(daemon).wall.ms - status->lost4_at.ms < MOVED_SHOWN_MS) {
 		snprintf(text, sizeof(text),
 			"this node's IPv4 address is %s now: %s has %s by an older right (parts "
 			"of the mesh had given it away apart)",
 			now, holder, lost);
-	else if (!status->address4.family)
+		advice = "whoever has the old address of this node in a configuration needs the "
+			 "new one; `meshctl invite --address` pins one that never moves";
+	} else if (!status->address4.family) {
 		snprintf(text, sizeof(text),
 			"this node has no IPv4 address: every one in %s is taken; members that are "
 			"gone for good hold theirs until an admin revokes them",
 			text_prefix(&status->charter.prefix4, prefix));
-	else
+		advice = "`meshctl revoke` members that are gone for good";
+	} else {
 		return;
-	each(arg, text);
+	}
+	each(arg, text, advice);
 }
 
 void ctl_status_each_warning(struct daemon *daemon, ctl_status_warning_cb each, void *arg)
@@ -68,38 +120,46 @@ void ctl_status_each_warning(struct daemon *daemon, ctl_status_warning_cb each, 
 	char text[512];
 
 	gossip_status(daemon->gossip, &status);
-	for (unsigned i = 0; i < DAEMON_WARNINGS; i++) {
+	for (enum daemon_warning i = 0; i < DAEMON_WARNINGS; i++) {
 		if (daemon->warnings[i])
-			each(arg, daemon->warnings[i]);
+			each(arg, daemon->warnings[i], advice_of(i));
 	}
 	if (clock_warning(daemon, status.members_offset_ms, text, sizeof(text)))
-		each(arg, text);
+		each(arg, text,
+			"`timedatectl` shows it; run a time daemon, such as systemd-timesyncd or "
+			"chrony");
 	if (status.yielded_why)
-		each(arg, status.yielded_why);
+		each(arg, status.yielded_why,
+			"`meshctl leave` here; or stop the other machine for good, and `systemctl "
+			"restart meshd`");
 	warn_address(daemon, &status, each, arg);
 	ctl_l2_view_each_warning(daemon, each, arg);
 	if (status.twice)
-		each(arg, "this node's key has signed two records with one stamp (is it on another "
-			  "machine too?): what it puts counts nowhere any more; `meshctl leave`, "
-			  "then "
-			  "join by a new token");
+		each(arg,
+			"this node's key has signed two records with one stamp (is it on another "
+			"machine too?): what it puts counts nowhere any more; `meshctl leave`, "
+			"then "
+			"join by a new token",
+			"`meshctl leave`, then `meshctl join` with a new token");
 	if (status.has_root && !daemon->keys->root_exported) {
 		snprintf(text, sizeof(text),
 			"the mesh's root key is on this host alone: should it be lost, no admin "
 			"can ever be revoked; `meshctl root export FILE` makes a copy for a safe "
 			"place");
-		each(arg, text);
+		each(arg, text, "`meshctl root export FILE`");
 	}
 }
 
-static void count_one(void *arg, const char *text)
+static void count_one(void *arg, const char *text, const char *advice)
 {
 	(void)text;
+	(void)advice;
 	++*(uint32_t *)arg;
 }
 
-static void put_one(void *arg, const char *text)
+static void put_one(void *arg, const char *text, const char *advice)
 {
+	(void)advice;
 	ipc_put_words(arg, text, strlen(text));
 }
 

@@ -14,8 +14,9 @@ void ctl_status_put_belonging(struct pack *out, struct daemon *daemon);
 void ctl_status_put_person(
 	struct pack *out, const char *key, const struct gossip *gossip, const struct id *id);
 
-/* What the operator should know: everything in `warnings`. */
-typedef void (*ctl_status_warning_cb)(void *arg, const char *text);
+/* What the operator should know: everything in `warnings`, each with what to type; no warning is
+ * without. */
+typedef void (*ctl_status_warning_cb)(void *arg, const char *text, const char *advice);
 void ctl_status_each_warning(struct daemon *daemon, ctl_status_warning_cb each, void *arg);
 
 #endif
