@@ -117,8 +117,6 @@ static void check_liveness(struct trace *trace, const struct gossip_member *memb
 
 static void check_records(struct trace *trace, const struct gossip_member *member)
 {
-	if (member->self)
-		return;
 	if (!member->compared)
 		add(trace, "records", UNKNOWN, NULL, "%s has not said yet which records it holds",
 			member->standing->name);
@@ -134,8 +132,8 @@ static void check_records(struct trace *trace, const struct gossip_member *membe
 			member->standing->name);
 }
 
-/* A list in words of where it may be reached; how many. */
-static size_t list_endpoints(const struct endpoint *list, size_t count, char *ret, size_t ret_size)
+/* In words: as many as fit. */
+static void list_endpoints(const struct endpoint *list, size_t count, char *ret, size_t ret_size)
 {
 	char text[TEXT_ENDPOINT_SIZE];
 	size_t used = 0;
@@ -144,37 +142,81 @@ static size_t list_endpoints(const struct endpoint *list, size_t count, char *re
 	for (size_t i = 0; i < count && used < ret_size; i++)
 		used += (size_t)snprintf(ret + used, ret_size - used, "%s%s", i ? ", " : "",
 			text_endpoint(&list[i], text));
-	return count;
 }
 
-static void check_endpoints(struct trace *trace, const struct gossip_member *member)
+/* The address that this host would send from to that one; ERR_SYSTEM: there is no way. */
+static int source_for(const struct ip *to, struct ip *ret)
+{
+	const struct endpoint endpoint = {.ip = *to, .port = 9}; /* nothing is sent */
+	int family = to->family == 4 ? AF_INET : AF_INET6, err = ERR_SYSTEM;
+	int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_storage address = {0};
+	socklen_t size =
+		family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+
+	if (fd < 0)
+		return ERR_SYSTEM;
+	if (sockaddr_from_endpoint(&endpoint, family, &address) &&
+		connect(fd, (const struct sockaddr *)&address, size) == 0 &&
+		getsockname(fd, (struct sockaddr *)&address, &size) == 0 &&
+		sockaddr_to_ip((const struct sockaddr *)&address, ret))
+		err = 0;
+	close(fd);
+	return err;
+}
+
+static bool routed_to_any(const struct endpoint *list, size_t count)
+{
+	struct ip from;
+
+	for (size_t i = 0; i < count; i++) {
+		if (source_for(&list[i].ip, &from) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Where WireGuard here looks for it. */
+static void check_candidates(struct trace *trace, const struct gossip_member *member)
 {
 	const char *name = member->standing->name;
 	char list[320];
 
-	if (!member->has_descriptor)
+	list_endpoints(member->candidates, member->candidate_count, list, sizeof(list));
+	if (member->candidate_count == 0)
+		add(trace, "endpoints", FAILED,
+			"on it: `advertise` in [gossip]; or let it reach out to this node",
+			"no address of WireGuard of %s is known", name);
+	else if (!routed_to_any(member->candidates, member->candidate_count))
+		add(trace, "endpoints", FAILED,
+			"`ip route` here: give this host a route there, or one of the two an "
+			"address of the other's kind",
+			"WireGuard of %s may be at %s: this host has no route to any of that", name,
+			list);
+	else
+		add(trace, "endpoints", OK, NULL, "WireGuard of %s may be at %s", name, list);
+}
+
+static void check_endpoints(struct trace *trace, const struct gossip_member *member)
+{
+	const struct descriptor *descriptor = &member->descriptor;
+	const char *name = member->standing->name;
+	char list[320];
+
+	if (!member->has_descriptor) {
 		add(trace, "endpoints", UNKNOWN, "it says so by itself as soon as it is up",
 			"%s has not said yet where it is", name);
-	else if (member->self || !member->has_wireguard)
-		add(trace, "endpoints", member->descriptor.endpoint_count ? OK : FAILED,
-			member->descriptor.endpoint_count
-				? NULL
-				: "on it: `advertise` in [gossip], or an address on its interfaces",
-			"%s says that it is at %s", name,
-			list_endpoints(member->descriptor.endpoints,
-				member->descriptor.endpoint_count, list, sizeof(list))
-				? list
-				: "no address");
-	else
-		add(trace, "endpoints", member->candidate_count ? OK : FAILED,
-			member->candidate_count ? NULL
-						: "on it: `advertise` in [gossip]; or let it reach "
-						  "out to this node",
-			"WireGuard of %s may be at %s", name,
-			list_endpoints(
-				member->candidates, member->candidate_count, list, sizeof(list))
-				? list
-				: "no known address");
+	} else if (member->has_wireguard) {
+		check_candidates(trace, member);
+	} else if (descriptor->endpoint_count == 0) {
+		add(trace, "endpoints", FAILED,
+			"on it: `advertise` in [gossip], or an address on its interfaces",
+			"%s says that it is at no address", name);
+	} else {
+		list_endpoints(
+			descriptor->endpoints, descriptor->endpoint_count, list, sizeof(list));
+		add(trace, "endpoints", OK, NULL, "%s says that it is at %s", name, list);
+	}
 }
 
 /* ---- the tunnel between this node and the member ---- */
@@ -271,27 +313,6 @@ static void check_handshake(
 			(unsigned long long)peer->tx_bytes, name, at);
 }
 
-/* The address that this host would send from to that one; ERR_SYSTEM: there is no way. */
-static int source_for(const struct ip *to, struct ip *ret)
-{
-	const struct endpoint endpoint = {.ip = *to, .port = 9}; /* nothing is sent */
-	int family = to->family == 4 ? AF_INET : AF_INET6, err = ERR_SYSTEM;
-	int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_storage address = {0};
-	socklen_t size =
-		family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
-
-	if (fd < 0)
-		return ERR_SYSTEM;
-	if (sockaddr_from_endpoint(&endpoint, family, &address) &&
-		connect(fd, (const struct sockaddr *)&address, size) == 0 &&
-		getsockname(fd, (struct sockaddr *)&address, &size) == 0 &&
-		sockaddr_to_ip((const struct sockaddr *)&address, ret))
-		err = 0;
-	close(fd);
-	return err;
-}
-
 static void check_route(struct trace *trace, const struct ip *to, const struct ip *own)
 {
 	char text[TEXT_IP_SIZE], source[TEXT_IP_SIZE], advice[ADVICE_MAX];
@@ -335,15 +356,6 @@ static void check_mtu(struct trace *trace, const struct gossip_member *member)
 			own, member->standing->name, other);
 }
 
-static bool has_segment(const struct gossip_member *member, uint32_t vni)
-{
-	for (size_t i = 0; member->has_descriptor && i < member->descriptor.segment_count; i++) {
-		if (member->descriptor.segments[i] == vni)
-			return true;
-	}
-	return false;
-}
-
 /* Those that both are on. */
 static void check_segments(struct trace *trace, const struct gossip_member *member)
 {
@@ -355,7 +367,8 @@ static void check_segments(struct trace *trace, const struct gossip_member *memb
 	while (gossip_segment_next(trace->daemon->gossip, &index, &segment)) {
 		size_t used = strlen(names);
 
-		if (!segment.attached || !has_segment(member, segment.vni))
+		if (!segment.attached || !member->has_descriptor ||
+			!descriptor_has_segment(&member->descriptor, segment.vni))
 			continue;
 		recon_l2_status(trace->daemon->l2, segment.name, &status);
 		if (!status.up) {
