@@ -109,7 +109,7 @@ def run(node, *command, input=None):
     return node.host.run(*command, env=environment, input=input).stdout
 
 
-def test_completion_offers_what_the_daemon_knows(host):
+def test_completion_offers_what_the_daemon_knows(host, tmp_path):
     def offered(line):
         """What is offered for a line, whose last word is being typed."""
         return {text.split("\t")[0] for text in run(host, COMPLETE, *line.split(" ")).splitlines()}
@@ -133,6 +133,9 @@ def test_completion_offers_what_the_daemon_knows(host):
     assert offered("uninvite ") == {invite["id"][:8] for invite in host.invites()}
     assert offered("root export ") == {":files"}
     assert offered("nonsense ") == set()
+    # what is being typed is a word, whatever stands in it
+    run(host, COMPLETE, "kv", "get", f"a'; touch {tmp_path}/done; '")
+    assert not (tmp_path / "done").exists()
 
 
 SHELLS = {
@@ -155,7 +158,7 @@ SHELLS = {
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_each_shell_completes_nodes_and_keys(host, shell, tmp_path):
+def test_each_shell_completes_nodes_keys_and_segments(host, shell, tmp_path):
     name = {"bash": "meshctl.bash", "zsh": "_meshctl", "fish": "meshctl.fish"}[shell]
     text = (BUILD / "packaging/completions" / name).read_text()
     file = tmp_path / name
@@ -169,5 +172,6 @@ def test_each_shell_completes_nodes_and_keys(host, shell, tmp_path):
 
     assert offered("show", "b") == {"beta"}
     assert offered("kv", "get", "site/g") == {"site/gateway"}
+    assert offered("l2", "attach", "l") == {"lan0"}
     assert "status" in offered("st")
     assert "--replace" in offered("invite", "--r")
