@@ -24,6 +24,7 @@
 #include "daemon/metrics.h"
 #include "daemon/notify.h"
 #include "daemon/recon.h"
+#include "daemon/recon_keeper.h"
 #include "daemon/recon_l2.h"
 #include "daemon/rotate.h"
 #include "daemon/statedir.h"
@@ -396,6 +397,8 @@ int daemon_cleanup(const struct daemon_options *options, const struct config *co
 {
 	char error[STATEDIR_ERROR_SIZE];
 	int lock_fd = -1, failed = 0;
+	pid_t keeper;
+	bool kept;
 	int err = statedir_open_other(options->state_dir, &lock_fd, error);
 
 	/* The lock keeps a daemon that runs from having its interface taken away. */
@@ -403,11 +406,16 @@ int daemon_cleanup(const struct daemon_options *options, const struct config *co
 		log_error("%s", error);
 		return 1;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+	kept = recon_keeper_find(config->interface, &keeper);
+	if (kept)
+		log_error("interface %s is kept by a meshd that runs, pid %d, with another state "
+			  "directory: stop that one, or name the right settings with --config",
+			config->interface, (int)keeper);
+	for (size_t i = 0; i < ARRAY_SIZE(parts) && !kept; i++) {
 		if (parts[i]->cleanup && parts[i]->cleanup(config))
 			failed = 1;
 	}
 	if (lock_fd >= 0)
 		close(lock_fd);
-	return failed;
+	return failed || kept;
 }

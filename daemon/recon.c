@@ -5,11 +5,13 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/log.h"
 #include "daemon/overlap.h"
 #include "daemon/recon_cleanup.h"
 #include "daemon/recon_internal.h"
+#include "daemon/recon_keeper.h"
 
 #define NET_LOOK_MS 30000 /* the kernel tells of links, addresses and routes */
 
@@ -295,6 +297,9 @@ static int recon_start(struct daemon *daemon)
 	recon->daemon = daemon;
 	recon->config = daemon->config;
 	recon->plan_due = true;
+	recon->keeper_fd = recon->config.backend == CONFIG_BACKEND_NONE
+				   ? -1
+				   : recon_keeper_take(recon->config.interface);
 	(void)uv_timer_init(&daemon->loop, &recon->timer);
 	recon->timer.data = recon;
 	recon->handles++;
@@ -341,6 +346,8 @@ static void recon_free(struct daemon *daemon)
 	if (!recon)
 		return;
 	assert(recon->handles == 0);
+	if (recon->keeper_fd >= 0)
+		close(recon->keeper_fd);
 	recon_wg_done(&recon->wg);
 	plan_done(&recon->plan);
 	paths_free(recon->paths);

@@ -29,6 +29,7 @@ struct recon {
 	bool stopped;
 
 	struct config config; /* as at the start: what changes here takes a restart */
+	int keeper_fd;	      /* recon_keeper.h; below 0: none */
 	struct nl *nl;
 	struct nl_monitor *monitor;
 	struct paths *paths;

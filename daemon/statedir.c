@@ -99,10 +99,9 @@ static int lock(
 	} else {
 		pid[strcspn(pid, "\n")] = '\0';
 		err = complain(error, ERR_STATE,
-			"state directory %s is in use by another meshd, pid %s: stop that one, or "
-			"give "
-			"this one its own --state-dir",
-			dir, *pid ? pid : "unknown");
+			"state directory %s is in use by another meshd, pid %s: stop that one%s",
+			dir, *pid ? pid : "unknown",
+			create ? ", or give this one its own --state-dir" : " first");
 	}
 	close(fd);
 	return err;

@@ -43,6 +43,19 @@ def test_cleanup_leaves_alone_what_is_not_ours(world):
     assert link(alpha)
 
 
+def test_cleanup_spares_the_interface_of_a_daemon_that_runs(world):
+    _, alpha = world.mesh("alpha")
+    wait_for(lambda: link(alpha), 5, "the overlay is up")
+    other = world.node(alpha.host)
+    before = alpha.host.output("ip", "-o", "link", "show", "mesh0")
+    status, text = end_of(other, "--cleanup")
+    assert status == 1 and f"pid {int(alpha.host.output('pgrep', '-x', 'meshd'))}" in text and "mesh0" in text
+    assert alpha.host.output("ip", "-o", "link", "show", "mesh0") == before
+    alpha.stop()
+    other.cleanup()
+    assert kernel_traces(alpha) == []
+
+
 @pytest.mark.slow
 def test_an_interface_of_another_kind_is_refused_and_named(world):
     _, alpha = world.nodes_on_lan("alpha")
