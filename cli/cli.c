@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 
@@ -47,17 +48,21 @@ void cli_print_json(struct cli *cli, const json_t *value, bool line)
 static char *unreachable(const struct cli *cli, int err)
 {
 	const char *at = cli->instance ? "@" : "", *name = cli->instance ? cli->instance : "";
+	int number = errno;
+	struct stat st;
 
 	if (err == ERR_INVALID)
 		return memory_format("%s is too long for the path of a socket: at most %zu bytes",
 			cli->socket, sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
-	switch (errno) {
+	if (number == ECONNREFUSED && stat(cli->socket, &st) == 0 && !S_ISSOCK(st.st_mode))
+		return memory_format("%s is no socket: name meshd's with --socket", cli->socket);
+	switch (number) {
 	case ENOENT:
 	case ECONNREFUSED:
 		return memory_format("meshd is not running (%s %s): start it (`meshd`, or "
 				     "`systemctl start meshd%s%s` where it is a service), or name "
 				     "its socket with --socket",
-			errno == ENOENT ? "there is no" : "nobody listens on", cli->socket, at,
+			number == ENOENT ? "there is no" : "nobody listens on", cli->socket, at,
 			name);
 	case EACCES:
 	case EPERM:
@@ -68,7 +73,7 @@ static char *unreachable(const struct cli *cli, int err)
 	case EAGAIN:
 		return memory_format("meshd is too busy to answer on %s: try again", cli->socket);
 	default:
-		return memory_format("cannot connect to %s: %s", cli->socket, strerror(errno));
+		return memory_format("cannot connect to %s: %s", cli->socket, strerror(number));
 	}
 }
 

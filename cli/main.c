@@ -166,8 +166,7 @@ static int explain(int argc, char **argv)
 	if (names && help)
 		list_verbs(stdout, argv[0]);
 	else if (names)
-		status =
-			cli_fail(CLI_USAGE, "%s: which of its verbs? There are %s", argv[0], names);
+		status = cli_fail(CLI_USAGE, "%s: which one? %s %s", argv[0], argv[0], names);
 	else
 		status = cli_fail(
 			CLI_USAGE, "no such verb: %s (`meshctl --help` lists them)", argv[0]);

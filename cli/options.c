@@ -170,8 +170,8 @@ static int set_option(struct verb_call *call, const struct verb_option *option, 
 		return set_times(call, option, value);
 	case VERB_DURATION:
 		if (text_parse_duration(value, &ms) != 0 || ms == 0)
-			return refuse_value(
-				call, option, "a duration such as 90s, 15m, 1h or 7d", value);
+			return refuse_value(call, option,
+				"a duration such as 90s, 15m, 1h or 7d, up to 100 years", value);
 		ipc_request_set_number(&call->request, option->arg, (uint64_t)ms);
 		return CLI_DONE;
 	case VERB_COUNT:

@@ -40,6 +40,16 @@ static int derive(struct sealed_file *file, const struct verb_call *call,
 	return status;
 }
 
+/* Before anybody types a passphrase for it. */
+static bool can_make(const char *path)
+{
+	char *copy = memory_copy(path);
+	bool can = access(dirname(copy), W_OK | X_OK) == 0;
+
+	free(copy);
+	return can;
+}
+
 int sealed_file_create(
 	struct sealed_file *file, const struct verb_call *call, enum sealed_kind kind)
 {
@@ -52,6 +62,8 @@ int sealed_file_create(
 	if (access(file->path, F_OK) == 0)
 		return cli_fail(CLI_FAILED, "%s: %s is there already: name another file",
 			file->verb, file->path);
+	if (!can_make(file->path))
+		return fail(file, "");
 	if (sodium_init() < 0)
 		return cli_fail(CLI_FAILED, "%s: libsodium has no randomness", file->verb);
 	randombytes_buf(head.salt, sizeof(head.salt));

@@ -539,7 +539,8 @@ int config_read(const char *path, struct config *ret, char ret_error[CONFIG_ERRO
 
 	if (fd < 0) {
 		err = errno == ENOENT ? ERR_UNKNOWN : ERR_SYSTEM;
-		snprintf(ret_error, CONFIG_ERROR_SIZE, "%s: %s", path, strerror(errno));
+		snprintf(ret_error, CONFIG_ERROR_SIZE, "the configuration %s cannot be read: %s",
+			path, strerror(errno));
 		return err;
 	}
 	text = malloc(CONFIG_FILE_MAX + 1);
@@ -547,7 +548,8 @@ int config_read(const char *path, struct config *ret, char ret_error[CONFIG_ERRO
 		(got = read(fd, text + size, CONFIG_FILE_MAX + 1 - size)) > 0)
 		size += (size_t)got;
 	if (!text || got < 0) {
-		snprintf(ret_error, CONFIG_ERROR_SIZE, "%s: %s", path, strerror(errno));
+		snprintf(ret_error, CONFIG_ERROR_SIZE, "the configuration %s cannot be read: %s",
+			path, strerror(errno));
 	} else if (size > CONFIG_FILE_MAX) {
 		snprintf(ret_error, CONFIG_ERROR_SIZE,
 			"%s: larger than %d bytes: this is no configuration file", path,

@@ -196,6 +196,16 @@ int gossip_command_need_admin(struct gossip *g, const char *what)
 	return 0;
 }
 
+size_t gossip_command_count_admins(const struct gossip *g)
+{
+	const struct authority_member *member;
+	size_t count = 0;
+
+	for (size_t i = 0; (member = authority_at(g->authority, i)); i++)
+		count += member->standing == AUTHORITY_MEMBER && member->admin;
+	return count;
+}
+
 #define INVITE_ENDPOINTS_OTHERS 2 /* of the endpoints in a token, those of other members */
 
 /* This node's, and some of other members', for any member admits and this node may be gone by then.
@@ -303,11 +313,12 @@ static int check_invite(struct gossip *g, const struct invite *invite, int64_t l
 	if (invite->admin && invite->ephemeral)
 		return gossip_fail(g, ERR_INVALID,
 			"an admin is no ephemeral member: with its lease an admin would go");
-	if (invite->admin && (!g->config.root || invite->uses != 1))
+	if (invite->admin && invite->uses != 1)
+		return gossip_fail(g, ERR_INVALID, "an invite of an admin is for one use");
+	if (invite->admin && !g->config.root)
 		return gossip_fail(g, ERR_NOT_ADMIN,
-			"--admin needs the mesh's root key, which is not on this node, and is for "
-			"one use: run it "
-			"on the node that holds the root");
+			"--admin needs the mesh's root key, which is not on this node: run it on "
+			"the node that holds it");
 	if (!authority_has_charter(g->authority, &charter))
 		return invite->address_count ? gossip_fail(g, ERR_NOT_READY,
 						       "the mesh's prefixes are not known yet")

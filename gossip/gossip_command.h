@@ -7,5 +7,6 @@
  * may not do what `what` says. */
 int gossip_command_need_running(struct gossip *g) MUST_CHECK;
 int gossip_command_need_admin(struct gossip *g, const char *what) MUST_CHECK;
+size_t gossip_command_count_admins(const struct gossip *g);
 
 #endif

@@ -303,6 +303,13 @@ static int ungrant_admin(struct gossip *g, const struct authority_member *member
 	if (!authority_is_admin(g->authority, &member->id) &&
 		!(except_count && authority_is_expelled(g->authority, &member->id)))
 		return gossip_fail(g, ERR_STATE, "%s is no admin", member->name);
+	if (g->config.root && member->standing == AUTHORITY_MEMBER && member->admin &&
+		gossip_command_count_admins(g) == 1)
+		return gossip_fail(g, ERR_STATE,
+			"%s is the mesh's last admin: nobody could invite or revoke any more, and "
+			"that it is none is for good; `meshctl grant NODE admin` makes another "
+			"one first",
+			member->name);
 	strcpy(office.name, member->name);
 	return take_office(g, &office, &exceptions);
 }

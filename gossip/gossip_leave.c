@@ -1,5 +1,6 @@
 #include "gossip/gossip_leave.h"
 
+#include "gossip/gossip_command.h"
 #include "gossip/gossip_effect.h"
 #include "gossip/gossip_internal.h"
 #include "gossip/gossip_own.h"
@@ -12,16 +13,6 @@
 #define LEAVE_TELL_MS	   1500
 #define LEAVE_TELL_GAP_MS  250
 #define LEAVE_TELL_MEMBERS 64
-
-static size_t count_admins(const struct gossip *g)
-{
-	const struct authority_member *member;
-	size_t count = 0;
-
-	for (size_t i = 0; (member = authority_at(g->authority, i)); i++)
-		count += member->standing == AUTHORITY_MEMBER && member->admin;
-	return count;
-}
 
 /* There is nobody to tell: the mesh has let this node go already, goes on with another that bears
  * its identity, or cannot be found any more. */
@@ -54,7 +45,7 @@ int gossip_leave(struct gossip *g, struct gossip_time time, bool force, uint64_t
 			gossip_state_label(g->state));
 	others = swim_count(g->swim) > 0;
 	if (!force && others && authority_is_admin(g->authority, &g->config.identity->id) &&
-		count_admins(g) == 1)
+		gossip_command_count_admins(g) == 1)
 		return gossip_fail(g, ERR_STATE,
 			"this node is the mesh's last admin: nobody could invite or revoke any "
 			"more; `meshctl leave "

@@ -28,6 +28,8 @@ def events_of(node, label):
 def test_the_root_makes_an_admin_and_takes_the_office_back(world):
     _, alpha, beta, gamma = world.mesh("alpha", "beta", "gamma", settings=GOSSIP_ONLY)
     assert "root key" in refused(beta, "grant", "beta", "admin")
+    assert "last admin" in refused(alpha, "ungrant", "alpha", "admin")
+    assert refused(alpha, "invite", "--admin", "--uses", "2").endswith("an invite of an admin is for one use\n")
     alpha.do("grant", "beta", "admin")
     wait_for(lambda: all(shows(node, "beta", "admin", True) for node in (alpha, beta, gamma)), 5, "beta is an admin")
     invite = beta.json("invite")

@@ -128,6 +128,9 @@ def test_a_daemon_is_named_by_socket_instance_or_environment(node):
     assert "no /run/meshd/meshd.sock" in status()[1]
     code, err = status("-i", "blue", MESHD_SOCKET=str(node.socket))
     assert code == 3 and "no /run/meshd/blue.sock" in one_line(err) and "meshd@blue" in err
+    code, err = status("--socket", node.config)
+    assert code == 3 and f"{node.config} is no socket" in one_line(err)
+    assert status("--socket", "")[0] == 2
     assert status("-i", "../blue")[0] == 2 and status("-i", "a", "--socket", "b")[0] == 2
     node.host.run("mkdir", "/run/meshd")
     node.host.run("ln", "-s", node.socket, "/run/meshd/blue.sock")

@@ -71,6 +71,8 @@ def test_nothing_is_written_over(pair):
     file.write_text("mine")
     assert "is there already" in refusal(alpha, "root", "export", file, "--passphrase-file", secret)
     assert file.read_text() == "mine"
+    # nobody types a passphrase for nothing
+    assert "/nowhere/root: No such file or directory" in refusal(alpha, "root", "export", "/nowhere/root")
     assert "root export" in warnings(alpha)
 
 
