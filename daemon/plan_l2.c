@@ -172,7 +172,7 @@ static int put_members(struct builder *builder, struct plan_l2_segment *segment)
 	return err;
 }
 
-/* ---- stations ---- */
+/* ---- hosts elsewhere ---- */
 
 /* A table that is full takes no more; what is not in it is copied to everybody. */
 static int unless_full(int err)
@@ -180,83 +180,69 @@ static int unless_full(int err)
 	return err == ERR_LIMIT ? 0 : err;
 }
 
-static int compare_claims(const void *left, const void *right)
+static int put_station(struct builder *builder, struct plan_l2_segment *segment,
+	const struct gossip_mac *mac, const struct entry *member, bool bridge)
 {
-	const struct l2_neighbour *a = left, *b = right;
-	int order = memcmp(&a->ip, &b->ip, sizeof(a->ip));
-
-	return order ? order : memcmp(&a->mac, &b->mac, sizeof(a->mac));
-}
-
-/* Gossip says since when a MAC is known, not since when with an address: an address may go from one
- * host to another, both of which were always there. In the first plan nobody was before others. */
-static mtime_t claimed_since(const struct builder *builder, const struct plan_l2_segment *segment,
-	const struct l2_neighbour *claim)
-{
-	const struct plan_l2 *before = builder->input->before;
-	const struct plan_l2_segment *known =
-		before ? plan_l2_segment(before, segment->name) : NULL;
-	const struct l2_neighbour *found = NULL;
-
-	if (!known)
-		return MTIME_ZERO;
-	if (known->claim_count)
-		found = bsearch(
-			claim, known->claims, known->claim_count, sizeof(*claim), compare_claims);
-	return found ? found->known : builder->now;
-}
-
-static int keep_claims(struct plan_l2_segment *segment)
-{
-	size_t count = segment->want.neighbour_count;
-
-	if (!count)
-		return 0;
-	segment->claims = malloc(count * sizeof(*segment->claims));
-	if (!segment->claims)
-		return ERR_NOMEM;
-	memcpy(segment->claims, segment->want.neighbours, count * sizeof(*segment->claims));
-	qsort(segment->claims, count, sizeof(*segment->claims), compare_claims);
-	segment->claim_count = count;
-	return 0;
-}
-
-static int put_station(
-	struct builder *builder, struct plan_l2_segment *segment, const struct gossip_mac *mac)
-{
-	const struct entry *holder = mac->self ? NULL : find_entry(builder, &mac->holder);
 	int64_t known_ms = builder->input->wall.ms - mac->since.ms;
-	struct l2_station station = {.twice = mac->frozen};
-	const struct hold_member *bridge;
-	int err;
+	struct l2_station station = {.member = *address_of(member, segment->family),
+		.known = mtime_add_ms(builder->now, known_ms > 0 ? -known_ms : 0)};
 
-	if (!holder || holder->self || holder->gone || mac->own ||
-		!is_on(holder, segment->want.vni) || !address_of(holder, segment->family)->family)
-		return 0;
 	memcpy(&station.mac, mac->mac, sizeof(station.mac));
-	station.member = *address_of(holder, segment->family);
-	station.known = mtime_add_ms(builder->now, known_ms > 0 ? -known_ms : 0);
-	bridge = hold_find(segment->bridges, segment->bridge_count, &station.mac);
-	if (bridge && !id_equal(&bridge->id, &mac->holder))
-		return 0;
-	/* A member's own bridge is at that member whatever is heard here: over a LAN that both
-	 * have, perhaps. */
+	/* whatever is heard of it here: over a LAN that both members have, perhaps */
 	if (bridge)
-		station = (struct l2_station){station.mac, station.member, MTIME_NEVER, false};
-	if (!mac_is_unicast(&station.mac) || mac_equal(&station.mac, &segment->want.mac) ||
-		mac_equal(&station.mac, &segment->want.vxlan_mac))
-		return 0;
-	err = unless_full(l2_want_station(&segment->want, &station));
-	for (size_t i = 0; i < mac->ip_count && !err; i++) {
-		struct l2_neighbour neighbour = {.ip = mac->ips[i], .mac = station.mac};
+		station.known = MTIME_NEVER;
+	return unless_full(l2_want_station(&segment->want, &station));
+}
 
-		neighbour.known = claimed_since(builder, segment, &neighbour);
+static int put_neighbours(
+	struct plan_l2_segment *segment, const struct gossip_mac *mac, bool silent)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < mac->ip_count && !err; i++) {
+		struct l2_neighbour neighbour = {.ip = mac->ips[i], .silent = silent};
+
+		memcpy(&neighbour.mac, mac->mac, sizeof(neighbour.mac));
 		err = unless_full(l2_want_neighbour(&segment->want, &neighbour));
 	}
 	return err;
 }
 
-static int put_stations(struct builder *builder, struct plan_l2_segment *segment)
+static bool takes_frames(const struct entry *member, const struct plan_l2_segment *segment)
+{
+	return member && !member->self && !member->gone && is_on(member, segment->want.vni) &&
+	       address_of(member, segment->family)->family;
+}
+
+/* A host that several members claim to have (frozen) is flooded for: so frames get to where it is,
+ * whoever lies. A member's bridge is at that member, whoever else claims it. */
+static int put_mac(
+	struct builder *builder, struct plan_l2_segment *segment, const struct gossip_mac *mac)
+{
+	const struct l2_want *want = &segment->want;
+	const struct hold_member *bridge;
+	const struct entry *member;
+	const struct id *at;
+	struct mac address;
+	bool here, sure;
+	int err = 0;
+
+	memcpy(&address, mac->mac, sizeof(address));
+	bridge = hold_find(segment->bridges, segment->bridge_count, &address);
+	at = bridge ? &bridge->id : &mac->holder;
+	member = find_entry(builder, at);
+	here = mac->own || (mac->self && !bridge);
+	sure = !mac->frozen && id_equal(at, &mac->holder);
+	if (!here &&
+		(!takes_frames(member, segment) || !mac_is_unicast(&address) ||
+			mac_equal(&address, &want->mac) || mac_equal(&address, &want->vxlan_mac)))
+		return 0;
+	if (!here && (sure || bridge))
+		err = put_station(builder, segment, mac, member, bridge != NULL);
+	return err ? err : put_neighbours(segment, mac, here || !sure);
+}
+
+static int put_macs(struct builder *builder, struct plan_l2_segment *segment)
 {
 	struct gossip_mac mac;
 	size_t index = 0;
@@ -264,7 +250,7 @@ static int put_stations(struct builder *builder, struct plan_l2_segment *segment
 
 	while (!err &&
 		builder->input->next_mac(builder->input->source, segment->want.vni, &index, &mac))
-		err = put_station(builder, segment, &mac);
+		err = put_mac(builder, segment, &mac);
 	return err;
 }
 
@@ -324,9 +310,7 @@ static int add_segment(struct builder *builder, const struct gossip_segment *kno
 	put_attach(builder, segment);
 	err = put_members(builder, segment);
 	if (!err && !known->flood)
-		err = put_stations(builder, segment);
-	if (!err)
-		err = keep_claims(segment);
+		err = put_macs(builder, segment);
 	l2_want_seal(want);
 	return err;
 }
@@ -382,7 +366,6 @@ void plan_l2_done(struct plan_l2 *plan)
 	for (size_t i = 0; i < plan->count; i++) {
 		l2_want_done(&plan->segments[i].want);
 		free(plan->segments[i].bridges);
-		free(plan->segments[i].claims);
 	}
 	free(plan->segments);
 	guard_want_done(&plan->guard);

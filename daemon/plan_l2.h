@@ -2,6 +2,10 @@
  * What this node wants of its kernel for the segments that it is attached to: a pure function of
  * what gossip knows, what the operator asked for here (attach.h) and the overlay's interface.
  *
+ * A host is reached at the one member that claims it, and answered for where one alone claims its
+ * address. What several claim is flooded for, and answers by itself: so nobody is cut off by a
+ * claim, and what a liar gets is what it would get on a LAN.
+ *
  * Frames are copied to every attached member that is not long dead; a member that is keeps its
  * right to send (the guard's share), since it may be back before it is heard of. Of the two
  * families that the overlay has a segment uses IPv4, which costs 20 bytes less in each frame and is
@@ -24,10 +28,6 @@ struct plan_l2_segment {
 	size_t bridge_count, bridge_capacity;
 	struct prefix addresses[ATTACH_ADDRESSES_MAX]; /* on the bridge */
 	size_t address_count;
-	/* Who answers for an address, by everybody's word: sorted, with those that do not count.
-	 * The next plan knows from it who was first. */
-	struct l2_neighbour *claims;
-	size_t claim_count;
 };
 
 struct plan_l2 {
@@ -50,7 +50,6 @@ struct plan_l2_input {
 	bool stp;
 	bool overlap4, overlap6; /* part of the overlay's prefix is elsewhere, too: no spoofing */
 	wtime_t wall;		 /* now */
-	const struct plan_l2 *before; /* the last one; NULL: this is the first */
 };
 
 /* No segments where this node is no running member. ERR_NOMEM, ERR_LIMIT. */

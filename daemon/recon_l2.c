@@ -7,220 +7,14 @@
 #include "daemon/recon.h"
 #include "daemon/recon_l2_internal.h"
 #include "l2/link.h"
-#include "wg/array.h"
 
 #define LINKS_LOOK_MS	 30000 /* the kernel tells of links and addresses */
 #define LINKS_DELAY_MS	 15    /* events come in bursts */
 #define ENTRIES_DELAY_MS 10    /* so do hosts; a new one is announced within 50 ms */
-#define PLAN_SHARE	 10    /* of the loop's time for making plans, as a divisor */
 #define STEP_LEAST_MS	 2     /* no fault makes the loop spin */
-
-/* ---- what is remembered ---- */
-
-static struct recon_segment *find_segment(const struct recon_l2 *l2, const char *name)
-{
-	for (size_t i = 0; i < l2->segment_count; i++)
-		if (strcmp(l2->segments[i]->name, name) == 0)
-			return l2->segments[i];
-	return NULL;
-}
-
-static struct recon_segment *add_segment(struct recon_l2 *l2, const char *name)
-{
-	struct recon_segment *segment = find_segment(l2, name), **grown;
-
-	if (segment)
-		return segment;
-	segment = calloc(1, sizeof(*segment));
-	grown = array_reserve(l2->segments, l2->segment_count + 1, sizeof(struct recon_segment *),
-		&l2->segment_capacity);
-	if (grown)
-		l2->segments = grown;
-	if (!grown || !segment) {
-		free(segment);
-		return NULL;
-	}
-	memcpy(segment->name, name, strnlen(name, sizeof(segment->name) - 1));
-	l2->segments[l2->segment_count++] = segment;
-	return segment;
-}
-
-static bool is_there(const struct recon_l2 *l2, const struct recon_segment *segment)
-{
-	const struct l2_link *bridge = l2_links_named(&l2->links, segment->name);
-
-	return bridge && strcmp(bridge->link.alias, l2->mark) == 0;
-}
-
-/* With its bridge what was remembered goes. */
-static void drop_unwanted(struct recon_l2 *l2)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < l2->segment_count; i++) {
-		struct recon_segment *segment = l2->segments[i];
-
-		if (segment->wanted || is_there(l2, segment))
-			l2->segments[kept++] = segment;
-		else
-			free(segment);
-	}
-	l2->segment_count = kept;
-}
-
-/* ---- the plan ---- */
-
-static bool next_segment(const void *source, size_t *index, struct gossip_segment *ret)
-{
-	return gossip_segment_next(((const struct daemon *)source)->gossip, index, ret);
-}
-
-static bool next_member(const void *source, size_t *index, struct gossip_member *ret)
-{
-	return gossip_member_next(((const struct daemon *)source)->gossip, index, ret);
-}
-
-static bool next_mac(const void *source, uint32_t vni, size_t *index, struct gossip_mac *ret)
-{
-	return gossip_mac_next(((const struct daemon *)source)->gossip, vni, index, ret);
-}
-
-static const struct attach *find_attach(const void *source, const char *segment)
-{
-	return attach_find(source, segment);
-}
-
-static int make_plan(struct recon_l2 *l2, struct gossip_time time,
-	const struct gossip_status *status, struct plan_l2 *ret)
-{
-	struct recon_status overlay;
-
-	recon_status(l2->daemon->recon, &overlay);
-	struct plan_l2_input input = {.status = status,
-		.next_segment = next_segment,
-		.next_member = next_member,
-		.next_mac = next_mac,
-		.attach = find_attach,
-		.source = l2->daemon,
-		.interface = l2->config.interface,
-		.overlay = overlay.ifindex,
-		.mtu = overlay.mtu,
-		.stp = l2->config.l2_stp,
-		.overlap4 = overlay.overlap4,
-		.overlap6 = overlay.overlap6,
-		.wall = time.wall,
-		.before = l2->planned ? &l2->plan : NULL};
-
-	return plan_l2_make(&input, time.now, ret);
-}
-
-static bool same_members(const struct l2_want *a, const struct l2_want *b)
-{
-	return a->member_count == b->member_count &&
-	       (!a->member_count ||
-		       !memcmp(a->members, b->members, a->member_count * sizeof(*a->members)));
-}
-
-static bool same_links(const struct plan_l2_segment *a, const struct plan_l2_segment *b)
-{
-	return ip_equal(&a->want.local, &b->want.local) && a->want.vni == b->want.vni &&
-	       a->want.mtu == b->want.mtu && a->want.flood == b->want.flood &&
-	       a->want.port_count == b->want.port_count &&
-	       !memcmp(a->want.ports, b->want.ports, sizeof(a->want.ports)) &&
-	       a->address_count == b->address_count &&
-	       !memcmp(a->addresses, b->addresses, sizeof(a->addresses));
-}
-
-/* What is another than before is looked at now, and all else when its time comes. */
-static void compare_plans(struct recon_l2 *l2, const struct plan_l2 *plan, mtime_t now)
-{
-	struct gossip_segment known;
-
-	if (plan->count != l2->plan.count)
-		l2->links_at = now;
-	for (size_t i = 0; i < plan->count; i++) {
-		const struct plan_l2_segment *segment = &plan->segments[i];
-		const struct plan_l2_segment *before = plan_l2_segment(&l2->plan, segment->name);
-		struct recon_segment *state = add_segment(l2, segment->name);
-
-		if (!before || !same_links(before, segment))
-			l2->links_at = now;
-		if (state && l2->links_at.us == now.us)
-			state->links_up = false;
-		if (!state || !gossip_segment(l2->daemon->gossip, segment->name, &known))
-			continue;
-		if (!before || known.version != state->version ||
-			before->want.overlay != segment->want.overlay ||
-			!same_members(&before->want, &segment->want))
-			state->entries_at = state->entries_next = now;
-		state->version = known.version;
-	}
-}
-
-/* While the overlay is away, or not there yet, everything stays as it is: nothing can be sent to
- * members, and what hosts on this side say to each other goes on. */
-static bool is_on_hold(const struct recon_l2 *l2, const struct gossip_status *status)
-{
-	struct recon_status overlay;
-
-	recon_status(l2->daemon->recon, &overlay);
-	return status->state == GOSSIP_RUNNING && l2->config.backend != CONFIG_BACKEND_NONE &&
-	       !overlay.ifindex;
-}
-
-/* A VNI is guarded for as long as a device of ours has it. */
-static void tell_guard(struct recon_l2 *l2)
-{
-	struct guard_want want;
-	int err = guard_want_copy(&l2->plan.guard, &want);
-
-	for (size_t i = 0; i < l2->links.count && !err; i++) {
-		const struct l2_link *link = &l2->links.items[i];
-
-		if (link->kind == L2_VXLAN && strcmp(link->link.alias, l2->mark) == 0 &&
-			!guard_want_has(&want, link->vni))
-			err = guard_want_vni(&want, link->vni);
-	}
-	if (!err) {
-		guard_want_sort(&want);
-		err = recon_guard_want(l2->guard, &want);
-	}
-	guard_want_done(&want);
-	if (err)
-		log_error("cannot guard segments: %s", err_text(err));
-}
-
-static void plan(struct recon_l2 *l2, struct gossip_time time)
-{
-	uint64_t start_ns = uv_hrtime();
-	struct gossip_status status;
-	struct plan_l2 made;
-	int err;
-
-	gossip_status(l2->daemon->gossip, &status);
-	gossip_segments_enable(l2->daemon->gossip, time, l2->config.backend != CONFIG_BACKEND_NONE);
-	if (is_on_hold(l2, &status)) {
-		l2->plan_due = false; /* whoever brings it up asks for a plan */
-		return;
-	}
-	err = make_plan(l2, time, &status, &made);
-	l2->plan_at = mtime_add_us(time.now, (uv_hrtime() - start_ns) / 1000 * PLAN_SHARE);
-	if (err) {
-		recon_fault_set(&l2->faults, RECON_PLAN, time.now, "cannot plan the segments: %s",
-			err_text(err));
-		l2->plan_at = l2->faults.of[RECON_PLAN].next;
-		return;
-	}
-	recon_fault_clear(&l2->faults, RECON_PLAN);
-	l2->plan_due = false;
-	compare_plans(l2, &made, time.now);
-	plan_l2_done(&l2->plan);
-	l2->plan = made;
-	l2->planned = true;
-	for (size_t i = 0; i < l2->segment_count; i++)
-		l2->segments[i]->wanted = plan_l2_segment(&l2->plan, l2->segments[i]->name) != NULL;
-	tell_guard(l2);
-}
+/* For so long devices that another daemon left stay up until this one knows what is wanted: what
+ * guards them may be gone, and without an overlay nothing is to come over them. */
+#define LEFT_UP_MS	 10000
 
 /* ---- devices ---- */
 
@@ -284,6 +78,26 @@ static mtime_t links_deadline(const struct recon_l2 *l2, mtime_t now)
 	return mtime_before(next, soonest) ? soonest : next;
 }
 
+static bool link_is_bridge(const void *context, const char *name)
+{
+	return l2_links_named(context, name)->kind == L2_BRIDGE;
+}
+
+/* The bridges stay, for what hosts on this side say to each other. */
+static void remove_left_up(struct recon_l2 *l2, mtime_t now)
+{
+	size_t removed = 0;
+	int err = look_at_links(l2, now);
+
+	if (!err)
+		err = l2_sync_leftovers(
+			l2->nl, l2->mark, link_is_bridge, &l2->links, &l2->links, &removed);
+	if (removed)
+		log_warn("%zu VXLAN devices were left over, and there is no overlay yet: gone",
+			removed);
+	l2->left_up_until = err ? mtime_add_ms(now, LEFT_UP_MS) : MTIME_NEVER;
+}
+
 static void turn_links(struct recon_l2 *l2, mtime_t now)
 {
 	uint64_t start_ns = uv_hrtime();
@@ -294,13 +108,13 @@ static void turn_links(struct recon_l2 *l2, mtime_t now)
 		remove_leftovers(l2, now);
 		for (size_t i = 0; i < l2->plan.count; i++) {
 			struct plan_l2_segment *segment = &l2->plan.segments[i];
-			struct recon_segment *state = add_segment(l2, segment->name);
+			struct recon_segment *state = recon_segment_add(l2, segment->name);
 
 			if (state)
 				recon_segment_links(l2, state, segment, now);
 		}
-		drop_unwanted(l2);
-		tell_guard(l2);
+		recon_segment_drop_unwanted(l2);
+		recon_l2_plan_guard(l2);
 	}
 	l2->links_at = links_deadline(l2, now);
 	l2->links_next = recon_l2_pause(now, start_ns);
@@ -338,7 +152,7 @@ static mtime_t next_turn(const struct recon_l2 *l2)
 	if (l2->plan_due)
 		next = l2->plan_at;
 	if (!l2->planned)
-		return next;
+		return mtime_min(next, l2->left_up_until);
 	next = mtime_min(
 		next, mtime_before(l2->links_at, l2->links_next) ? l2->links_next : l2->links_at);
 	for (size_t i = 0; i < l2->segment_count; i++) {
@@ -387,10 +201,12 @@ static void turn(struct recon_l2 *l2)
 	if (l2->stopped)
 		return;
 	if (l2->plan_due && mtime_reached(time.now, l2->plan_at))
-		plan(l2, time);
+		recon_l2_plan_make(l2, time);
 	if (l2->planned) {
 		turn_links(l2, time.now);
 		turn_entries(l2, time);
+	} else if (mtime_reached(time.now, l2->left_up_until)) {
+		remove_left_up(l2, time.now);
 	}
 	text = problem(l2);
 	if (text)
@@ -442,7 +258,7 @@ static void monitor_ready(uv_poll_t *poll, int status, int events)
 	if (changes.any || changes.link)
 		l2->plan_due = true; /* the overlay's interface may be another one */
 	for (size_t i = 0; i < l2->plan.count; i++) {
-		struct recon_segment *segment = find_segment(l2, l2->plan.segments[i].name);
+		struct recon_segment *segment = recon_segment_find(l2, l2->plan.segments[i].name);
 
 		if (segment && touches(l2, &changes, &l2->plan.segments[i].want))
 			segment->entries_at =
@@ -487,6 +303,7 @@ static int recon_l2_start(struct daemon *daemon)
 	l2->daemon = daemon;
 	l2->config = daemon->config;
 	l2->plan_due = true;
+	l2->left_up_until = mtime_add_ms(daemon_time(daemon).now, LEFT_UP_MS);
 	plan_l2_mark(l2->config.interface, l2->mark);
 	(void)uv_timer_init(&daemon->loop, &l2->timer);
 	l2->timer.data = l2;
@@ -604,7 +421,7 @@ static bool is_as_asked(const struct recon_l2 *l2, const struct plan_l2_segment 
 
 void recon_l2_status(const struct recon_l2 *l2, const char *segment, struct recon_l2_status *ret)
 {
-	const struct recon_segment *state = find_segment(l2, segment);
+	const struct recon_segment *state = recon_segment_find(l2, segment);
 	const struct plan_l2_segment *wanted = plan_l2_segment(&l2->plan, segment);
 
 	struct recon_status overlay;

@@ -1,7 +1,8 @@
 /*
  * The insides of the segments' reconciler, shared by recon_l2.c (the turn, the part),
- * recon_segment.c (one segment's devices and entries), recon_loop.c (its ports, where two members
- * have one LAN), recon_mtu.c (what it carries) and recon_hosts.c (what its bridge sees).
+ * recon_l2_plan.c (what is wanted, and guarded), recon_segment.c (one segment's devices and
+ * entries), recon_loop.c (its ports, where two members have one LAN), recon_mtu.c (what it carries)
+ * and recon_hosts.c (what its bridge sees).
  */
 #ifndef MESHD_DAEMON_RECON_L2_INTERNAL_H
 #define MESHD_DAEMON_RECON_L2_INTERNAL_H
@@ -36,7 +37,7 @@ struct recon_l2 {
 	uv_timer_t timer;
 	uv_poll_t monitor_poll;
 	size_t handles; /* open ones */
-	bool stopped, turning;
+	bool stopped;
 
 	struct config config; /* as at the start: what changes here takes a restart */
 	char mark[NET_MARK_SIZE];
@@ -45,7 +46,8 @@ struct recon_l2 {
 	struct recon_guard *guard;
 	struct recon_faults faults; /* the plan's and the guard's */
 	struct plan_l2 plan;
-	bool planned; /* once */
+	bool planned;	       /* once */
+	mtime_t left_up_until; /* before: what a daemon left that was killed */
 	struct recon_segment **segments;
 	size_t segment_count, segment_capacity;
 	struct l2_links links; /* as last seen */
@@ -70,7 +72,19 @@ static inline mtime_t recon_l2_pause(mtime_t now, uint64_t start_ns)
 		pause_us < RECON_L2_PAUSE_MAX_MS * 1000 ? pause_us : RECON_L2_PAUSE_MAX_MS * 1000);
 }
 
-/* recon_segment.c: one look, and what follows from it. */
+/* recon_l2_plan.c: makes the next plan, unless the overlay is away: then all stays as it is, since
+ * nothing can be sent to members, and hosts on this side go on. */
+void recon_l2_plan_make(struct recon_l2 *l2, struct gossip_time time);
+/* A VNI is guarded for as long as a device of ours has it: to be called when they were looked at.
+ */
+void recon_l2_plan_guard(struct recon_l2 *l2);
+
+/* recon_segment.c: what is remembered of one. NULL: nothing; no memory. */
+struct recon_segment *recon_segment_find(const struct recon_l2 *l2, const char *name);
+struct recon_segment *recon_segment_add(struct recon_l2 *l2, const char *name);
+/* With its bridge what was remembered goes. */
+void recon_segment_drop_unwanted(struct recon_l2 *l2);
+/* One look, and what follows from it. */
 void recon_segment_links(struct recon_l2 *l2, struct recon_segment *segment,
 	struct plan_l2_segment *plan, mtime_t now);
 void recon_segment_entries(struct recon_l2 *l2, struct recon_segment *segment,

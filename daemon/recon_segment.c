@@ -1,12 +1,66 @@
 #include "daemon/recon_l2_internal.h"
 
 #include <net/if.h>
+#include <stdlib.h>
 
 #include "daemon/log.h"
 #include "gossip/base/text.h"
+#include "wg/array.h"
 
 #define ENTRIES_LOOK_MS 5000 /* the kernel tells of entries that come and go, not of their age */
 #define ENTRIES_MORE_MS 2    /* before the next batch: the loop has other work too */
+
+/* ---- what is remembered ---- */
+
+struct recon_segment *recon_segment_find(const struct recon_l2 *l2, const char *name)
+{
+	for (size_t i = 0; i < l2->segment_count; i++)
+		if (strcmp(l2->segments[i]->name, name) == 0)
+			return l2->segments[i];
+	return NULL;
+}
+
+struct recon_segment *recon_segment_add(struct recon_l2 *l2, const char *name)
+{
+	struct recon_segment *segment = recon_segment_find(l2, name), **grown;
+
+	if (segment)
+		return segment;
+	segment = calloc(1, sizeof(*segment));
+	grown = array_reserve(l2->segments, l2->segment_count + 1, sizeof(struct recon_segment *),
+		&l2->segment_capacity);
+	if (grown)
+		l2->segments = grown;
+	if (!grown || !segment) {
+		free(segment);
+		return NULL;
+	}
+	memcpy(segment->name, name, strnlen(name, sizeof(segment->name) - 1));
+	l2->segments[l2->segment_count++] = segment;
+	return segment;
+}
+
+static bool is_there(const struct recon_l2 *l2, const struct recon_segment *segment)
+{
+	const struct l2_link *bridge = l2_links_named(&l2->links, segment->name);
+
+	return bridge && strcmp(bridge->link.alias, l2->mark) == 0;
+}
+
+void recon_segment_drop_unwanted(struct recon_l2 *l2)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < l2->segment_count; i++) {
+		struct recon_segment *segment = l2->segments[i];
+
+		if (segment->wanted || is_there(l2, segment))
+			l2->segments[kept++] = segment;
+		else
+			free(segment);
+	}
+	l2->segment_count = kept;
+}
 
 /* ---- devices ---- */
 

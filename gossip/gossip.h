@@ -346,18 +346,20 @@ struct gossip_host {
 void gossip_macs_set(struct gossip *gossip, struct gossip_time time, uint32_t vni,
 	const struct gossip_host *hosts, size_t count);
 
+#define GOSSIP_MAC_IPS_MAX (4 * MACS_IPS_MAX) /* two say that they have it, rarely more */
+
 struct gossip_mac {
 	uint8_t mac[6];
 	struct id holder;
 	bool self; /* the holder is this node */
 	bool own;  /* and it is an interface of its own: not to be installed whoever claims it */
-	/* Others have it too, and it stays with the holder for a while: not to be learnt elsewhere
-	 * meanwhile. */
+	/* Several say that they have it: the holder is whoever was the last to be believed, and no
+	 * surer than the others. Frames for it are for all to have. */
 	bool frozen;
 	uint32_t sequence; /* RFC 7432, section 7.7 */
 	wtime_t since;	   /* this node has known it there */
-	uint8_t ip_count;
-	struct ip ips[MACS_IPS_MAX];
+	uint8_t ip_count;  /* the holder's; frozen: of all that say that they have it; sorted */
+	struct ip ips[GOSSIP_MAC_IPS_MAX];
 };
 
 /* In no order that means anything, but the same until the next input. */

@@ -436,10 +436,32 @@ void gossip_mac_count(const struct gossip *g, uint32_t vni, struct gossip_segmen
 	ret->version = segment->version;
 }
 
+static void put_ips(struct gossip_mac *mac, const struct ip *ips, size_t count)
+{
+	for (size_t i = 0; i < count && mac->ip_count < GOSSIP_MAC_IPS_MAX; i++) {
+		bool known = false;
+
+		for (size_t j = 0; j < mac->ip_count; j++)
+			known |= ip_equal(&mac->ips[j], &ips[i]);
+		if (!known)
+			mac->ips[mac->ip_count++] = ips[i];
+	}
+}
+
+static void put_all_ips(struct gossip_mac *mac, const struct mac_row *row)
+{
+	if (row->host)
+		put_ips(mac, row->host->ips, row->host->ip_count);
+	for (const struct mac_claim *c = row->claims; c; c = c->row_next) {
+		if (c->by->counts)
+			put_ips(mac, c->ips, c->ip_count);
+	}
+	qsort(mac->ips, mac->ip_count, sizeof(mac->ips[0]), macs_compare_ips);
+}
+
 static bool fill(const struct gossip *g, const struct mac_row *row, struct gossip_mac *ret)
 {
 	const struct id *self = &g->config.identity->id;
-	const struct ip *ips = row->by ? row->by->ips : row->host ? row->host->ips : NULL;
 
 	*ret = (struct gossip_mac){.own = row->host && row->host->own,
 		.holder = row->holder,
@@ -449,15 +471,15 @@ static bool fill(const struct gossip *g, const struct mac_row *row, struct gossi
 	if (!row->held && !ret->own)
 		return false;
 	memcpy(ret->mac, row->mac, sizeof(ret->mac));
-	if (ret->own) {
+	if (ret->own)
 		ret->holder = *self;
-		ips = row->host->ips;
-	}
 	ret->self = id_equal(&ret->holder, self);
-	ret->ip_count = row->by && !ret->own ? row->by->ip_count
-			: row->host	     ? row->host->ip_count
-					     : 0;
-	memcpy(ret->ips, ips, ret->ip_count * sizeof(ret->ips[0]));
+	if (row->frozen && !ret->own)
+		put_all_ips(ret, row);
+	else if (row->by && !ret->own)
+		put_ips(ret, row->by->ips, row->by->ip_count);
+	else if (row->host)
+		put_ips(ret, row->host->ips, row->host->ip_count);
 	return true;
 }
 

@@ -71,8 +71,6 @@ static int compare_neighbours(const void *left, const void *right)
 	const struct l2_neighbour *a = left, *b = right;
 	int order = compare_ips(&a->ip, &b->ip);
 
-	if (!order)
-		order = (a->known.us < b->known.us) - (a->known.us > b->known.us);
 	return order ? order : memcmp(&a->mac, &b->mac, sizeof(a->mac));
 }
 
@@ -80,6 +78,31 @@ static void sort(void *items, size_t count, size_t size, int (*compare)(const vo
 {
 	if (count)
 		qsort(items, count, size, compare);
+}
+
+/* Of several that claim an address none is surer than the others. */
+static void seal_neighbours(struct l2_want *want)
+{
+	struct l2_neighbour *items = want->neighbours;
+	size_t kept = 0, next;
+
+	sort(items, want->neighbour_count, sizeof(*items), compare_neighbours);
+	for (size_t i = 0; i < want->neighbour_count; i = next) {
+		struct l2_neighbour one = items[i];
+		bool contested = false;
+
+		for (next = i + 1; next < want->neighbour_count; next++) {
+			if (!ip_equal(&items[next].ip, &one.ip))
+				break;
+			contested |= !mac_equal(&items[next].mac, &one.mac);
+			one.silent |= items[next].silent;
+		}
+		if (contested)
+			one = (struct l2_neighbour){.ip = one.ip};
+		if (!one.silent)
+			items[kept++] = one;
+	}
+	want->neighbour_count = kept;
 }
 
 void l2_want_seal(struct l2_want *want)
@@ -97,13 +120,7 @@ void l2_want_seal(struct l2_want *want)
 		if (!kept || !mac_equal(&want->stations[kept - 1].mac, &want->stations[i].mac))
 			want->stations[kept++] = want->stations[i];
 	want->station_count = kept;
-	kept = 0;
-	sort(want->neighbours, want->neighbour_count, sizeof(*want->neighbours),
-		compare_neighbours);
-	for (size_t i = 0; i < want->neighbour_count; i++)
-		if (!kept || !ip_equal(&want->neighbours[kept - 1].ip, &want->neighbours[i].ip))
-			want->neighbours[kept++] = want->neighbours[i];
-	want->neighbour_count = kept;
+	seal_neighbours(want);
 }
 
 void l2_want_done(struct l2_want *want)
@@ -184,11 +201,6 @@ void l2_table_done(struct l2_table *table)
 	free(table->places);
 	free(table->neighbours);
 	*table = (struct l2_table){0};
-}
-
-bool l2_station_is_back(const struct l2_station *station, const struct l2_place *place)
-{
-	return station->twice || mtime_before(station->known, place->heard);
 }
 
 const struct l2_place *l2_table_place(const struct l2_table *table, const struct mac *mac)

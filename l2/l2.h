@@ -51,16 +51,13 @@ struct l2_station {
 	/* Since when it is known to be there: a bridge that heard it here before that is put right,
 	 * one that heard it here since is left alone. */
 	mtime_t known;
-	bool twice; /* it is here too (a duplicate): the bridge is left alone */
 };
 
-/* Who answers for an IP address: the bridge answers ARP and neighbour discovery for it. */
+/* Who has an IP address: the bridge answers ARP and neighbour discovery for it. */
 struct l2_neighbour {
 	struct ip ip;
-	struct mac mac;
-	/* Since when: of two with one address the later counts, and what this side has heard of it
-	 * counts only if that was later still. */
-	mtime_t known;
+	struct mac mac; /* zero in a sealed one: several claim it, and nobody is answered for */
+	bool silent;	/* it claims the address and is not answered for, as hosts of this side */
 };
 
 struct l2_want {
@@ -92,7 +89,8 @@ struct l2_want {
 int l2_want_member(struct l2_want *want, const struct ip *member) MUST_CHECK;
 int l2_want_station(struct l2_want *want, const struct l2_station *station) MUST_CHECK;
 int l2_want_neighbour(struct l2_want *want, const struct l2_neighbour *neighbour) MUST_CHECK;
-/* Sorts what was built, and leaves one for each MAC and each address: the one known last. */
+/* Sorts what was built, and leaves one for each MAC, the one known last, and one for each address
+ * that somebody is answered for, or that several claim. */
 void l2_want_seal(struct l2_want *want);
 void l2_want_done(struct l2_want *want);
 
@@ -243,8 +241,6 @@ struct l2_table {
 
 void l2_table_seal(struct l2_table *table);
 void l2_table_done(struct l2_table *table);
-/* Whether it was heard on this side since it is known to be there. */
-bool l2_station_is_back(const struct l2_station *station, const struct l2_place *place);
 /* In a sealed one; NULL: the bridge does not know it. */
 const struct l2_place *l2_table_place(const struct l2_table *table, const struct mac *mac);
 /* Where it was seen on this side. NULL: nowhere. */
@@ -257,6 +253,7 @@ enum l2_entry_op_kind {
 	L2_PLACE_ADD, /* mac: behind the VXLAN device */
 	L2_PLACE_REMOVE,
 	L2_NEIGHBOUR_ADD, /* ip, mac */
+	L2_NEIGHBOUR_ASK, /* ip, mac: whether it still has it */
 	L2_NEIGHBOUR_REMOVE,
 };
 

@@ -2,6 +2,10 @@
 
 #include <net/if.h>
 
+/* Who was heard so lately that it need not be asked. Asking takes the kernel 3 s at most: three
+ * questions, a second apart. */
+#define ASK_AFTER_MS 1000
+
 /* ---- links ---- */
 
 static void put_link(struct l2_link_ops *ops, enum l2_link_op_kind kind, const char *name,
@@ -246,7 +250,8 @@ static bool place_is_to_go_there(
 {
 	if (place->ours || place->self || place->fixed)
 		return false;
-	return place->port == have->vxlan || !l2_station_is_back(station, place);
+	/* heard here since it is known to be there, it is back */
+	return place->port == have->vxlan || !mtime_before(station->known, place->heard);
 }
 
 static void diff_places(const struct l2_want *want, const struct l2_table *have, bool remove,
@@ -277,11 +282,31 @@ static bool neighbour_is_local(const struct l2_table *have, const struct l2_neig
 	return there->valid && l2_table_local(have, &there->mac);
 }
 
-/* And has said so since somebody elsewhere did: the address moved here. */
-static bool neighbour_is_back(const struct l2_neighbour *wanted, const struct l2_table *have,
-	const struct l2_neighbour_have *there)
+/* Others claim the address of one on this side: it has moved there, or they do not have it. Who has
+ * it is asked, and believed until it gives no answer: claims from elsewhere drive out nobody. */
+static bool neighbour_is_to_be_asked(
+	const struct l2_table *have, const struct l2_neighbour_have *there)
 {
-	return neighbour_is_local(have, there) && mtime_before(wanted->known, there->heard);
+	return mtime_diff_ms(have->seen, there->heard) >= ASK_AFTER_MS;
+}
+
+static void diff_neighbour(const struct l2_neighbour *wanted, const struct l2_table *have,
+	const struct l2_neighbour_have *there, bool remove, struct l2_entry_ops *ops)
+{
+	bool same = mac_equal(&there->mac, &wanted->mac);
+	bool contested = mac_equal(&wanted->mac, &zero_mac);
+
+	if (there->fixed)
+		return;
+	if (!same && neighbour_is_local(have, there)) {
+		if (!remove && neighbour_is_to_be_asked(have, there))
+			put(ops, L2_NEIGHBOUR_ASK, &there->mac, &there->ip, 0);
+	} else if (contested) {
+		if (remove && there->ours)
+			put(ops, L2_NEIGHBOUR_REMOVE, &there->mac, &there->ip, 0);
+	} else if (!remove && !(same && there->ours && there->valid)) {
+		put(ops, L2_NEIGHBOUR_ADD, &wanted->mac, &wanted->ip, 0);
+	}
 }
 
 static void diff_neighbours(const struct l2_want *want, const struct l2_table *have, bool remove,
@@ -298,12 +323,11 @@ static void diff_neighbours(const struct l2_want *want, const struct l2_table *h
 
 		if (order > 0 && there->ours && remove && !neighbour_is_local(have, there))
 			put(ops, L2_NEIGHBOUR_REMOVE, &there->mac, &there->ip, 0);
-		if (order < 0 && !remove && (wanted->ip.family == 4 || have->ipv6))
+		if (order < 0 && !remove && !mac_equal(&wanted->mac, &zero_mac) &&
+			(wanted->ip.family == 4 || have->ipv6))
 			put(ops, L2_NEIGHBOUR_ADD, &wanted->mac, &wanted->ip, 0);
-		if (order == 0 && !remove && !there->fixed &&
-			!(there->ours && there->valid && mac_equal(&there->mac, &wanted->mac)) &&
-			!neighbour_is_back(wanted, have, there))
-			put(ops, L2_NEIGHBOUR_ADD, &wanted->mac, &wanted->ip, 0);
+		if (order == 0)
+			diff_neighbour(wanted, have, there, remove, ops);
 		w += order <= 0;
 		h += order >= 0;
 	}

@@ -138,6 +138,7 @@ static int apply_entry(struct nl *nl, const struct l2_table *table, const struct
 	case L2_PLACE_REMOVE:
 		return fdb_apply(nl, table->vxlan, op);
 	case L2_NEIGHBOUR_ADD:
+	case L2_NEIGHBOUR_ASK:
 	case L2_NEIGHBOUR_REMOVE:
 		return neighbour_apply(nl, table->bridge, op);
 	}

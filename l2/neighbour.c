@@ -93,25 +93,26 @@ int neighbour_list(struct nl *nl, struct l2_table *table)
 }
 
 /*
- * Stale: it can be used, and is what traffic says as soon as traffic says otherwise. A permanent
- * one would go on when an address has moved to this side, and nobody could tell.
+ * Added as stale: it can be used, and is what traffic says as soon as traffic says otherwise. A
+ * permanent one would go on when an address has moved to this side, and nobody could tell. One that
+ * is asked stays in use until it has given no answer to three questions.
  */
 int neighbour_apply(struct nl *nl, uint32_t bridge, const struct l2_entry_op *op)
 {
-	bool add_it = op->kind == L2_NEIGHBOUR_ADD;
+	bool add_it = op->kind == L2_NEIGHBOUR_ADD, ask = op->kind == L2_NEIGHBOUR_ASK;
 	union nl_msg msg;
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(msg.bytes);
 	struct ndmsg *info = mnl_nlmsg_put_extra_header(nlh, sizeof(*info));
 	int err;
 
-	nlh->nlmsg_type = add_it ? RTM_NEWNEIGH : RTM_DELNEIGH;
-	nlh->nlmsg_flags = add_it ? NLM_F_CREATE | NLM_F_REPLACE : 0;
+	nlh->nlmsg_type = add_it || ask ? RTM_NEWNEIGH : RTM_DELNEIGH;
+	nlh->nlmsg_flags = (add_it ? NLM_F_CREATE : 0) | (add_it || ask ? NLM_F_REPLACE : 0);
 	info->ndm_family = op->ip.family == 4 ? AF_INET : AF_INET6;
 	info->ndm_ifindex = bridge;
-	info->ndm_state = add_it ? NUD_STALE : 0;
+	info->ndm_state = add_it ? NUD_STALE : ask ? NUD_PROBE : 0;
 	info->ndm_flags = add_it ? NTF_EXT_LEARNED : 0;
 	mnl_attr_put(nlh, NDA_DST, op->ip.family == 4 ? 4 : 16, op->ip.b);
-	if (add_it)
+	if (add_it || ask)
 		mnl_attr_put(nlh, NDA_LLADDR, sizeof(op->mac), &op->mac);
 	err = nl_request(nl, NL_ROUTE, nlh);
 	if (!add_it && err == ERR_UNKNOWN)

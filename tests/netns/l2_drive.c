@@ -9,7 +9,8 @@
  *	want FILE	the one segment that is wanted from now on: lines of `segment BRIDGE VNI`,
  *			`mac MAC`,
  *			`local IP`, `overlay INTERFACE`, `mtu N`, `up`, `flood`, `stp`, `port IF`,
- *			`release IF`, `member IP`, `station MAC IP [now|moved]`, `neighbour IP MAC`
+ *			`release IF`, `member IP`, `station MAC IP [now|moved]`,
+ *			`neighbour IP MAC [silent]`
  *	keep		looks and puts right: {"error", "ops", "links", "more", "ports"}
  *	look		{"local": [{"mac", "port"}], "neighbours": [{"ip", "mac", "ours"}]}
  *	cleanup		takes down what bears the mark: {"removed"}
@@ -107,7 +108,9 @@ static void want_line(struct l2_want *want, char *line)
 			station.known = strcmp(third, "now") == 0 ? now() : (mtime_t){INT64_MAX};
 		check(word, l2_want_station(want, &station));
 	} else if (strcmp(word, "neighbour") == 0) {
-		struct l2_neighbour neighbour = {.ip = parse_ip(value), .mac = parse_mac(second)};
+		struct l2_neighbour neighbour = {
+			.ip = parse_ip(value), .mac = parse_mac(second), .silent = third};
+
 		check(word, l2_want_neighbour(want, &neighbour));
 	} else {
 		check(word, ERR_MALFORMED);

@@ -232,6 +232,46 @@ def test_the_mesh_says_where_a_mac_is_and_follows_it(site, segment):
 
 
 @pytest.mark.anywhere
+def test_two_hosts_with_one_mac_are_both_reached_and_told_of(site, segment):
+    site.alpha.do("l2", "create", segment)
+    attach(site.alpha, segment, None, "eth1")
+    attach(site.beta, segment, None, "eth1")
+    attach(site.gamma, segment, 3)
+    mac, before = mac_of(site.printer, "eth0"), mac_of(site.laptop, "eth0")
+    site.laptop.run("ip", "link", "set", "eth0", "down")
+    site.laptop.run("ip", "link", "set", "eth0", "address", mac, "up")
+    give(site.printer, 11)
+    give(site.laptop, 12)
+
+    def is_frozen():
+        for host in (site.printer, site.laptop):
+            host.can_ping(addresses(3)[0], 0.3)
+        return any(one["mac"] == mac and one["frozen"] for one in listed(site.gamma, segment)["macs"])
+
+    wait_for(is_frozen, 20, "gamma knows that there are two")
+    vni = view(site.gamma, segment)["vni"]
+    wait_for(lambda: mac not in tunnels(site.gamma.host, vni), FOLLOW_S, "neither is preferred")
+    for address in [*addresses(11), *addresses(12)]:
+        pings(site.gamma.host, address)
+    site.laptop.run("ip", "link", "set", "eth0", "address", before)
+
+
+@pytest.mark.anywhere
+def test_two_hosts_with_one_address_are_both_asked(site, segment):
+    site.alpha.do("l2", "create", segment)
+    for number, (node, host) in enumerate(((site.alpha, site.printer), (site.beta, site.laptop)), 1):
+        attach(node, segment, number, "eth1")
+        give(host, 11)
+        pings(host, addresses(number)[0])  # its member learns its address by talking to it
+    attach(site.gamma, segment, 3)
+    with_it = lambda: [one for one in listed(site.gamma, segment)["macs"] if addresses(11)[0] in one["ips"]]
+    wait_for(lambda: len(with_it()) == 2, FOLLOW_S, "both are told of")
+    known = lambda: json.loads(site.gamma.host.output("ip", "-json", "neighbour", "show", "dev", segment))
+    wait_for(lambda: not [entry for entry in known() if entry["dst"] == addresses(11)[0] and "extern_learn" in entry], FOLLOW_S,
+             "gamma answers for neither")
+    pings(site.gamma.host, addresses(11)[0])
+
+
 @pytest.mark.anywhere
 def test_who_detaches_or_comes_back_is_nobodys_flood_target_within_three_seconds(site, segment):
     site.alpha.do("l2", "create", segment)
@@ -250,7 +290,6 @@ def test_who_detaches_or_comes_back_is_nobodys_flood_target_within_three_seconds
     pings(site.alpha.host, addresses(3)[0])
 
 
-@pytest.mark.anywhere
 @pytest.mark.anywhere
 def test_attachments_are_there_again_after_restarts_and_crashes(site, segment):
     site.alpha.do("l2", "create", segment)
@@ -390,7 +429,6 @@ def test_a_host_without_a_data_plane_attaches_to_nothing(world):
     assert not view(alpha, "lan0")["attached"]
 
 
-@pytest.mark.anywhere
 @pytest.mark.anywhere
 def test_who_leaves_or_is_revoked_is_off_its_segments(world):
     _, alpha, beta, gamma = world.mesh("alpha", "beta", "gamma")

@@ -128,18 +128,6 @@ def test_a_name_that_somebody_else_has_is_named_and_tried_again(mesh):
     wait_for(lambda: alpha.host.can_ping("10.9.0.2"), FOLLOW_S, "frames pass")
 
 
-def test_a_member_whose_daemon_died_goes_on_getting_frames(mesh):
-    """Its data plane may be well; after a minute it is `gone`, which is gossip's to say and tested in virtual time."""
-    alpha, beta = mesh
-    settled(alpha, beta)
-    beta.kill()
-    wait_for(lambda: alpha.sees(beta, state="dead"), 30, "beta is dead")
-    assert len(floods(alpha.host, VNI)) == 1
-    assert alpha.host.can_ping("10.9.0.2")
-    beta.start()
-    settled(alpha, beta)
-
-
 def test_a_port_is_given_back_and_others_ports_stay(mesh):
     alpha, beta = mesh
     for name in ("tap0", "vnet0"):
@@ -176,7 +164,8 @@ def test_an_address_that_fails_over_to_a_host_elsewhere_is_followed(mesh):
         guest.run("ip", "neighbour", "flush", "dev", "eth0")  # so that it asks, as whoever takes an address over does
         wait_for(lambda: guest.run("ping", "-n", "-c1", "-W1", "-I", "10.9.0.50", f"10.9.0.{here + 1}", check=False)
                  .returncode == 0 and answers(node, guest), 5, f"{node.name} knows its guest")
-        wait_for(lambda: answers(other, guest), FOLLOW_S, f"{other.name} follows")
+        # who had it is asked three times, a second apart, before it is believed to have gone
+        wait_for(lambda: answers(other, guest), 12, f"{other.name} follows")
         wait_for(lambda: other.host.can_ping("10.9.0.50"), FOLLOW_S, f"{other.name} reaches it")
     for number, node in enumerate((alpha, beta), 1):
         node.do("l2", "attach", SEGMENT, f"--address=10.9.0.{number}/24")

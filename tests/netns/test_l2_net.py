@@ -211,6 +211,52 @@ def test_a_host_that_moved_is_followed_and_one_that_is_back_is_believed(three, g
     wait_for(is_back, 3, "the bridge is believed")
 
 
+@pytest.mark.parametrize("silent", ["", "silent"])
+def test_an_address_that_two_claim_is_asked_for_everywhere(three, guest, silent):
+    alpha, beta, gamma = three
+    attach_all(three)
+    beta.wants("port tap0", f"member {alpha.overlay4}", f"member {gamma.overlay4}", f"station {alpha.mac} {alpha.overlay4}",
+               f"station {gamma.mac} {gamma.overlay4}")
+    beta.keep()
+    known = [f"member {beta.overlay4}", f"member {gamma.overlay4}", f"station {gamma.mac} {gamma.overlay4}"]
+    alpha.wants(*known, f"neighbour 10.7.0.77 {gamma.mac}")
+    alpha.keep()
+    assert alpha.host.run("ping", "-n", "-c1", "-W0.3", "10.7.0.77", check=False).returncode  # gamma does not have it
+    alpha.wants(*known, f"neighbour 10.7.0.77 {gamma.mac}", f"neighbour 10.7.0.77 {guest.mac} {silent}")
+    alpha.keep()
+    assert "10.7.0.77" not in alpha.neighbours()
+    wait_for(lambda: alpha.host.run("ping", "-n", "-c1", "-W1", "10.7.0.77", check=False).returncode == 0, 3, "who has it answers")
+
+
+def test_who_answers_here_keeps_its_address_and_who_does_not_loses_it(three, guest):
+    alpha, beta, gamma = three
+    attach_all(three)
+    wanted = ["port tap0", f"member {alpha.overlay4}", f"station {gamma.mac} {gamma.overlay4}"]
+    beta.wants(*wanted)
+    beta.keep()
+    guest.run("ping", "-n", "-c1", "10.7.0.2")
+
+    def state():
+        entry, = json.loads(beta.host.output("ip", "-json", "neighbour", "show", "10.7.0.77", "dev", SEGMENT))
+        return entry.get("lladdr"), entry["state"][0]
+
+    def is_asked():
+        beta.ask("keep")
+        return state() == (guest.mac, "PROBE") or state() == (guest.mac, "REACHABLE")
+
+    beta.wants(*wanted, f"neighbour 10.7.0.77 {gamma.mac}")
+    beta.host.run("ip", "neighbour", "replace", "10.7.0.77", "lladdr", guest.mac, "dev", SEGMENT, "nud", "stale")
+    wait_for(is_asked, 5, "the guest is asked")
+    wait_for(lambda: state() == (guest.mac, "REACHABLE"), 5, "and has answered")
+    guest.run("ip", "address", "delete", "10.7.0.77/24", "dev", "eth0")
+
+    def has_moved():
+        beta.ask("keep")
+        return beta.neighbours().get("10.7.0.77") == gamma.mac
+
+    wait_for(has_moved, 10, "who gives no answer does not have it")
+
+
 def test_what_others_remove_comes_back_and_what_they_add_stays(three):
     alpha, beta, gamma = three
     attach_all(three)

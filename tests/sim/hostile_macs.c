@@ -73,7 +73,7 @@ static uint64_t now_stamp(struct hostile *h)
 
 static void tell_hosts(struct hostile *h, int node, bool fresh)
 {
-	struct gossip_host host = {.fresh = fresh};
+	struct gossip_host host = {.fresh = fresh, .ip_count = 1, .ips = {{4, {10, 0, 0, PHONE}}}};
 
 	segments_mac(PHONE, host.mac);
 	gossip_macs_set(
@@ -125,6 +125,8 @@ static void who_claims_what_cannot_be_outbid_is_seen_and_has_it_while_it_lives(v
 			continue;
 		assert_int_equal(segments_holder(h->c, i, PHONE), 1);
 		assert_true(segments_look(h->c, i, PHONE).frozen);
+		/* and what its host says is not forgotten for it */
+		assert_int_equal(segments_look(h->c, i, PHONE).ip_count, 1);
 	}
 	/* it moved, and it is a duplicate */
 	assert_int_equal(cluster_event_count(h->c, 0, GOSSIP_EVENT_SEGMENT), events + 2);

@@ -340,11 +340,10 @@ static void draw_want(struct l2_want *want)
 	*want = segment();
 	for (uint8_t i = 0; i < 6; i++) {
 		struct ip member = ip_of(10 + i);
-		struct l2_station station = {.mac = mac_of(i),
-			.member = ip_of(10 + draw(3)),
-			.known = at(draw(100)),
-			.twice = !draw(5)};
+		struct l2_station station = {
+			.mac = mac_of(i), .member = ip_of(10 + draw(3)), .known = at(draw(100))};
 		struct l2_neighbour neighbour = {.ip = ip_of(50 + i), .mac = mac_of(draw(6))};
+		struct l2_neighbour other = {.ip = neighbour.ip, .mac = mac_of(draw(6))};
 
 		if (draw(2))
 			assert_int_equal(l2_want_member(want, &member), 0);
@@ -352,6 +351,9 @@ static void draw_want(struct l2_want *want)
 			assert_int_equal(l2_want_station(want, &station), 0);
 		if (draw(2))
 			assert_int_equal(l2_want_neighbour(want, &neighbour), 0);
+		other.silent = draw(2);
+		if (!draw(4))
+			assert_int_equal(l2_want_neighbour(want, &other), 0);
 	}
 	l2_want_seal(want);
 }
@@ -363,6 +365,7 @@ static void draw_table(struct l2_table *table)
 	*table = (struct l2_table){.bridge = BRIDGE,
 		.vxlan = VXLAN,
 		.ipv6 = true,
+		.seen = at(100000000),
 		.forwards = calloc(ROOM, sizeof(struct l2_forward)),
 		.places = calloc(ROOM, sizeof(struct l2_place)),
 		.neighbours = calloc(ROOM, sizeof(struct l2_neighbour_have))};
@@ -475,6 +478,10 @@ static void neighbour(struct l2_table *table, const struct l2_entry_op *op)
 		if (op->kind == L2_NEIGHBOUR_REMOVE) {
 			assert_true(have->ours);
 			*have = table->neighbours[--table->neighbour_count];
+		} else if (op->kind == L2_NEIGHBOUR_ASK) {
+			assert_true(have->valid && mac_equal(&have->mac, &op->mac));
+			have->heard = table->seen;
+			have->ours = false;
 		} else {
 			*have = (struct l2_neighbour_have){
 				.ip = op->ip, .mac = op->mac, .ours = true, .valid = true};
@@ -503,6 +510,7 @@ static void obey_entry(struct l2_table *table, const struct l2_entry_op *op)
 		place(table, op);
 		break;
 	case L2_NEIGHBOUR_ADD:
+	case L2_NEIGHBOUR_ASK:
 	case L2_NEIGHBOUR_REMOVE:
 		neighbour(table, op);
 		break;
@@ -602,13 +610,15 @@ static void a_mac_heard_here_since_it_is_known_there_is_left_here(void **state)
 	l2_want_done(&want);
 }
 
-static void an_address_heard_here_since_it_is_known_there_is_left_here(void **state)
+/* Of one host on this side and one that another member says it has. */
+static void who_answers_here_keeps_its_address_and_is_asked_when_others_claim_it(void **state)
 {
-	struct l2_neighbour there = {.ip = ip_of(50), .mac = mac_of(2), .known = at(100)};
+	struct l2_neighbour there = {.ip = ip_of(50), .mac = mac_of(2)};
 	struct l2_place here = {.mac = mac_of(1), .port = PORT};
 	struct l2_neighbour_have neighbour = {.ip = ip_of(50), .mac = mac_of(1), .valid = true};
 	struct l2_table table = {.bridge = BRIDGE,
 		.vxlan = VXLAN,
+		.seen = at(60000000),
 		.places = &here,
 		.place_count = 1,
 		.neighbours = &neighbour,
@@ -618,26 +628,62 @@ static void an_address_heard_here_since_it_is_known_there_is_left_here(void **st
 
 	(void)state;
 	assert_int_equal(l2_want_neighbour(&want, &there), 0);
-	for (int64_t heard = 50; heard <= 150; heard += 100) {
-		neighbour.heard = at(heard);
-		l2_entry_diff(&want, &table, &ops);
-		assert_int_equal(ops.count, heard < 100);
-	}
+	neighbour.heard = table.seen;
+	l2_entry_diff(&want, &table, &ops);
+	assert_int_equal(ops.count, 0);
+	neighbour.heard = at(50000000);
+	l2_entry_diff(&want, &table, &ops);
+	assert_int_equal(ops.count, 1);
+	assert_int_equal(ops.ops[0].kind, L2_NEIGHBOUR_ASK);
+	assert_memory_equal(&ops.ops[0].mac, &neighbour.mac, sizeof(struct mac));
+	/* it gave no answer: it has moved */
+	neighbour.valid = false;
+	l2_entry_diff(&want, &table, &ops);
+	assert_int_equal(ops.count, 1);
+	assert_int_equal(ops.ops[0].kind, L2_NEIGHBOUR_ADD);
+	/* what an operator has put there is asked for nothing */
+	neighbour.valid = neighbour.fixed = true;
+	l2_entry_diff(&want, &table, &ops);
+	assert_int_equal(ops.count, 0);
 	l2_want_done(&want);
 }
 
-static void of_two_who_answer_for_an_address_the_later_counts(void **state)
+static void want_claims(struct l2_want *want, const struct l2_neighbour *claims, size_t count)
 {
-	struct l2_neighbour first = {ip_of(50), mac_of(1), at(10)};
-	struct l2_neighbour second = {ip_of(50), mac_of(2), at(20)};
+	want->neighbour_count = 0;
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(l2_want_neighbour(want, &claims[i]), 0);
+	l2_want_seal(want);
+}
+
+static void of_two_who_claim_an_address_neither_is_answered_for(void **state)
+{
+	struct l2_neighbour claims[] = {
+		{ip_of(50), mac_of(2), false}, {ip_of(50), mac_of(1), false}};
+	struct l2_neighbour_have ours = {
+		.ip = ip_of(50), .mac = mac_of(1), .ours = true, .valid = true};
+	struct l2_table table = {
+		.bridge = BRIDGE, .vxlan = VXLAN, .neighbours = &ours, .neighbour_count = 1};
 	struct l2_want want = segment();
+	struct l2_entry_ops ops;
 
 	(void)state;
-	assert_int_equal(l2_want_neighbour(&want, &first), 0);
-	assert_int_equal(l2_want_neighbour(&want, &second), 0);
-	l2_want_seal(&want);
-	assert_int_equal(want.neighbour_count, 1);
-	assert_memory_equal(&want.neighbours[0].mac, &second.mac, sizeof(second.mac));
+	for (int silent = 0; silent <= 1; silent++) {
+		claims[0].silent = silent;
+		want_claims(&want, claims, 2);
+		l2_entry_diff(&want, &table, &ops);
+		assert_int_equal(ops.count, 1);
+		assert_int_equal(ops.ops[0].kind, L2_NEIGHBOUR_REMOVE);
+		table.neighbour_count = 0;
+		l2_entry_diff(&want, &table, &ops);
+		assert_int_equal(ops.count, 0);
+		table.neighbour_count = 1;
+	}
+	want_claims(&want, claims, 1); /* nobody but the silent one */
+	assert_int_equal(want.neighbour_count, 0);
+	want_claims(&want, claims + 1, 1);
+	l2_entry_diff(&want, &table, &ops);
+	assert_int_equal(ops.count, 0);
 	l2_want_done(&want);
 }
 
@@ -655,8 +701,9 @@ int main(void)
 		cmocka_unit_test(after_its_operations_nothing_is_left_to_do),
 		cmocka_unit_test(one_diff_is_bounded_and_the_next_goes_on),
 		cmocka_unit_test(a_mac_heard_here_since_it_is_known_there_is_left_here),
-		cmocka_unit_test(an_address_heard_here_since_it_is_known_there_is_left_here),
-		cmocka_unit_test(of_two_who_answer_for_an_address_the_later_counts),
+		cmocka_unit_test(
+			who_answers_here_keeps_its_address_and_is_asked_when_others_claim_it),
+		cmocka_unit_test(of_two_who_claim_an_address_neither_is_answered_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -234,27 +234,39 @@ static void a_segment_uses_ipv6_as_soon_as_one_member_has_no_ipv4(void **state)
 static void known_hosts_are_reached_at_their_holder_and_answered_for(void **state)
 {
 	const struct plan_l2_segment *segment;
-	struct gossip_mac *second;
 	struct scene scene;
 
 	(void)state;
 	scene_start(&scene);
 	add_mac(&scene, 1, 2);
-	second = add_mac(&scene, 2, 3);
-	second->frozen = true;
 	add_mac(&scene, 3, 1);	/* this node's own side */
 	add_mac(&scene, 4, 99); /* of nobody that is attached */
 	add_mac(&scene, 5, 2)->own = true;
 	add_mac(&scene, 6, 2)->mac[0] = 3; /* a group's */
 	segment = make(&scene);
-	assert_int_equal(segment->want.station_count, 2);
+	assert_int_equal(segment->want.station_count, 1);
 	assert_true(ip_equal(&segment->want.stations[0].member, &scene.members[1].address4));
-	assert_false(segment->want.stations[0].twice);
 	/* 6 s ago */
 	assert_int_equal(segment->want.stations[0].known.us, 4000000);
-	assert_true(segment->want.stations[1].twice);
-	assert_int_equal(segment->want.neighbour_count, 2);
+	assert_int_equal(segment->want.neighbour_count, 1);
 	assert_int_equal(segment->want.neighbours[0].ip.b[3], 1);
+	plan_l2_done(&scene.plan);
+}
+
+static void what_several_claim_to_have_is_flooded_for_and_answers_by_itself(void **state)
+{
+	const struct plan_l2_segment *segment;
+	struct scene scene;
+
+	(void)state;
+	scene_start(&scene);
+	add_mac(&scene, 1, 2)->frozen = true;
+	add_mac(&scene, 2, 3);
+	segment = make(&scene);
+	assert_int_equal(segment->want.station_count, 1);
+	assert_int_equal(segment->want.stations[0].mac.b[5], 2);
+	assert_int_equal(segment->want.neighbour_count, 1);
+	assert_int_equal(segment->want.neighbours[0].ip.b[3], 2);
 	plan_l2_done(&scene.plan);
 }
 
@@ -263,30 +275,48 @@ static bool answers(const struct plan_l2_segment *segment, uint8_t number)
 	return segment->want.neighbour_count == 1 && segment->want.neighbours[0].mac.b[5] == number;
 }
 
-static void an_address_that_moves_is_the_one_that_claimed_it_last(void **state)
+/* One has it here or elsewhere, surely or not; then another says that it does, and takes it back.
+ */
+static void an_address_that_two_claim_is_answered_for_by_neither(void **state)
 {
-	struct plan_l2 before;
 	struct scene scene;
 
 	(void)state;
-	for (uint8_t from = 1; from <= 2; from++) {
-		uint8_t to = 3 - from;
-
+	for (int kind = 0; kind < 3; kind++) {
 		scene_start(&scene);
-		add_mac(&scene, 1, 2)->ips[0] = (struct ip){4, {10, 0, 0, 9}};
-		add_mac(&scene, 2, 3)->ips[0] = (struct ip){4, {10, 0, 0, 9}};
-		scene.macs[to - 1].ip_count = 0;
-		assert_true(answers(make(&scene), from));
-		for (int again = 0; again < 2; again++) {
-			before = scene.plan;
-			scene.plan = (struct plan_l2){0};
-			scene.input.before = &before;
-			scene.macs[to - 1].ip_count = 1;
-			assert_true(answers(make(&scene), to));
-			plan_l2_done(&before);
-		}
+		add_mac(&scene, 1, kind == 1 ? 1 : 2)->frozen = kind == 2;
+		assert_true(
+			kind ? make(&scene)->want.neighbour_count == 0 : answers(make(&scene), 1));
+		add_mac(&scene, 2, 3)->ips[0] = scene.macs[0].ips[0];
+		assert_true(answers(make(&scene), 0));
+		scene.macs[0].ip_count = 0;
+		assert_true(answers(make(&scene), 2));
 		plan_l2_done(&scene.plan);
 	}
+}
+
+static void a_members_bridge_is_at_that_member_whoever_claims_it(void **state)
+{
+	const struct plan_l2_segment *segment;
+	struct hold_member bridge;
+	struct gossip_mac *mac;
+	struct scene scene;
+
+	(void)state;
+	scene_start(&scene);
+	bridge = make(&scene)->bridges[0];
+	mac = add_mac(&scene, 1, bridge.id.b[0]);
+	memcpy(mac->mac, &bridge.mac, sizeof(mac->mac));
+	for (int liars = 0; liars < 2; liars++) {
+		segment = make(&scene);
+		assert_int_equal(segment->want.station_count, 1);
+		assert_true(ip_equal(&segment->want.stations[0].member,
+			&scene.members[bridge.id.b[0] - 1].address4));
+		assert_int_equal(segment->want.neighbour_count, !liars);
+		mac->holder.b[0] = 5 - bridge.id.b[0];
+		mac->frozen = true;
+	}
+	plan_l2_done(&scene.plan);
 }
 
 static void nobody_takes_the_bridges_own_address_from_it(void **state)
@@ -396,7 +426,9 @@ int main(void)
 		cmocka_unit_test(a_member_that_is_long_dead_costs_no_copy_and_may_still_come_back),
 		cmocka_unit_test(a_segment_uses_ipv6_as_soon_as_one_member_has_no_ipv4),
 		cmocka_unit_test(known_hosts_are_reached_at_their_holder_and_answered_for),
-		cmocka_unit_test(an_address_that_moves_is_the_one_that_claimed_it_last),
+		cmocka_unit_test(what_several_claim_to_have_is_flooded_for_and_answers_by_itself),
+		cmocka_unit_test(an_address_that_two_claim_is_answered_for_by_neither),
+		cmocka_unit_test(a_members_bridge_is_at_that_member_whoever_claims_it),
 		cmocka_unit_test(nobody_takes_the_bridges_own_address_from_it),
 		cmocka_unit_test(a_segment_that_floods_is_told_no_hosts),
 		cmocka_unit_test(what_the_operator_gave_is_on_the_bridge),
