@@ -1,5 +1,5 @@
 /* The avahi thread's insides: discover_mdns.c (its life, and the client's), discover_browse.c (what
- * others announce), discover_publish.c (what this node does). All but `shared` is the thread's. */
+ * others announce), discover_publish.c (what this node does). */
 #ifndef MESHD_DAEMON_DISCOVER_MDNS_INTERNAL_H
 #define MESHD_DAEMON_DISCOVER_MDNS_INTERNAL_H
 

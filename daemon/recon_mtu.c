@@ -6,10 +6,8 @@
 
 static bool is_on(const struct gossip_member *member, uint32_t vni)
 {
-	for (size_t i = 0; member->has_descriptor && i < member->descriptor.segment_count; i++)
-		if (member->descriptor.segments[i] == vni)
-			return member->standing->standing == AUTHORITY_MEMBER;
-	return false;
+	return member->has_descriptor && member->standing->standing == AUTHORITY_MEMBER &&
+	       descriptor_has_segment(&member->descriptor, vni);
 }
 
 /* Whose overlay carries the least, for people. */

@@ -312,32 +312,6 @@ int guard_nft_remove(const char *interface, char ret_error[GUARD_ERROR_SIZE])
 	return run_text(err, text, ret_error);
 }
 
-int guard_nft_available(char ret_error[GUARD_ERROR_SIZE])
-{
-	const struct ip ip4 = {.family = 4, .b = {127, 0, 0, 1}}, ip6 = {.family = 6, .b = {0xfd}};
-	/* No overlay is called so. */
-	struct guard_want want = {
-		.interface = "lo", .prefixes = {{ip4, 32}, {ip6, 128}}, .prefix_count = 2};
-	char *whole = NULL, *gone = NULL, *text = NULL;
-	int err = guard_want_vni(&want, L2_VNI_MAX);
-
-	if (!err)
-		err = guard_want_source(&want, L2_VNI_MAX, &ip4);
-	if (!err)
-		err = guard_want_source(&want, L2_VNI_MAX, &ip6);
-	if (!err)
-		err = guard_text_whole(&want, &whole);
-	if (!err)
-		err = guard_text_remove(want.interface, &gone);
-	if (!err && asprintf(&text, "%s%s", whole, gone) < 0)
-		err = ERR_NOMEM;
-	err = run_text(err, text, ret_error) ? ERR_UNSUPPORTED : 0;
-	free(whole);
-	free(gone);
-	guard_want_done(&want);
-	return err;
-}
-
 void guard_nft_done(struct guard_nft *nft)
 {
 	guard_want_done(&nft->have);

@@ -21,10 +21,6 @@ struct guard_nft {
 	char error[GUARD_ERROR_SIZE]; /* of the last call that failed, for people */
 };
 
-/* Whether this kernel takes such a table from this process: writes one and takes it away, in one
- * transaction. ERR_UNSUPPORTED with the reason. */
-int guard_nft_available(char ret_error[GUARD_ERROR_SIZE]) MUST_CHECK;
-
 /* Makes it so. What an earlier run left in a table of ours is replaced, without a moment in
  * between. ERR_STATE: a table of that name is not ours; ERR_INVALID, ERR_NOMEM, ERR_SYSTEM. Then
  * have is as it was. */

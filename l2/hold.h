@@ -35,7 +35,6 @@
 #define HOLD_MS	       5000   /* the first time */
 #define HOLD_MAX_MS    320000 /* and when it has doubled */
 #define HOLD_FORGET_MS 600000 /* a port open for so long starts at the first again */
-#define HOLD_TEXT_SIZE 160
 
 /* A member that is attached to the segment and not long dead. */
 struct hold_member {

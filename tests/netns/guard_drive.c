@@ -5,11 +5,10 @@
  *	netns-guard_drive INTERFACE
  *
  * Reads commands from stdin, answers each with one line; at the end of stdin it exits and leaves
- *the table as it is.
+ * the table as it is.
  *
  *	want [prefix PREFIX|vni N|source N ADDRESS]...	what is wanted from now on: "ok"
  *	show		the state of each VNI, the problem and the counters as JSON
- *	available	"ok" or why not
  *	cleanup		takes the table away: "ok" or "failed"
  */
 #include <stdio.h>
@@ -91,7 +90,7 @@ static void show(void)
 
 static void command(char *text, const char *interface)
 {
-	char *rest, error[GUARD_ERROR_SIZE];
+	char *rest;
 	const char *word = strtok_r(text, " ", &rest);
 	struct config config;
 
@@ -103,8 +102,6 @@ static void command(char *text, const char *interface)
 		puts("ok");
 	} else if (word && strcmp(word, "show") == 0) {
 		show();
-	} else if (word && strcmp(word, "available") == 0) {
-		puts(guard_nft_available(error) ? error : "ok");
 	} else {
 		config_defaults(&config);
 		snprintf(config.interface, sizeof(config.interface), "%s", interface);
