@@ -9,7 +9,8 @@ import pytest
 
 from frames import ETH_P_IP, VXLAN_PORT, Wire, ethernet, inner, mac_of, mark, packets, socket_inside, udp, vxlan
 from lan import wait_for
-from mesh import Refused, World
+from mesh import BACKEND, Refused, World
+from segment import has_link
 
 SEGMENT = "lan0"
 TABLE = "meshd_mesh0"
@@ -134,6 +135,26 @@ def test_a_ruleset_that_a_script_flushes_has_our_table_again_at_once(scene):
     whole = settled(scene)
     scene.alpha.host.run("nft", "flush", "ruleset")
     wait_for(lambda: table(scene.alpha) == whole, 1, "the table is back")
+    dropped(scene, scene.from_stranger, "stray")
+
+
+@pytest.mark.skipif(BACKEND != "userspace", reason="takes the overlay away by its process")
+def test_what_was_left_open_is_closed_though_the_overlay_does_not_come_up(scene):
+    alpha = scene.alpha
+    settled(scene)
+    alpha.kill()
+    for pid in alpha.host.pids("wireguard-go"):
+        scene.world.kill(pid)
+    alpha.host.run("nft", "flush", "ruleset")
+    scene.arrives(scene.from_stranger())  # this is what it would be like
+    alpha.configure({"wireguard.userspace-command": "false %i"})
+    alpha.start()
+    wait_for(lambda: not has_link(alpha.host, f"vx{scene.vni}"), 30, "the device is gone")
+    assert has_link(alpha.host, SEGMENT)
+    alpha.configure({})
+    alpha.restart()
+    settled(scene)
+    wait_for(lambda: alpha.sees(scene.beta) and has_link(alpha.host, f"vx{scene.vni}"), 10, "all is back")
     dropped(scene, scene.from_stranger, "stray")
 
 

@@ -1,0 +1,52 @@
+"""A segment where there is no IPv4 beneath the overlay.
+
+    guest --- eth1 alpha ----- IPv6 ----- beta, gamma
+"""
+import json
+
+from lan import wait_for
+from segment import Guest, floods
+
+SEGMENT, VNI = "lan0", 100
+MANY, FEW = 30, 20  # pings, and what hosts that come up tell each other meanwhile
+
+
+def received(node):
+    return int(node.host.output("cat", f"/sys/class/net/vx{VNI}/statistics/rx_packets"))
+
+
+def known(node):
+    """The addresses that its bridge answers for."""
+    entries = json.loads(node.host.output("ip", "-json", "neighbour", "show", "dev", SEGMENT))
+    return {entry["dst"] for entry in entries if "extern_learn" in entry}
+
+
+def test_hosts_reach_each_other_and_are_answered_for_over_an_ipv6_underlay(world):
+    lan, nodes = world.lan(), []
+    for name in ("alpha", "beta", "gamma"):
+        host = world.host(name)
+        host.underlay = lan.attach(host, prefix4=None)
+        nodes.append(world.node(host))
+        nodes[-1].start()
+    alpha, beta, gamma = nodes
+    alpha.init()
+    for node in (beta, gamma):
+        node.join(alpha.invite())
+    guest = Guest(alpha.host, "guest", "10.9.0.9/24")
+    guest.run("ip", "address", "add", "fd09::9/64", "dev", "eth0", "nodad")
+    alpha.do("l2", "create", SEGMENT, "--vni", VNI)
+    for number, node in enumerate(nodes, 1):
+        wait_for(lambda node=node: node.json("l2", "list")["segments"], 3, f"{node.name} knows the segment")
+        ports = ["--port=tap0"] if node is alpha else []
+        node.do("l2", "attach", SEGMENT, f"--address=10.9.0.{number}/24", f"--address=fd09::{number}/64", *ports)
+    wait_for(lambda: len(floods(alpha.host, VNI)) == 2, 3, "alpha has both in its list")
+    wait_for(lambda: {"10.9.0.2", "fd09::2"} <= known(alpha), 5, "alpha answers for beta")
+    before = received(gamma)
+    for address in ("10.9.0.2", "fd09::2"):
+        wait_for(lambda address=address: guest.run("ping", "-n", "-c1", "-W1", address, check=False).returncode == 0, 3,
+                 f"the guest reaches {address}")
+        for _ in range(MANY):  # it asks for the address each time
+            guest.run("ip", "neighbour", "flush", "dev", "eth0")
+            guest.run("ping", "-n", "-c1", address)
+    assert received(gamma) < before + FEW, "nobody was asked over the overlay"
+    guest.close()
