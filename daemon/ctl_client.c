@@ -84,6 +84,7 @@ static void limit_idleness(struct ctl_client *client)
 static void finish_answer(struct ctl_client *client)
 {
 	client->watches = client->pings = false;
+	events_unfollow(client->daemon->events, &client->follower);
 	wipe_task(client);
 	if (client->hang_up) {
 		ctl_client_close(client);
