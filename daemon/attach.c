@@ -115,6 +115,7 @@ void attach_take(
 	if (all->count == ATTACHMENTS_MAX)
 		return;
 	attach = &all->items[all->count++];
+	*attach = (struct attach){0};
 	snprintf(attach->segment, sizeof(attach->segment), "%s", segment);
 	each_word(addresses, attach, take_address);
 	each_word(ports, attach, take_port);
