@@ -19,11 +19,6 @@ static int refuse_by_core(struct daemon *daemon, int err)
 	return daemon_refuse(daemon, err, "%s", text && *text ? text : err_text(err));
 }
 
-const char *daemon_error(const struct daemon *daemon)
-{
-	return daemon->error;
-}
-
 /* The one who waits is told, once. */
 static void finish(struct daemon_request *request, int err, const char *text)
 {

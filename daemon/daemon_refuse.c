@@ -12,3 +12,8 @@ int daemon_refuse(struct daemon *daemon, int err, const char *format, ...)
 	va_end(args);
 	return err;
 }
+
+const char *daemon_error(const struct daemon *daemon)
+{
+	return daemon->error;
+}

@@ -249,6 +249,15 @@ static void go_on(struct rotate *rotate, struct gossip_time time)
 			names);
 }
 
+/* A rotation ends with the membership that it was for. */
+static void forget(struct rotate *rotate)
+{
+	sodium_free(rotate->before);
+	rotate->before = NULL;
+	rotate->forced = false;
+	daemon_warn_clear(rotate->daemon, DAEMON_WARNING_ROTATE);
+}
+
 static void look(struct rotate *rotate)
 {
 	struct daemon *daemon = rotate->daemon;
@@ -257,8 +266,7 @@ static void look(struct rotate *rotate)
 
 	gossip_status(daemon->gossip, &status);
 	if (status.state != GOSSIP_RUNNING) {
-		sodium_free(rotate->before);
-		rotate->before = NULL;
+		forget(rotate);
 		return;
 	}
 	if (rotate->before)

@@ -57,12 +57,6 @@ void daemon_forget(struct daemon *daemon, const void *arg)
 	forgotten = arg;
 }
 
-const char *daemon_error(const struct daemon *daemon)
-{
-	(void)daemon;
-	return "the time is not ripe";
-}
-
 int daemon_init_mesh(
 	struct daemon *daemon, const struct daemon_init *init, daemon_done_cb done, void *arg)
 {
@@ -257,6 +251,7 @@ static int set_up(void **state)
 	assert_non_null(mkdtemp(folder));
 	snprintf(daemon_.options.state_dir, sizeof(daemon_.options.state_dir), "%s", folder);
 	snprintf(daemon_.options.socket, sizeof(daemon_.options.socket), "%s/sock", folder);
+	strcpy(daemon_.error, "the time is not ripe");
 	log_capture(swallow, no_time, NULL);
 	assert_int_equal(uv_loop_init(&daemon_.loop), 0);
 	assert_int_equal(events_new(&daemon_.events), 0);
@@ -555,6 +550,53 @@ static void a_slow_follower_is_told_what_it_missed_and_dropped(void **state)
 	close(fd);
 }
 
+/* Asks, and reads too slowly to keep up; the stream has ended. */
+static void fall_behind(int fd)
+{
+	struct ipc_reply reply;
+
+	ask_events(fd, true);
+	for (int i = 0; i < 3 * EVENTS_MAX; i++) {
+		happen("much");
+		if (i % 100 == 0)
+			turn();
+	}
+	while (answer(fd, &reply) && reply.kind == IPC_REPLY_ITEM)
+		;
+	assert_int_equal(reply.kind, IPC_REPLY_ERROR);
+}
+
+static void a_stream_that_has_ended_follows_no_more(void **state)
+{
+	(void)state;
+	struct ipc_request request;
+	uint8_t byte;
+
+	start();
+	int fd = connect_to();
+	fall_behind(fd);
+	/* What happens now is nothing to whoever waits for something else. */
+	ipc_request_init(&request, IPC_VERB_JOIN);
+	assert_int_equal(ipc_request_set_text(&request, IPC_ARG_TOKEN, "mesh1_x"), 0);
+	join_done = NULL;
+	ask(fd, &request);
+	while (!join_done)
+		turn();
+	happen("unheard");
+	for (int i = 0; i < 10; i++)
+		turn();
+	assert_int_equal(recv(fd, &byte, 1, 0), -1);
+	join_done(join_arg, ERR_EXPIRED, "token has expired");
+	expect_refusal(fd, "expired");
+	/* And who follows anew is one follower, not two. */
+	fall_behind(fd);
+	ask_events(fd, true);
+	while (turn(), recv(fd, &byte, 1, MSG_PEEK) < 0)
+		;
+	happen("heard");
+	close(fd);
+}
+
 static void who_goes_away_is_forgotten_at_once(void **state)
 {
 	(void)state;
@@ -668,6 +710,7 @@ int main(void)
 		TEST(more_clients_than_allowed_are_told_so),
 		TEST(a_follower_sees_what_was_and_what_comes),
 		TEST(a_slow_follower_is_told_what_it_missed_and_dropped),
+		TEST(a_stream_that_has_ended_follows_no_more),
 		TEST(who_goes_away_is_forgotten_at_once),
 		TEST(who_talks_before_the_answer_is_hung_up_on),
 		TEST(what_is_refused_is_told_in_the_daemons_words),
