@@ -47,31 +47,37 @@ static bool is_worth_telling(
 	       (daemon->config.listen.ip.family == 6 || addr->prefix.ip.family == 4);
 }
 
-/* Appended to what is there. */
-static size_t list_host(const struct daemon *daemon, struct endpoint *ret, size_t max)
+/* Appends them to a list of so many. */
+static int list_host(const struct daemon *daemon, struct endpoint *list, size_t *count)
 {
 	const struct endpoint *listen = &daemon->config.listen;
 	struct net_addrs addrs = {0};
 	struct net_links links = {0};
+	size_t most = *count + ADDRESSES_MAX;
 	struct nl *nl = NULL;
-	size_t found = 0;
+	int err;
 
 	if (!ip_is_unspecified(&listen->ip)) {
-		ret[0] = *listen;
-		return 1;
+		list[(*count)++] = *listen;
+		return 0;
 	}
-	if (nl_new(&nl) != 0 || net_link_list(nl, &links) != 0 || net_addr_list(nl, 0, &addrs) != 0)
-		log_warn("cannot list this host's addresses: %s",
-			nl ? nl_error(nl) : "no netlink socket");
-	for (size_t i = 0; i < addrs.count && found < max; i++) {
+	err = nl_new(&nl);
+	if (!err)
+		err = net_link_list(nl, &links);
+	if (!err)
+		err = net_addr_list(nl, 0, &addrs);
+	if (err)
+		log_warn(
+			"cannot list this host's addresses: %s", nl ? nl_error(nl) : err_text(err));
+	for (size_t i = 0; i < addrs.count && *count < most; i++) {
 		if (is_worth_telling(daemon, &links, &addrs.items[i]))
-			ret[found++] = (struct endpoint){
+			list[(*count)++] = (struct endpoint){
 				.ip = addrs.items[i].prefix.ip, .port = listen->port};
 	}
 	net_addrs_done(&addrs);
 	net_links_done(&links);
 	nl_free(nl);
-	return found;
+	return err;
 }
 
 static void tell_core(struct addresses *addresses)
@@ -84,8 +90,9 @@ static void tell_core(struct addresses *addresses)
 		if (addresses->advertised[i].found.ip.family)
 			list[count++] = addresses->advertised[i].found;
 	}
-	count += list_host(daemon, list + count, ADDRESSES_MAX);
-	gossip_set_endpoints(daemon->gossip, daemon_time(daemon), list, count);
+	/* Where the host does not answer, what was told stands until it does. */
+	if (!list_host(daemon, list, &count))
+		gossip_set_endpoints(daemon->gossip, daemon_time(daemon), list, count);
 }
 
 /* One warning for all: the first that does not resolve. */
