@@ -223,6 +223,7 @@ static const struct record *descriptor_of(void *context, const struct id *node)
  * they are held until then. */
 int gossip_view_compute(struct gossip *g)
 {
+	uint64_t version = store_authority_version(g->store);
 	size_t count = 0, capacity = store_count(g->store);
 	struct record **records = calloc(capacity ? capacity : 1, sizeof(struct record *));
 	struct authority_set set = {.mesh = &g->mesh,
@@ -256,34 +257,42 @@ int gossip_view_compute(struct gossip *g)
 	g->authority = authority;
 	g->authority_records = records;
 	g->authority_count = count;
+	g->authority_version = version;
+	g->authority_applied = false;
 	gossip_lease_computed(g);
 	return 0;
 }
 
-void gossip_view_refresh(struct gossip *g)
+static void apply_members(struct gossip *g)
 {
 	const struct authority_member *member;
-	uint64_t version = store_authority_version(g->store);
 	size_t members = 0;
+
+	g->authority_applied = true;
+	g->claims_dirty = true;
+	for (size_t i = 0; (member = authority_at(g->authority, i)); i++) {
+		apply_member(g, member);
+		members += member->standing == AUTHORITY_MEMBER;
+	}
+	end_unlisted(g);
+	gossip_value_review(g);
+	spread_set_members(g->spread, members);
+	gossip_purge(g);
+}
+
+void gossip_view_refresh(struct gossip *g)
+{
+	bool current = g->authority && store_authority_version(g->store) == g->authority_version &&
+		       !gossip_lease_changed(g);
 
 	g->view_dirty = false;
 	g->view_next = mtime_add_ms(g->time.now, VIEW_GAP_MS);
-	if (!g->authority || version != g->authority_version || gossip_lease_changed(g)) {
-		if (gossip_view_compute(g) != 0) {
-			g->view_dirty = true; /* no memory: try again */
-			return;
-		}
-		g->authority_version = version;
-		g->claims_dirty = true;
-		for (size_t i = 0; (member = authority_at(g->authority, i)); i++) {
-			apply_member(g, member);
-			members += member->standing == AUTHORITY_MEMBER;
-		}
-		end_unlisted(g);
-		gossip_value_review(g);
-		spread_set_members(g->spread, members);
-		gossip_purge(g);
+	if (!current && gossip_view_compute(g) != 0) {
+		g->view_dirty = true; /* no memory: try again */
+		return;
 	}
+	if (!g->authority_applied)
+		apply_members(g);
 	apply_self(g);
 	gossip_address_apply(g);
 	gossip_keep_view_changed(g);

@@ -242,7 +242,7 @@ static void refute(struct swim *swim, mtime_t now, struct member *accuser)
 {
 	(void)mtime_allows(&swim->refute, now, SWIM_RENEW_MS, SWIM_RENEW_BURST);
 	swim->counters[SWIM_COUNT_ACCUSATIONS_REFUTED]++;
-	state_renew(swim);
+	swim_renew(swim, NULL);
 	health_refuted(swim, now);
 	probe_greet(swim, accuser);
 }

@@ -47,7 +47,5 @@ static inline int state_compare(const struct swim_incarnation *a, const struct s
 
 /* To be told to everybody, once. Where memory is short it travels by greetings alone. */
 void state_tell(struct swim *swim, const struct statement *statement);
-/* Our next incarnation, told to all. */
-void state_renew(struct swim *swim);
 
 #endif

@@ -78,13 +78,6 @@ void state_tell(struct swim *swim, const struct statement *statement)
 		return;
 }
 
-void state_renew(struct swim *swim)
-{
-	swim->self.incarnation.version++;
-	statement_sign_alive(&swim->self, swim->config.mesh, swim->config.self);
-	state_tell(swim, &swim->self);
-}
-
 int swim_new(const struct swim_config *config, mtime_t now, struct swim **ret)
 {
 	struct swim *swim;
@@ -179,7 +172,7 @@ static void back_after(struct swim *swim, mtime_t now, int64_t silence_ms)
 {
 	if (swim->config.mechanisms->guarded && swim->health.calls && silence_ms >= AWAY_MS &&
 		mtime_allows(&swim->back, now, AWAY_MS, 1))
-		state_renew(swim);
+		swim_renew(swim, NULL);
 }
 
 void swim_tick(struct swim *swim, mtime_t now)
