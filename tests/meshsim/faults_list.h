@@ -40,7 +40,7 @@
 	X(FALSE_NEWS, "false_news")   /* of addresses seen */                                  \
 	X(FALSE_TIMES, "false_times") /* of the clock */                                       \
 	X(FUTURE_RECORDS, "future_records")                                                    \
-	X(WITHHELD, "withheld")			/* accepts streams, and says nothing */        \
+	X(WITHHELD, "withheld")			/* says nothing on streams, and no news */     \
 	X(FALSE_SYNCS, "false_syncs")		/* garbage on streams */                       \
 	X(UNKNOWN_SECTIONS, "unknown_sections") /* of other versions, as all of these */       \
 	X(UNKNOWN_VERSIONS, "unknown_versions")                                                \

@@ -300,12 +300,33 @@ static void speak(struct faults *f, int a, int b)
 	f->withholding = false;
 }
 
+/* It does not pass on what it hears, nor tell what it has: of its datagrams only those leave that
+ * show it to be alive. */
+static bool is_news(struct faults *f, const struct gossip_effect *effect)
+{
+	int to = cluster_node_at(f->cluster, &effect->endpoint);
+	struct id id = cluster_id(f->cluster, f->evil);
+	struct gossip *g = to < 0 ? NULL : core(f, to);
+	const struct peer *peer = g && g->store ? gossip_peer(g, &id) : NULL;
+	uint8_t plain[SEAL_PLAIN_MAX];
+	const char *where;
+	struct msg msg;
+	size_t size;
+
+	return peer && peer->keyed &&
+	       seal_open(&peer->pair, effect->bytes, effect->size, plain, &size) == 0 &&
+	       msg_decode(plain, size, &msg, &where) == 0 && !msg_has(&msg, MSG_PING) &&
+	       !msg_has(&msg, MSG_ACK) && !msg_has(&msg, MSG_ECHO) && !msg_has(&msg, MSG_CHALLENGE);
+}
+
 static bool is_withheld(void *arg, int node, const struct gossip_effect *effect)
 {
 	struct faults *f = arg;
 
-	return f->withholding && node == f->evil &&
-	       (effect->kind == EFFECT_STREAM_SEND || effect->kind == EFFECT_CLOSE);
+	if (!f->withholding || node != f->evil)
+		return false;
+	return effect->kind == EFFECT_STREAM_SEND || effect->kind == EFFECT_CLOSE ||
+	       (effect->kind == EFFECT_SEND && is_news(f, effect));
 }
 
 static void withhold(struct faults *f)
