@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "gossip/base/text.h"
 #include "tests/support/solo.h"
 
 static void check_statement(
@@ -21,6 +22,51 @@ static void check_statement(
 	assert_memory_equal(bytes, again, size);
 	for (size_t less = 0; less < size; less++)
 		assert_int_equal(statement_decode(bytes, less, &back), ERR_MALFORMED);
+}
+
+/* Computed by a second implementation in Python, signatures included. */
+static const char golden_alive[] =
+	"9501c4208a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801"
+	"b40f6f5ccd012c01c440578a1d2e88ec7b06c65480ff73ad61456d952d562d2b"
+	"6aba8f68c01859961ebba2e1e690ae077348f2c44fa3111cb3812d3bdcafd998"
+	"16f33ff837f028c07904";
+static const char golden_suspect[] =
+	"9702c4208a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801"
+	"b40f6f5ccd012c01c440578a1d2e88ec7b06c65480ff73ad61456d952d562d2b"
+	"6aba8f68c01859961ebba2e1e690ae077348f2c44fa3111cb3812d3bdcafd998"
+	"16f33ff837f028c07904c4208139770ea87d175f56a35466c34c7ecccb8d8a91"
+	"b4ee37a25df60f5b8fc9b394c44099170b5d0a6081f601fa19a98240873a27a7"
+	"c47530d5e76a689491213503017345e2b515d06938b250fd9fc8bb887adc144c"
+	"ac5a5002cbd15b28903aed9d3508";
+
+static void check_golden(const struct statement *s, const char *golden)
+{
+	uint8_t bytes[SWIM_STATEMENT_MAX];
+	char text[2 * SWIM_STATEMENT_MAX + 1];
+	size_t size = solo_encode(s, bytes);
+
+	assert_string_equal(text_hex(bytes, size, text), golden);
+}
+
+static void a_statement_is_fixed(void **state)
+{
+	(void)state;
+	struct keys mesh, subject, accuser;
+	uint8_t seed[32];
+
+	keys_from_seed(memset(seed, 9, sizeof(seed)), &mesh);
+	keys_from_seed(memset(seed, 1, sizeof(seed)), &subject);
+	keys_from_seed(memset(seed, 2, sizeof(seed)), &accuser);
+	struct statement s = {.kind = STATEMENT_ALIVE,
+		.subject = subject.id,
+		.incarnation = {300, 1},
+		.accuser = accuser.id};
+
+	statement_sign_alive(&s, &mesh.id, &subject);
+	check_golden(&s, golden_alive);
+	s.kind = STATEMENT_SUSPECT;
+	statement_sign_suspect(&s, &mesh.id, &accuser);
+	check_golden(&s, golden_suspect);
 }
 
 static void the_bytes_are_those_of_the_protocol(void **state)
@@ -183,6 +229,7 @@ static void a_death_is_nobodys_to_tell(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_statement_is_fixed),
 		cmocka_unit_test(the_bytes_are_those_of_the_protocol),
 		cmocka_unit_test(a_damaged_statement_changes_nothing),
 		cmocka_unit_test(only_members_speak_and_are_spoken_of),
