@@ -11,17 +11,26 @@
 #define HOUR_MS	  (60 * MINUTE_MS)
 #define DAY_MS	  (24 * HOUR_MS)
 
+static const struct {
+	int64_t ms;
+	const char *name;
+} spans[] = {{SECOND_MS, "s"}, {MINUTE_MS, "min"}, {HOUR_MS, "h"}, {DAY_MS, "d"}};
+
+/* A unit is left for the next one at twice its size, so that no span loses over half. */
+static size_t span_of(int64_t ms)
+{
+	size_t i = 0;
+
+	while (i + 1 < ARRAY_SIZE(spans) && ms >= 2 * spans[i + 1].ms)
+		i++;
+	return i;
+}
+
 const char *human_span(int64_t ms, char buf[HUMAN_SIZE])
 {
-	/* A unit is left for the next one at twice its size, so that no span loses over half. */
-	if (ms < 2 * MINUTE_MS)
-		snprintf(buf, HUMAN_SIZE, "%lld s", (long long)(ms / SECOND_MS));
-	else if (ms < 2 * HOUR_MS)
-		snprintf(buf, HUMAN_SIZE, "%lld min", (long long)(ms / MINUTE_MS));
-	else if (ms < 2 * DAY_MS)
-		snprintf(buf, HUMAN_SIZE, "%lld h", (long long)(ms / HOUR_MS));
-	else
-		snprintf(buf, HUMAN_SIZE, "%lld d", (long long)(ms / DAY_MS));
+	size_t i = span_of(ms);
+
+	snprintf(buf, HUMAN_SIZE, "%lld %s", (long long)(ms / spans[i].ms), spans[i].name);
 	return buf;
 }
 
@@ -71,7 +80,11 @@ const char *human_ago(const char *time, int64_t now_ms, const char *fallback, ch
 		snprintf(buf, HUMAN_SIZE, "%s", time ? time : fallback);
 		return buf;
 	}
-	human_span(then_ms < now_ms ? now_ms - then_ms : then_ms - now_ms, span);
+	/* What is to come is rounded: an invite for 7 d has not 6 d left once it is listed. */
+	if (then_ms < now_ms)
+		human_span(now_ms - then_ms, span);
+	else
+		human_span(then_ms - now_ms + spans[span_of(then_ms - now_ms)].ms / 2, span);
 	if (strcmp(span, "0 s") == 0)
 		return strcpy(buf, "now");
 	snprintf(buf, HUMAN_SIZE, then_ms < now_ms ? "%.30s ago" : "in %.30s", span);

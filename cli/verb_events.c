@@ -7,14 +7,17 @@
 #include "cli/memory.h"
 #include "cli/model.h"
 
-static const char help[] = "What happened, newest last: members coming and going, joins, "
-			   "revocations, addresses, keys.\n"
-			   "The daemon remembers the last 10,000 events since it was started.\n"
-			   "\n"
-			   "  --follow   goes on as things happen, until interrupted\n"
-			   "\n"
-			   "Example:\n"
-			   "  meshctl --json events --follow\n";
+static const char help[] =
+	"What happened, newest last: members coming and going, joins, "
+	"revocations, addresses, keys.\n"
+	"The daemon remembers the last 10,000 events since it was started. `by` is "
+	"the id of the admin\n"
+	"who did it, or the mesh's where it took the root key.\n"
+	"\n"
+	"  --follow   goes on as things happen, until interrupted\n"
+	"\n"
+	"Example:\n"
+	"  meshctl --json events --follow\n";
 
 /* In local time: an operator compares it with the clock on the wall. */
 static void put_time(const struct screen *screen, const char *text)

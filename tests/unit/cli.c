@@ -300,6 +300,7 @@ static void quantities_are_said_as_people_say_them(void **state)
 	assert_true(human_parse_time("2026-11-21T12:00:00.123456Z") == now_ms + 123);
 	assert_true(human_parse_time("yesterday") == -1);
 	assert_string_equal(human_ago("2026-11-21T12:00:30Z", now_ms, "-", buf), "in 30 s");
+	assert_string_equal(human_ago("2026-11-28T11:59:57Z", now_ms, "-", buf), "in 7 d");
 	assert_string_equal(human_ago(NULL, now_ms, "never", buf), "never");
 	assert_string_equal(human_ago(NOW, now_ms, "never", buf), "now");
 }
