@@ -3,7 +3,8 @@
     tests/run -k NAME                                   as CI does it
     MESHD_BUILD=build pytest tests/netns -k NAME        with a build of your own
 
-MESHD_TEST_BACKEND is `userspace` (default) or `kernel`.
+MESHD_TEST_BACKEND is `userspace` (default) or `kernel`. With MESHD_TEST_SANDBOX=1 each daemon is a unit of systemd's with all
+that meshd.service takes away from it (sandbox.py says how to run that).
 """
 import os
 import signal

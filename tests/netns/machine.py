@@ -22,6 +22,7 @@ SUITE = "bookworm"
 # from it, so that it is installed below without any network.
 PACKAGES = ["systemd", "dbus", "avahi-daemon", "iproute2", "iputils-ping", "wireguard-go", "wireguard-tools", "procps"]
 BOOT_S = 30
+CGROUP_1 = " cgroup rw" in pathlib.Path("/proc/mounts").read_text()
 
 # Units that would look for hardware, or talk about a whole machine's settings.
 MASKED = ["systemd-sysctl.service", "systemd-modules-load.service", "systemd-remount-fs.service", "systemd-logind.service",
@@ -39,10 +40,22 @@ mount -t cgroup2 none /mnt
 mkdir "/mnt/$2"
 echo $$ >"/mnt/$2/cgroup.procs"
 umount /mnt
-exec unshare --cgroup bash -c "$4" "$0" "$1" "$3"
+groups=$(cat /proc/self/cgroup)
+# Where limits are kept by control groups of the first version, below where we are.
+while [ -n "$7" ] && IFS=: read -r _ names path; do
+	[ -n "$names" ] || continue
+	mount -t cgroup -o "${names/#name=/none,name=}" none /mnt
+	mkdir "/mnt$path/$2"
+	for file in cpuset.cpus cpuset.mems; do
+		[ ! -e "/mnt$path/$file" ] || cat "/mnt$path/$file" >"/mnt$path/$2/$file"
+	done
+	echo $$ >"/mnt$path/$2/cgroup.procs"
+	umount /mnt
+done <<<"$groups"
+exec unshare --cgroup bash -c "$4" "$0" "$1" "$3" "$5" "$6" "$7"
 """
 
-# NAME ROOT SHARED
+# NAME ROOT SHARED FOLDER UNIT LIMITS
 SECOND = """
 set -e
 hostname "$0"
@@ -53,14 +66,31 @@ mkdir /mnt/upper /mnt/work /mnt/root
 mount -t overlay -o "lowerdir=$1,upperdir=/mnt/upper,workdir=/mnt/work" overlay /mnt/root
 cd /mnt/root
 mount -t proc proc proc
-for path in proc/sys proc/sysrq-trigger; do
-	if [ -e "$path" ]; then
-		mount --bind "$path" "$path"
-		mount -o remount,ro,bind "$path"
-	fi
-done
-mount -t sysfs -o ro sysfs sys
-mount -t cgroup2 cgroup2 sys/fs/cgroup
+mount -t sysfs sysfs sys
+if [ -z "$4" ]; then
+	for path in proc/sys proc/sysrq-trigger sys; do
+		if [ -e "$path" ]; then
+			mount --bind "$path" "$path"
+			mount -o remount,ro,bind "$path"
+		fi
+	done
+fi
+if [ -z "$5" ]; then
+	mount -t cgroup2 cgroup2 sys/fs/cgroup
+else
+	mount -t tmpfs -o mode=755 tmpfs sys/fs/cgroup
+	groups=$(cat /proc/self/cgroup)
+	while IFS=: read -r _ names _; do
+		folder=sys/fs/cgroup/${names#name=}
+		if [ -n "$names" ]; then
+			mkdir "$folder"
+			mount -t cgroup -o "${names/#name=/none,name=}" cgroup "$folder"
+		else
+			mkdir sys/fs/cgroup/unified
+			mount -t cgroup2 cgroup2 sys/fs/cgroup/unified
+		fi
+	done <<<"$groups"
+fi
 mount -t tmpfs -o mode=755 tmpfs dev
 for device in null zero full random urandom tty net/tun; do
 	mkdir -p "$(dirname "dev/$device")"
@@ -77,6 +107,13 @@ done
 chmod 755 run
 mkdir -p srv
 mount --bind "$2" srv
+if [ -n "$3" ]; then
+	mount --bind "$3" ".$3"
+fi
+if [ -n "$4" ]; then
+	mkdir -p run/systemd/system
+	printf '[Unit]\nDefaultDependencies=no\n' >"run/systemd/system/$4"
+fi
 echo "$0" >etc/hostname
 echo "127.0.0.1 localhost $0" >etc/hosts
 mkdir old
@@ -84,7 +121,7 @@ pivot_root . old
 umount -l /old
 rmdir /old
 exec </dev/null >/dev/null 2>&1
-exec env -i container=netns PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb /lib/systemd/systemd
+exec env -i container=netns PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb /lib/systemd/systemd ${4:+"--unit=$4"}
 """
 
 
@@ -131,15 +168,18 @@ def debian_root(dependencies):
 
 
 class Machine(Host):
-    def __init__(self, name, root, shared):
-        """shared: a folder of this machine that is /srv there."""
+    def __init__(self, name, root, shared, folder="", unit="", limits=False):
+        """shared: a folder of this machine that is /srv there; folder: one that is there by its own name. unit: all that is
+        started, an empty target; then /sys and /proc/sys are as on any host. limits: what a service may take is limited, also
+        where this machine has control groups of the first version for that."""
         self.name = name
         self.links = {}
         self.started = []
         self.group = f"meshd-{name}-{uuid.uuid4().hex[:8]}"
         self.holder = subprocess.Popen(
             ["unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc",
-             "--propagation", "private", "bash", "-c", FIRST, name, str(root), self.group, str(shared), SECOND],
+             "--propagation", "private", "bash", "-c", FIRST, name, str(root), self.group, str(shared), SECOND,
+             str(folder), unit, "limits" if limits and CGROUP_1 else ""],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
             preexec_fn=die_with_parent)
         self.pid = wait_for(lambda: children(self.holder.pid) or self.holder.poll() is not None and [None], 5,
@@ -168,10 +208,9 @@ class Machine(Host):
             self.holder.stderr.close()
         for mount in pathlib.Path("/proc/mounts").read_text().splitlines():
             device, folder, kind = mount.split()[:3]
-            group = pathlib.Path(folder) / self.group
-            if kind == "cgroup2" and group.is_dir():
-                for path, _, _ in os.walk(group, topdown=False):
-                    wait_for(lambda: remove_group(path), 5, f"the control group {path} is empty")
+            if kind in ("cgroup", "cgroup2"):
+                for group in [path for path, _, _ in os.walk(folder, topdown=False) if f"/{self.group}" in path]:
+                    wait_for(lambda: remove_group(group), 5, f"the control group {group} is empty")
 
     def journal(self, unit="meshd"):
         return self.output("journalctl", "--no-pager", "-o", "cat", "-u", unit)

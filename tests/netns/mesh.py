@@ -10,6 +10,7 @@ from lan import Host, Lan, Traffic, wait_for
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("MESHD_BUILD", ROOT / "build-asan"))
 BACKEND = os.environ.get("MESHD_TEST_BACKEND", "userspace")
+SANDBOX = bool(os.environ.get("MESHD_TEST_SANDBOX"))  # daemons run as their unit has them (sandbox.py)
 
 # A report of a sanitizer in a daemon's log fails the test, whatever else the test looked at.
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|runtime error:")
@@ -28,6 +29,7 @@ class Refused(AssertionError):
 
 class Node:
     """One meshd with its own configuration, state directory and socket, on a host of its own or a shared one."""
+    build = BUILD  # where its programs are
 
     def __init__(self, host, folder, settings=None):
         self.host = host
@@ -52,7 +54,7 @@ class Node:
         self.config.write_text("".join(f"[{section}]\n{''.join(lines)}" for section, lines in sections.items()))
 
     def command(self, *arguments):
-        return [BUILD / "meshd", "--config", self.config, "--state-dir", self.state, "--socket", self.socket, *arguments]
+        return [self.build / "meshd", "--config", self.config, "--state-dir", self.state, "--socket", self.socket, *arguments]
 
     def start(self, wait=True):
         """Starts the daemon; returns when it answers."""
@@ -89,13 +91,13 @@ class Node:
 
     def meshctl(self, *arguments, input=None, timeout=60):
         """(status, stdout, stderr)"""
-        done = self.host.run(BUILD / "meshctl", "--socket", self.socket, *arguments, check=False, input=input,
+        done = self.host.run(self.build / "meshctl", "--socket", self.socket, *arguments, check=False, input=input,
                              timeout=timeout)
         return done.returncode, done.stdout, done.stderr
 
     def do(self, *arguments, input=None, timeout=60):
         """stdout of a meshctl that has to succeed; else Refused."""
-        done = self.host.run(BUILD / "meshctl", "--socket", self.socket, *arguments, check=False, input=input,
+        done = self.host.run(self.build / "meshctl", "--socket", self.socket, *arguments, check=False, input=input,
                              timeout=timeout)
         if done.returncode:
             raise Refused(self, [str(argument) for argument in arguments], done)
@@ -181,7 +183,11 @@ class World:
         self.hosts, self.lans, self.nodes = [], [], []
 
     def host(self, name):
-        self.hosts.append(Host(name))
+        if SANDBOX:
+            from sandbox import SandboxHost  # which uses what is above
+            self.hosts.append(SandboxHost(name, self.folder))
+        else:
+            self.hosts.append(Host(name))
         return self.hosts[-1]
 
     def lan(self, name="lan"):

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import textwrap
 
 import pytest
 
@@ -110,10 +111,10 @@ def machines(world, packages):
     root = debian_root(depends)
     lan = world.lan()
 
-    def make(*names):
+    def make(*names, **options):
         made = []
         for name in names:
-            machine = Machine(name, root, packages)
+            machine = Machine(name, root, packages, **options)
             world.hosts.append(machine)
             machine.underlay = lan.attach(machine)
             made.append(machine)
@@ -178,6 +179,7 @@ def test_what_is_installed_is_started_by_nobody_and_purged_whole(machines, packa
     install(alpha, packages, NEXT_VERSION)
     assert node.property("ActiveState") == "inactive"
     node.machine.run("systemctl", "enable", "--now", "meshd")
+    alpha.run("rm", "/etc/meshd/meshd.conf")  # which every setting has a default for
     node.do("init")
     wait_for(lambda: alpha.pids("wireguard-go"), 5, "the overlay is up")
     alpha.run("dpkg", "--remove", "meshd")
@@ -216,6 +218,11 @@ def test_restart_upgrade_and_crash_lose_no_ping_in_the_sandbox(world, machines, 
         assert (words["CapEff"], words["CapBnd"], words["NoNewPrivs"], words["Seccomp"]) == \
             ("0000000000001000", "0000000000001000", "1", "2")
         assert words["Uid"].split()[0] != "0"
+    alpha.machine.run("touch", "/tmp/somebodys")
+    for folder, allowed in (("/usr", False), ("/etc/meshd", False), ("/tmp", True), ("/var/lib/meshd", True), ("/run/wireguard", True)):
+        done = alpha.machine.run("nsenter", "-t", pid, "-m", "--", "sh", "-c",
+                                 f"[ ! -e {folder}/somebodys ] && touch {folder}/meshds && rm {folder}/meshds", check=False)
+        assert (done.returncode == 0) == allowed, (folder, done.stderr)
     traffic = Traffic(beta.machine, alpha.address(), world.folder / "ping.log")
     traffic.wait_replies(10)
 
@@ -270,6 +277,39 @@ def test_the_service_is_reloaded_watched_and_open_to_its_group_for_looking(world
     machine.run("kill", "-STOP", pid)
     wait_for(lambda: alpha.restarted(pid), 15, "the watchdog ends it, and it is started again")
     wait_for(lambda: alpha.sees(beta), 15, "and it is back in the mesh")
+
+
+@pytest.mark.slow
+def test_the_service_waits_for_an_address_that_comes_late(machines, packages):
+    alpha, = machines("alpha")
+    install(alpha, packages)
+    node = Installed(alpha)
+    alpha.run("sh", "-c", f"printf '[gossip]\nlisten = {alpha.underlay[0]}:8946\nmdns = false\n' >/etc/meshd/meshd.conf")
+    alpha.delete_address(f"{alpha.underlay[0]}/24")
+    alpha.run("systemctl", "start", "--no-block", "meshd")
+    # as often as systemd takes anything on until it is told otherwise
+    wait_for(lambda: int(node.property("NRestarts")) > 5, 20, "it is started again and again")
+    alpha.add_address(f"{alpha.underlay[0]}/24")
+    wait_for(lambda: node.property("ActiveState") == "active", 10, "it is up")
+
+
+@pytest.mark.slow
+def test_what_takes_too_much_memory_is_ended_and_the_daemon_goes_on(machines, packages):
+    alpha, = machines("alpha", limits=True)
+    node = Installed(alpha)
+    install(alpha, packages)
+    node.systemctl("start")
+    node.do("init")
+    pid = node.property("MainPID")
+    name = node.property("ControlGroup")
+    # by control groups of the first version, or the second
+    group, limit = alpha.output("sh", "-c", f"ls /sys/fs/cgroup/memory{name}/memory.limit_in_bytes /sys/fs/cgroup{name}/memory.max; :"
+                                ).split()[0].rsplit("/", 1)
+    assert alpha.output("cat", f"{group}/{limit}").strip() == str(1 << 30)
+    alpha.run("systemctl", "set-property", "--runtime", "meshd", "MemoryMax=200M")
+    hog = alpha.run("sh", "-c", f"echo $$ >{group}/cgroup.procs && exec tail /dev/zero", check=False)
+    assert hog.returncode == -9 or hog.returncode == 137, hog
+    assert node.property("MainPID") == pid and node.json("status")["state"] == "running"
 
 
 @pytest.mark.slow
@@ -337,7 +377,8 @@ def test_segments_work_in_the_sandbox_and_outlive_the_daemon(world, machines, pa
 @pytest.mark.slow
 def test_two_meshes_on_one_host_do_not_know_of_each_other(world, machines, packages):
     alpha, beta = mesh(world, packages, *machines("alpha", "beta"))
-    settings = "[gossip]\nlisten = [::]:8947\nmdns = false\n[wireguard]\ninterface = lab0\nlisten-port = 51821\n"
+    page = (ROOT / "packaging/INSTANCES.md").read_text()
+    settings = textwrap.dedent(re.search(r"^    # cat .*lab\.conf.*\n((?:    .*\n)*?)    END$", page, re.M).group(1))
     lab = []
     for node in (alpha, beta):
         node.machine.run("sh", "-c", "cat >/etc/meshd/lab.conf", input=settings)
@@ -349,6 +390,12 @@ def test_two_meshes_on_one_host_do_not_know_of_each_other(world, machines, packa
     alpha.pings(beta.address())
     assert lab[0].json("status")["mesh"]["id"] != alpha.json("status")["mesh"]["id"]
     assert len(alpha.machine.pids("wireguard-go")) == 2
+    # An upgrade starts both again.
+    pids = [node.property("MainPID") for node in (alpha, lab[0])]
+    install(alpha.machine, packages, NEXT_VERSION)
+    for node, pid in zip((alpha, lab[0]), pids):
+        wait_for(lambda: node.restarted(pid), 10, f"{node.unit} is started again")
+    lab[0].pings(lab[1].address())
     # Who stops one of them leaves the other alone; and the package takes down both.
     lab[0].systemctl("stop")
     assert alpha.json("status")["state"] == "running"
