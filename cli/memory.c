@@ -41,3 +41,11 @@ char *memory_format(const char *format, ...)
 	va_end(args);
 	return text;
 }
+
+void memory_join(char **list, const char *separator, const char *word)
+{
+	char *longer = memory_format("%s%s%s", *list ? *list : "", *list ? separator : "", word);
+
+	free(*list);
+	*list = longer;
+}

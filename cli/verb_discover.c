@@ -16,25 +16,31 @@ static const char help[] =
 	"Example:\n"
 	"  meshctl discover\n";
 
-/* One line for each text that the places have under that key, each text once. */
+static bool stands_before(const json_t *places, size_t end, const char *key, const char *text)
+{
+	for (size_t i = 0; i < end; i++) {
+		if (strcmp(model_text(json_array_get(places, i), key, ""), text) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What the places have under that key, each text once. */
 static char *list(const json_t *node, const char *key)
 {
-	char *text = memory_copy("");
+	const json_t *places = json_object_get(node, "places");
+	char *text = NULL;
 	json_t *place;
 	size_t i;
 
-	json_array_foreach(json_object_get(node, "places"), i, place)
+	json_array_foreach(places, i, place)
 	{
 		const char *one = model_text(place, key, "");
-		char *longer;
 
-		if (strstr(text, one))
-			continue;
-		longer = memory_format("%s%s%s", text, *text ? " " : "", one);
-		free(text);
-		text = longer;
+		if (!stands_before(places, i, key, one))
+			memory_join(&text, " ", one);
 	}
-	return text;
+	return text ? text : memory_copy("");
 }
 
 static void add_row(struct table *table, const json_t *node)

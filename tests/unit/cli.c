@@ -190,6 +190,25 @@ static void invites_are_listed_with_their_terms(void **state)
 	json_decref(result);
 }
 
+static void each_place_of_a_node_on_the_lan_is_listed_once(void **state)
+{
+	(void)state;
+	json_t *result = load(
+		"{'mdns': 'running', 'interfaces': ['eth1', 'eth10'], 'nodes': [{'mesh': 'own',"
+		"'node': {'id': '0a', 'name': 'beta'}, 'places': ["
+		"{'endpoint': '198.51.100.7:8946', 'interface': 'eth10'},"
+		"{'endpoint': '98.51.100.7:8946', 'interface': 'eth1'},"
+		"{'endpoint': '198.51.100.7:8946', 'interface': 'eth1'}]}]}");
+	char *text = render(&verb_discover, result, 0);
+
+	assert_string_equal(text,
+		"mDNS on eth1, eth10\n\n"
+		"MESH       NODE  INTERFACE   ENDPOINTS\n"
+		"this mesh  beta  eth10 eth1  198.51.100.7:8946 98.51.100.7:8946\n");
+	free(text);
+	json_decref(result);
+}
+
 static void columns_are_counted_in_characters(void **state)
 {
 	(void)state;
@@ -391,6 +410,7 @@ int main(void)
 		cmocka_unit_test(a_node_without_a_mesh_is_told_what_to_do),
 		cmocka_unit_test(show_tells_all_about_a_member),
 		cmocka_unit_test(invites_are_listed_with_their_terms),
+		cmocka_unit_test(each_place_of_a_node_on_the_lan_is_listed_once),
 		cmocka_unit_test(columns_are_counted_in_characters),
 		cmocka_unit_test(nothing_that_a_terminal_obeys_gets_through),
 		cmocka_unit_test(answers_become_json_and_64_bit_numbers_strings),
