@@ -50,13 +50,10 @@ char *describe_addresses(const json_t *object, bool brief)
 	json_array_foreach(list, i, value)
 	{
 		const char *text = json_is_string(value) ? json_string_value(value) : "";
-		char *longer = memory_format("%s%s%s", joined ? joined : "", joined ? " " : "",
-			describe_address(text, buf));
 
+		memory_join(&joined, " ", describe_address(text, buf));
 		if (!shown || (strchr(shown, ':') && !strchr(text, ':')))
 			shown = text;
-		free(joined);
-		joined = longer;
 	}
 	if (brief && json_array_size(list) > 1) {
 		free(joined);
@@ -77,6 +74,24 @@ void describe_warnings(struct cli *cli, const json_t *result)
 		fprintf(cli->screen.out, " %s\n",
 			json_is_string(value) ? json_string_value(value) : "");
 	}
+}
+
+void describe_finding(
+	struct cli *cli, const json_t *found, const char *key, int state_width, int key_width)
+{
+	const char *state = model_text(found, "state", "-"),
+		   *advice = model_text(found, "advice", "");
+	enum screen_tint tint = strcmp(state, "ok") == 0	 ? SCREEN_GOOD
+				: strncmp(state, "fail", 4) == 0 ? SCREEN_BAD
+								 : SCREEN_WARN;
+	char *padded = memory_format("%-*s", state_width, state);
+
+	screen_put(&cli->screen, tint, padded);
+	fprintf(cli->screen.out, "  %-*s  %s\n", key_width, model_text(found, key, "-"),
+		model_text(found, "finding", "-"));
+	if (*advice)
+		fprintf(cli->screen.out, "%*s%s\n", state_width + key_width + 4, "-> ", advice);
+	free(padded);
 }
 
 void describe_belonging(struct cli *cli, const json_t *result, const char *how)

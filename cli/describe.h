@@ -8,6 +8,10 @@
 void describe_belonging(struct cli *cli, const json_t *result, const char *how);
 /* The object's "warnings", each on a line. */
 void describe_warnings(struct cli *cli, const json_t *result);
+/* What doctor and why have found, on a line, and what to do about it on another: "state", what is
+ * under the key, "finding", "advice"; the first two as wide as said. */
+void describe_finding(
+	struct cli *cli, const json_t *found, const char *key, int state_width, int key_width);
 /* A member's or this node's state. */
 enum screen_tint describe_state(const char *state);
 /* An overlay address without the length that every host's address has. */

@@ -139,14 +139,8 @@ static char *name_group(const char *group)
 	char *names = NULL;
 
 	for (size_t i = 0; (verb = verb_at(i)); i++) {
-		char *longer;
-
-		if (!verb_in_group(verb, group))
-			continue;
-		longer = memory_format("%s%s%s", names ? names : "", names ? ", " : "",
-			verb->name + strlen(group) + 1);
-		free(names);
-		names = longer;
+		if (verb_in_group(verb, group))
+			memory_join(&names, ", ", verb->name + strlen(group) + 1);
 	}
 	return names;
 }

@@ -218,15 +218,8 @@ char *model_join(const json_t *object, const char *key, const char *separator, c
 	json_t *value;
 	size_t i;
 
-	json_array_foreach(list, i, value)
-	{
-		char *longer =
-			memory_format("%s%s%s", joined ? joined : "", joined ? separator : "",
-				json_is_string(value) ? json_string_value(value) : "");
-
-		free(joined);
-		joined = longer;
-	}
+	json_array_foreach(list, i, value) memory_join(
+		&joined, separator, json_is_string(value) ? json_string_value(value) : "");
 	return joined ? joined : memory_copy(fallback);
 }
 

@@ -1,6 +1,5 @@
 #include "cli/value.h"
 
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,17 +21,10 @@ void value_rename(json_t *entry)
 
 uint8_t *value_bytes(const json_t *entry, size_t *ret_size)
 {
-	const char *text = model_text(entry, "value_base64", NULL);
-	size_t capacity = text ? strlen(text) / 4 * 3 + 1 : 0;
 	uint8_t *bytes;
 
-	if (!text)
-		return NULL;
-	bytes = memory_grow(NULL, capacity, 1);
-	if (sodium_base642bin(bytes, capacity, text, strlen(text), NULL, ret_size, NULL,
-		    sodium_base64_VARIANT_ORIGINAL) != 0)
-		*ret_size = 0;
-	return bytes;
+	return model_bytes(json_object_get(entry, "value_base64"), &bytes, ret_size) == 0 ? bytes
+											  : NULL;
 }
 
 const char *value_ago(const json_t *entry, int64_t now_ms, char buf[HUMAN_SIZE])

@@ -79,9 +79,8 @@ const struct verb *verb_find(int argc, char **argv, int *ret_words)
 
 int verb_ask(struct cli *cli, struct verb_call *call)
 {
-	int64_t timeout_ms = call->verb->timeout_ms ? call->verb->timeout_ms : CLI_TIMEOUT_MS;
 	json_t *result;
-	int status = cli_call(cli, &call->request, timeout_ms, NULL, &result);
+	int status = cli_call(cli, &call->request, call->timeout_ms, NULL, &result);
 
 	if (status != CLI_DONE)
 		return status;
@@ -95,7 +94,8 @@ int verb_ask(struct cli *cli, struct verb_call *call)
 
 int verb_run(struct cli *cli, const struct verb *verb, int argc, char **argv)
 {
-	struct verb_call call = {.verb = verb};
+	struct verb_call call = {
+		.verb = verb, .timeout_ms = verb->timeout_ms ? verb->timeout_ms : CLI_TIMEOUT_MS};
 	bool help = false;
 	int status = options_parse(cli, &call, argc, argv, &help);
 

@@ -51,6 +51,7 @@ struct verb_call {
 	const struct verb *verb;
 	struct ipc_request request;
 	const char *operands[VERB_OPERANDS_MAX]; /* NULL: was left out */
+	int64_t timeout_ms;			 /* for its answer */
 	bool watch;
 	int times;		     /* 0: was left out */
 	const char *passphrase_file; /* NULL: asked for */

@@ -13,16 +13,9 @@ static const char help[] = "What this node holds, wants, sees and did, as one JS
 			   "  meshctl debug dump > dump.json\n"
 			   "  meshctl debug dump | jq .last_errors\n";
 
-static int run(struct cli *cli, struct verb_call *call)
+static void render(struct cli *cli, const json_t *result)
 {
-	json_t *result;
-	int status = cli_call(cli, &call->request, CLI_TIMEOUT_MS, NULL, &result);
-
-	if (status != CLI_DONE)
-		return status;
 	cli_print_json(cli, result, false);
-	json_decref(result);
-	return CLI_DONE;
 }
 
 const struct verb verb_debug_dump = {
@@ -31,5 +24,5 @@ const struct verb verb_debug_dump = {
 	.summary = "the daemon's insides as JSON, for a bug report",
 	.help = help,
 	.ipc = IPC_VERB_DEBUG_DUMP,
-	.run = run,
+	.render = render,
 };

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "cli/describe.h"
 #include "cli/host.h"
 #include "cli/memory.h"
 #include "cli/model.h"
@@ -16,23 +17,6 @@ static const char help[] =
 	"\n"
 	"Example:\n"
 	"  meshctl doctor\n";
-
-static void put_check(struct cli *cli, const json_t *check)
-{
-	const char *state = model_text(check, "state", "-"),
-		   *advice = model_text(check, "advice", "");
-	enum screen_tint tint = strcmp(state, "ok") == 0     ? SCREEN_GOOD
-				: strcmp(state, "warn") == 0 ? SCREEN_WARN
-							     : SCREEN_BAD;
-	char *padded = memory_format("%-4s", state);
-
-	screen_put(&cli->screen, tint, padded);
-	fprintf(cli->screen.out, "  %-12s  %s\n", model_text(check, "check", "-"),
-		model_text(check, "finding", "-"));
-	if (*advice)
-		fprintf(cli->screen.out, "%20s%s\n", "-> ", advice);
-	free(padded);
-}
 
 static size_t count_failed(const json_t *checks)
 {
@@ -65,7 +49,7 @@ static int run(struct cli *cli, struct verb_call *call)
 	if (cli->json)
 		cli_print_json(cli, all, false);
 	else
-		json_array_foreach(checks, i, check) put_check(cli, check);
+		json_array_foreach(checks, i, check) describe_finding(cli, check, "check", 4, 12);
 	failed = count_failed(checks);
 	if (status == CLI_DONE && failed > 0)
 		status = CLI_FAILED;

@@ -47,23 +47,9 @@ static int read_token(char *ret, size_t capacity)
 	return CLI_DONE;
 }
 
-static int ask(struct cli *cli, struct verb_call *call)
+static void render(struct cli *cli, const json_t *result)
 {
-	int64_t timeout_ms = JOIN_TIMEOUT_MS;
-	json_t *result;
-	int status;
-
-	if (ipc_request_has(&call->request, IPC_ARG_TIMEOUT_MS))
-		timeout_ms = (int64_t)call->request.args[IPC_ARG_TIMEOUT_MS].number;
-	status = cli_call(cli, &call->request, timeout_ms + JOIN_GRACE_MS, NULL, &result);
-	if (status != CLI_DONE)
-		return status;
-	if (cli->json)
-		cli_print_json(cli, result, false);
-	else
-		describe_belonging(cli, result, "joined");
-	json_decref(result);
-	return CLI_DONE;
+	describe_belonging(cli, result, "joined");
 }
 
 static int run(struct cli *cli, struct verb_call *call)
@@ -76,8 +62,10 @@ static int run(struct cli *cli, struct verb_call *call)
 		status = read_token(token, sizeof(token));
 		value->text = token;
 	}
+	call->timeout_ms = JOIN_GRACE_MS + (int64_t)ipc_request_number(&call->request,
+						   IPC_ARG_TIMEOUT_MS, JOIN_TIMEOUT_MS);
 	if (status == CLI_DONE)
-		status = ask(cli, call);
+		status = verb_ask(cli, call);
 	sodium_memzero(token, sizeof(token));
 	return status;
 }
@@ -94,5 +82,6 @@ const struct verb verb_join = {
 			{"timeout", VERB_DURATION, IPC_ARG_TIMEOUT_MS},
 		},
 	.operands = {{"TOKEN", VERB_REQUIRED, IPC_ARG_TOKEN}},
+	.render = render,
 	.run = run,
 };

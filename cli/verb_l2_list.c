@@ -39,18 +39,13 @@ static int take_item(struct cli *cli, json_t *item)
 static char *describe(const json_t *segment)
 {
 	static const char *const flags[] = {"auto", "flood", "clash"};
-	char *text = memory_copy("");
+	char *text = NULL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
-		char *longer;
-
-		if (!model_true(segment, flags[i]))
-			continue;
-		longer = memory_format("%s%s%s", text, *text ? ", " : "", flags[i]);
-		free(text);
-		text = longer;
+		if (model_true(segment, flags[i]))
+			memory_join(&text, ", ", flags[i]);
 	}
-	return text;
+	return text ? text : memory_copy("-");
 }
 
 static const char *sort_key(const json_t *item)
@@ -144,7 +139,7 @@ static void add_row(struct table *table, const json_t *segment)
 		!attached ? "-"
 		: up	  ? "up"
 			  : "down");
-	table_add(table, SCREEN_PLAIN, "%s", *about ? about : "-");
+	table_add(table, SCREEN_PLAIN, "%s", about);
 	free(about);
 }
 

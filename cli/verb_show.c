@@ -70,18 +70,13 @@ static void put_roles(struct table *table, const json_t *member)
 		const char *key, *text;
 	} roles[] = {{"self", "this node"}, {"admin", "admin"}, {"writer", "writer"},
 		{"ephemeral", "ephemeral"}, {"kept", "kept by an admin"}};
-	char *text = memory_copy("");
+	char *text = NULL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(roles); i++) {
-		char *longer;
-
-		if (!model_true(member, roles[i].key))
-			continue;
-		longer = memory_format("%s%s%s", text, *text ? ", " : "", roles[i].text);
-		free(text);
-		text = longer;
+		if (model_true(member, roles[i].key))
+			memory_join(&text, ", ", roles[i].text);
 	}
-	if (*text)
+	if (text)
 		put(table, "roles", text);
 	free(text);
 }

@@ -64,22 +64,22 @@ static void put_node(struct cli *cli, const json_t *status)
 static char *count_states(const json_t *members)
 {
 	static const char *const states[] = {"alive", "suspect", "dead", "left", "revoked"};
-	char *text = memory_copy("");
+	char *text = NULL;
 
 	for (size_t s = 0; s < ARRAY_SIZE(states); s++) {
 		size_t count = 0, i;
 		json_t *member;
-		char *longer;
+		char *one;
 
 		json_array_foreach(members, i, member) count +=
 			strcmp(model_text(member, "state", ""), states[s]) == 0;
 		if (count == 0)
 			continue;
-		longer = memory_format("%s%s%zu %s", text, *text ? ", " : "", count, states[s]);
-		free(text);
-		text = longer;
+		one = memory_format("%zu %s", count, states[s]);
+		memory_join(&text, ", ", one);
+		free(one);
 	}
-	return text;
+	return text ? text : memory_copy("");
 }
 
 static void put_mesh(struct cli *cli, const json_t *status)

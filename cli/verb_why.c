@@ -308,23 +308,6 @@ static int trace(struct cli *cli, struct verb_call *call, struct why *why)
 
 /* ---- showing ---- */
 
-static void put_step(struct cli *cli, const json_t *found)
-{
-	const char *state = model_text(found, "state", "-"),
-		   *advice = model_text(found, "advice", "");
-	enum screen_tint tint = strcmp(state, "ok") == 0       ? SCREEN_GOOD
-				: strcmp(state, "failed") == 0 ? SCREEN_BAD
-							       : SCREEN_WARN;
-	char *padded = memory_format("%-7s", state);
-
-	screen_put(&cli->screen, tint, padded);
-	fprintf(cli->screen.out, "  %-10s  %s\n", model_text(found, "step", "-"),
-		model_text(found, "finding", "-"));
-	if (*advice)
-		fprintf(cli->screen.out, "%21s%s\n", "-> ", advice);
-	free(padded);
-}
-
 /* What it comes to, in one line. */
 static char *sum_up(const struct why *why)
 {
@@ -363,7 +346,7 @@ static void print(struct cli *cli, const struct why *why)
 	json_t *found;
 	size_t i;
 
-	json_array_foreach(why->steps, i, found) put_step(cli, found);
+	json_array_foreach(why->steps, i, found) describe_finding(cli, found, "step", 7, 10);
 	fprintf(cli->screen.out, "\n%s\n", text);
 	free(text);
 }
