@@ -1,4 +1,5 @@
 """Another WireGuard key under traffic, and whatever may end in the middle of it."""
+import re
 import time
 
 import pytest
@@ -103,8 +104,17 @@ def test_a_tunnel_to_a_peer_whose_daemon_is_down_is_waited_for(world):
     assert alpha.wg_key() == before
     for _, traffic in made:
         traffic.wait_replies(50)
+    # after a week of it the operator is told for whom, and it goes on waiting
+    alpha.stop()
+    keys = alpha.state / "keys"
+    announced = int(re.search(r"^wireguard-next-made = (\d+)$", keys.read_text(), re.M).group(1))
+    keys.write_text(keys.read_text().replace(f"next-made = {announced}", f"next-made = {announced - 8 * 86400}"))
+    alpha.start()
+    warning = wait_for(lambda: [text for text in alpha.status()["warnings"] if "7 days for beta" in text], 20, "the warning")
+    assert "rotate --force" in warning[0] and alpha.wg_key() == before
     beta.start()
     switched(alpha, before)
+    assert not [text for text in alpha.status()["warnings"] if "7 days" in text]
     rotated(alpha, [beta, gamma], alpha.wg_key())
     for _, traffic in made:
         traffic.wait_replies(200, 20)
