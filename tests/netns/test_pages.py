@@ -21,7 +21,7 @@ def connects(host, address, port):
 
 
 def test_a_mesh_comes_up_behind_the_firewall_of_the_page(world):
-    _, alpha, beta = world.nodes_on_lan("alpha", "beta", settings={"metrics.listen": "0.0.0.0:9586"})
+    lan, alpha, beta = world.nodes_on_lan("alpha", "beta", settings={"metrics.listen": "0.0.0.0:9586"})
     for node in (alpha, beta):
         node.host.run("nft", "-f", "-", input=firewall())
         node.start()
@@ -39,5 +39,11 @@ def test_a_mesh_comes_up_behind_the_firewall_of_the_page(world):
     for port in (8946, 9586):
         assert f"| {port} " in PAGE
     assert connects(beta.host, "192.0.2.11", 8946)
-    assert connects(beta.host, alpha.addresses()[1], 9586) and not connects(beta.host, "192.0.2.11", 9586)
+    address = alpha.addresses()[1]
+    assert connects(beta.host, address, 9586) and not connects(beta.host, "192.0.2.11", 9586)
+    # nor to who sends over the LAN what is for the overlay's address
+    stranger = world.host("stranger")
+    lan.attach(stranger)
+    stranger.run("ip", "route", "add", f"{address}/32", "via", "192.0.2.11")
+    assert connects(stranger, address, 8946) and not connects(stranger, address, 9586)
     assert alpha.json("why", "beta")["cause"] is None
