@@ -138,9 +138,13 @@ void ctl_status_each_warning(struct daemon *daemon, ctl_status_warning_cb each, 
 		each(arg,
 			"this node's key has signed two records with one stamp (is it on another "
 			"machine too?): what it puts counts nowhere any more; `meshctl leave`, "
-			"then "
-			"join by a new token",
+			"then join by a new token",
 			"`meshctl leave`, then `meshctl join` with a new token");
+	if (status.stale)
+		each(arg,
+			"this node was away for more than 10 days: the key-values of before are "
+			"kept back until the others have told it what was deleted meanwhile",
+			"it takes two of them, where there are two, or 10 days: start them");
 	if (status.has_root && !daemon->keys->root_exported) {
 		snprintf(text, sizeof(text),
 			"the mesh's root key is on this host alone: should it be lost, no admin "

@@ -171,6 +171,7 @@ void gossip_close_mesh(struct gossip *g)
 	g->spread = NULL;
 	store_free(g->store);
 	gossip_value_close(g);
+	gossip_age_close(g);
 	g->store = NULL;
 	g->authority_version = 0; /* that of the next store, which is empty */
 	g->view_dirty = false;

@@ -475,6 +475,7 @@ struct gossip_status {
 	char name[AUTHORITY_NAME_MAX + 1];
 	bool admin, has_root;
 	bool twice; /* proven to have signed two records with one stamp: its values are void */
+	bool stale; /* it was away for longer than deletions are kept: see gossip_age.c */
 	struct ip address4, address6; /* family 0: none (yet) */
 	/* The last IPv4 address that it lost to another member, by the rank of claims: address4 is
 	 * what it has instead, if it has any. family 0: none. */

@@ -9,9 +9,11 @@
  * clock, as long as it hears others': the hour of mesh time less the grace. Else it is stale, its
  * cutoff stands still, and whoever has a later one may have collected tombstones that it never saw.
  * So it keeps its key-values of before the contact to itself, until it has compared all it has with
- * such a member: then those that the member lacks were deleted meanwhile, and go. Where all are
- * stale nobody has collected anything since, they merge as ever, and the latest cutoff of them
- * becomes that of all; after the grace they are current again.
+ * such members: then those that they lack were deleted meanwhile, and go. It takes two of them,
+ * where there are two others, or a liar could make it forget what nobody deleted; whoever is
+ * rightly current became so with another one. Where all are stale nobody has collected anything
+ * since, they merge as ever, and the latest cutoff of them becomes that of all; after the grace
+ * they are current again.
  */
 #include "gossip/gossip_age.h"
 
@@ -81,6 +83,11 @@ static bool is_stale(const struct gossip *g)
 	return now_ms(g) - g->age.contact_ms > GRACE_MS;
 }
 
+bool gossip_age_is_stale(const struct gossip *g)
+{
+	return g->started && g->store && g->age.contact_ms && is_stale(g);
+}
+
 uint64_t gossip_age_cutoff(const struct gossip *g)
 {
 	return g->age.collecting ? 0 : g->numbers[GOSSIP_NUMBER_CUTOFF];
@@ -121,6 +128,18 @@ static void agreed(struct gossip *g, int64_t cutoff)
 		contact(g, cutoff * HOUR_MS);
 }
 
+/* ---- the word of one ---- */
+
+static void forget_word(struct gossip *g)
+{
+	struct record *record;
+
+	map_each (&g->age.lacked, at, record)
+		record_unref(record);
+	map_done(&g->age.lacked);
+	g->age.has_word = false;
+}
+
 /* ---- collecting ---- */
 
 /* Cutoffs only grow, also while some of it is done: another member may say an earlier hour then. */
@@ -158,6 +177,8 @@ void gossip_age_tick(struct gossip *g)
 		return;
 	g->age.next = mtime_add_ms(g->time.now, LOOK_MS);
 	watch_clock(g);
+	if (!is_stale(g))
+		forget_word(g);
 	if (g->state == GOSSIP_RUNNING && (swim_count(g->swim) == 0 || waited_long_enough(g)))
 		contact(g, now_ms(g));
 	if (!g->age.collecting && g->state == GOSSIP_RUNNING && !is_stale(g) && is_time_known(g) &&
@@ -180,6 +201,12 @@ void gossip_age_start(struct gossip *g)
 		.target = own_cutoff(g),
 		.since = g->time.now,
 		.next = g->time.now};
+	map_init(&g->age.lacked, sizeof(struct hash), &g->rng);
+}
+
+void gossip_age_close(struct gossip *g)
+{
+	forget_word(g);
 }
 
 void gossip_age_founded(struct gossip *g)
@@ -222,13 +249,76 @@ enum gossip_age gossip_age_of(const struct gossip *g, uint64_t other_cutoff)
 	return apart >= -APART_MAX && apart <= APART_MAX ? AGE_SAME : AGE_APART;
 }
 
-void gossip_age_agreed(struct gossip *g, uint64_t other_cutoff)
+static void level_with(struct gossip *g, uint64_t other_cutoff)
 {
 	agreed(g, (int64_t)other_cutoff);
 	if (gossip_age_of(g, other_cutoff) == AGE_BEHIND ||
 		(int64_t)other_cutoff > own_cutoff(g) + APART_MAX)
 		begin_collecting(g, (int64_t)other_cutoff);
 }
+
+/* ---- the reset ---- */
+
+/* Whether it has collected what this node may never have seen. Whoever is new holds nothing old. */
+static bool is_beyond(const struct gossip *g, const struct peer *peer)
+{
+	return is_stale(g) && g->age.contact_ms &&
+	       (int64_t)peer->cutoff * HOUR_MS > g->age.contact_ms;
+}
+
+static void note_word(struct gossip *g, const struct id *by, struct sync *sync)
+{
+	struct record *record;
+
+	forget_word(g);
+	g->age.has_word = true;
+	g->age.word_by = *by;
+	while (sync && (record = sync_take_withheld(sync))) {
+		/* without memory it stays */
+		if (map_put(&g->age.lacked, &record->hash, record) != 0)
+			record_unref(record);
+	}
+}
+
+static void drop_lacked(struct gossip *g, struct sync *sync)
+{
+	struct record *record;
+
+	while (sync && (record = sync_take_withheld(sync))) {
+		if (!g->age.has_word || map_get(&g->age.lacked, &record->hash))
+			store_drop(g->store, record);
+		record_unref(record);
+	}
+	forget_word(g);
+}
+
+/* A member has said what it holds: all that this node does, or, after a sync of all, what that has
+ * shown. */
+static void heard_out(struct gossip *g, const struct peer *peer, struct sync *sync)
+{
+	if (is_beyond(g, peer)) {
+		if (swim_count(g->swim) > 1 &&
+			(!g->age.has_word || id_equal(&g->age.word_by, &peer->id))) {
+			note_word(g, &peer->id, sync);
+			return;
+		}
+		drop_lacked(g, sync);
+	}
+	level_with(g, peer->cutoff);
+}
+
+void gossip_age_agreed(struct gossip *g, const struct peer *peer)
+{
+	heard_out(g, peer, NULL);
+}
+
+void gossip_age_synced(struct gossip *g, const struct peer *peer, struct sync *sync)
+{
+	if (peer && peer->cutoff && (int64_t)peer->cutoff >= own_cutoff(g) && sync_is_whole(sync))
+		heard_out(g, peer, sync);
+}
+
+/* ---- what is kept back ---- */
 
 uint64_t gossip_age_withheld(const struct gossip *g, const struct peer *peer)
 {
@@ -249,20 +339,4 @@ bool gossip_age_withholds(
 bool gossip_age_has_buried(const struct gossip *g, const struct record *record)
 {
 	return value_is_tombstone(record) && hlc_stamp_ms(record->stamp) < own_cutoff(g) * HOUR_MS;
-}
-
-void gossip_age_synced(struct gossip *g, const struct peer *peer, struct sync *sync)
-{
-	struct record *record;
-
-	if (!peer || !peer->cutoff || !sync_is_whole(sync))
-		return;
-	if (is_stale(g) && (int64_t)peer->cutoff * HOUR_MS > g->age.contact_ms) {
-		while ((record = sync_take_withheld(sync))) {
-			store_drop(g->store, record);
-			record_unref(record);
-		}
-	}
-	if ((int64_t)peer->cutoff >= own_cutoff(g))
-		gossip_age_agreed(g, peer->cutoff);
 }

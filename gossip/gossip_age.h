@@ -1,6 +1,7 @@
 #ifndef MESHD_GOSSIP_GOSSIP_AGE_H
 #define MESHD_GOSSIP_GOSSIP_AGE_H
 
+#include "gossip/base/map.h"
 #include "gossip/gossip.h"
 #include "gossip/replica/sync.h"
 
@@ -13,6 +14,11 @@ struct age {
 	mtime_t since;	       /* of the start */
 	int64_t wall_ahead_ms; /* of monotonic time, when it was looked at last */
 	mtime_t next, noted;
+	/* while this node is stale, of the first member that is not: what it lacks of this node's
+	 * old key-values, by their hash */
+	bool has_word;
+	struct id word_by;
+	struct map lacked;
 };
 
 enum gossip_age {
@@ -22,16 +28,19 @@ enum gossip_age {
 };
 
 void gossip_age_start(struct gossip *g);
+void gossip_age_close(struct gossip *g);
 void gossip_age_founded(struct gossip *g); /* by this node: it knows all there is */
 void gossip_age_tick(struct gossip *g);
 mtime_t gossip_age_deadline(const struct gossip *g);
+/* It keeps back what others may have deleted while it was away. */
+bool gossip_age_is_stale(const struct gossip *g);
 uint64_t gossip_age_cutoff(const struct gossip *g); /* to be told; 0: none just now */
 /* What a member may say its cutoff is: 0 for what lies ahead of the clock by more than clocks do.
  */
 uint64_t gossip_age_believed(const struct gossip *g, uint64_t told);
 enum gossip_age gossip_age_of(const struct gossip *g, uint64_t other_cutoff);
-/* This node holds the same records as one with that cutoff. */
-void gossip_age_agreed(struct gossip *g, uint64_t other_cutoff);
+/* This node holds the same records as that member. */
+void gossip_age_agreed(struct gossip *g, const struct peer *peer);
 /* The latest stamp of key-values that are not told to that peer (NULL: to anybody); 0: all are. */
 uint64_t gossip_age_withheld(const struct gossip *g, const struct peer *peer);
 bool gossip_age_withholds(

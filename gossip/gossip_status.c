@@ -94,6 +94,7 @@ void gossip_status(const struct gossip *g, struct gossip_status *ret)
 		ret->members_offset_ms = 0;
 	ret->has_mesh = g->state != GOSSIP_UNJOINED;
 	ret->mesh = g->mesh;
+	ret->stale = gossip_age_is_stale(g);
 	ret->records = store_count(g->store);
 	ret->records_size = store_size(g->store);
 	store_digest(g->store, ret->digest);

@@ -59,7 +59,7 @@ void gossip_sync_digest_received(struct gossip *g, struct peer *peer, const stru
 			spread_known(g->spread);
 		g->agreed = true;
 		g->agreed_with = peer->id;
-		gossip_age_agreed(g, peer->cutoff);
+		gossip_age_agreed(g, peer);
 	}
 	peer->differs = differs;
 	gossip_round_compared(g, peer);

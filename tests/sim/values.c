@@ -9,6 +9,10 @@
 
 #include "gossip/gossip_age.h"
 #include "gossip/gossip_internal.h"
+#include "gossip/gossip_peer.h"
+#include "gossip/gossip_record.h"
+#include "gossip/record/value.h"
+#include "gossip/replica/store.h"
 #include "tests/support/cluster.h"
 
 #define NODES  4
@@ -99,6 +103,33 @@ static void what_is_put_on_one_node_is_shown_on_all(void **state)
 	cluster_free(c);
 }
 
+/* As whoever has changed its meshd. */
+static void put_by_hand(struct cluster *c, int node, const char *key, const char *value)
+{
+	const struct id mesh = cluster_status(c, node).mesh, author = cluster_id(c, node);
+	struct record_draft draft = {.type = RECORD_VALUE,
+		.key = key,
+		.key_size = strlen(key),
+		.stamp = hlc_from_ms(cluster_time(c).wall.ms + 1000)};
+	struct record *record;
+	struct pack pack;
+	bool fresh;
+
+	pack_init_growing(&pack, RECORD_VALUE_MAX);
+	value_encode(value, strlen(value), &pack);
+	draft.value = pack.data;
+	draft.value_size = pack.size;
+	assert_int_equal(record_sign(&mesh, cluster_keys(c, node), &draft, &record), 0);
+	for (int i = 0; i < cluster_count(c); i++) {
+		assert_int_equal(gossip_record_put(cluster_core(c, i), record, &fresh), 0);
+		cluster_drain(c, i);
+		assert_non_null(store_slot(
+			cluster_core(c, i)->store, &author, RECORD_VALUE, key, strlen(key)));
+	}
+	record_unref(record);
+	pack_done(&pack);
+}
+
 static void configuration_is_the_admins_alone(void **state)
 {
 	(void)state;
@@ -110,6 +141,10 @@ static void configuration_is_the_admins_alone(void **state)
 	assert_int_equal(try_delete(c, 1, "mesh/dns"), ERR_NOT_ADMIN);
 	put(c, 1, "meshes", "fine");
 	wait_all(c, 200, "meshes", "fine");
+	/* whoever says it all the same is heard by all, and counts for nobody */
+	put_by_hand(c, 1, "mesh/dns", "off");
+	assert_true(cluster_wait(c, 60000, cluster_converged, NULL));
+	wait_all(c, 0, "mesh/dns", "on");
 	cluster_free(c);
 }
 
@@ -217,6 +252,11 @@ static size_t records_on(struct cluster *c, int node)
 
 	gossip_status(cluster_core(c, node), &status);
 	return status.records;
+}
+
+static uint64_t current_cutoff(struct cluster *c, int node)
+{
+	return (uint64_t)cluster_node_time(c, node).wall.ms / 3600000 - 240;
 }
 
 static void what_is_deleted_is_forgotten_after_ten_days(void **state)
@@ -329,7 +369,7 @@ static void never(struct cluster *c, int64_t ms, const char *key)
 static void who_was_away_for_eleven_days_brings_nothing_back(void **state)
 {
 	(void)state;
-	struct cluster *c = mesh_of(3);
+	struct cluster *c = mesh_of(4);
 	struct calendar calendar = {c, 0};
 
 	put(c, 0, "a", "1");
@@ -344,9 +384,11 @@ static void who_was_away_for_eleven_days_brings_nothing_back(void **state)
 	days_pass(&calendar, 12);
 	put(c, 0, "new", "1");
 	cluster_run(c, 500);
+	assert_int_equal(gossip_age_cutoff(cluster_core(c, 0)), current_cutoff(c, 0));
 	cluster_restart(c, 2);
 	set_clock(&calendar, 2);
 	assert_true(shows(c, 2, "a", "1"));
+	assert_true(cluster_status(c, 2).stale);
 	never(c, 15000, "b");
 	wait_all(c, 1000, "a", NULL);
 	wait_all(c, 1000, "b", NULL);
@@ -354,6 +396,7 @@ static void who_was_away_for_eleven_days_brings_nothing_back(void **state)
 	wait_all(c, 0, "new", "1");
 	assert_true(cluster_converged(c, NULL));
 	/* it is one like the others again */
+	assert_false(cluster_status(c, 2).stale);
 	put(c, 2, "b", "2");
 	wait_all(c, 200, "b", "2");
 	cluster_free(c);
@@ -362,7 +405,7 @@ static void who_was_away_for_eleven_days_brings_nothing_back(void **state)
 static void what_was_written_apart_is_kept(void **state)
 {
 	(void)state;
-	struct cluster *c = mesh_of(3);
+	struct cluster *c = mesh_of(4);
 	struct calendar calendar = {c, 0};
 
 	put(c, 2, "old", "1");
@@ -373,6 +416,7 @@ static void what_was_written_apart_is_kept(void **state)
 	days_pass(&calendar, 6);
 	put(c, 2, "apart", "1");
 	days_pass(&calendar, 6);
+	assert_int_equal(gossip_age_cutoff(cluster_core(c, 0)), current_cutoff(c, 0));
 	cluster_group(c, 2, 0);
 	wait_all(c, 120000, "apart", "1");
 	wait_all(c, 120000, "old", NULL);
@@ -380,11 +424,23 @@ static void what_was_written_apart_is_kept(void **state)
 	cluster_free(c);
 }
 
+/* Ten days by the clock that does not jump. */
+static void stay_awake(struct cluster *c, int count)
+{
+	for (int node = 0; node < count; node++) {
+		struct age *age = &cluster_core(c, node)->age;
+
+		age->since = mtime_add_ms(age->since, -11 * DAY_MS);
+	}
+	cluster_run(c, 5000);
+}
+
 static void a_mesh_that_slept_all_winter_wakes_up_whole(void **state)
 {
 	(void)state;
 	struct cluster *c = mesh_of(4);
 	struct calendar calendar = {c, 0};
+	const struct id author = cluster_id(c, 0), deleter = cluster_id(c, 3);
 
 	put(c, 0, "all", "1");
 	put(c, 3, "gone", "1");
@@ -412,6 +468,89 @@ static void a_mesh_that_slept_all_winter_wakes_up_whole(void **state)
 	assert_true(cluster_wait(c, 60000, cluster_converged, NULL));
 	put(c, 2, "spring", "1");
 	wait_all(c, 200, "spring", "1");
+	/* after ten days they are current again, and collect as before */
+	stay_awake(c, 4);
+	for (int node = 0; node < 4; node++)
+		assert_int_equal(gossip_age_cutoff(cluster_core(c, node)), current_cutoff(c, node));
+	assert_int_equal(try_delete(c, 3, "all"), 0);
+	wait_all(c, 200, "all", NULL);
+	days_pass(&calendar, 12);
+	for (int node = 0; node < 4; node++) {
+		assert_null(
+			store_slot(cluster_core(c, node)->store, &author, RECORD_VALUE, "all", 3));
+		assert_null(
+			store_slot(cluster_core(c, node)->store, &deleter, RECORD_VALUE, "all", 3));
+	}
+	assert_true(cluster_converged(c, NULL));
+	cluster_free(c);
+}
+
+/* A member that says it is current, and has forgotten all values. */
+static void begin_to_lie(struct cluster *c, int node)
+{
+	struct gossip *g = cluster_core(c, node);
+	struct record *at = NULL, *next;
+
+	g->age.collecting = false;
+	g->age.contact_ms = cluster_node_time(c, node).wall.ms;
+	g->numbers[GOSSIP_NUMBER_CUTOFF] = current_cutoff(c, node);
+	while ((next = store_after(g->store, at))) {
+		if (next->type == RECORD_VALUE)
+			store_drop(g->store, next);
+		else
+			at = next;
+	}
+	cluster_drain(c, node);
+}
+
+static void one_liar_makes_nobody_forget(void **state)
+{
+	(void)state;
+	enum { LIAR = 3 };
+	struct cluster *c = mesh_of(4);
+	struct calendar calendar = {c, 0};
+
+	put(c, 1, "kept", "1");
+	wait_all(c, 200, "kept", "1");
+	cluster_run(c, 70000); /* until it is on disk that they agree */
+	for (int node = 0; node < 4; node++)
+		cluster_kill(c, node);
+	calendar.days = 120;
+	for (int node = 0; node < 4; node++)
+		set_clock(&calendar, node);
+	cluster_restart(c, LIAR);
+	begin_to_lie(c, LIAR);
+	for (int node = 0; node < LIAR; node++) {
+		cluster_restart(c, node);
+		cluster_run(c, 120000);
+		assert_true(shows(c, LIAR, "kept", NULL));
+		for (int up = 0; up <= node; up++)
+			assert_true(shows(c, up, "kept", "1"));
+	}
+	/* nobody has borne it out: the others go on together */
+	stay_awake(c, LIAR);
+	wait_all(c, 120000, "kept", "1");
+	assert_true(cluster_wait(c, 60000, cluster_converged, NULL));
+	cluster_free(c);
+}
+
+static void of_two_the_one_believes_the_other(void **state)
+{
+	(void)state;
+	struct cluster *c = mesh_of(2);
+	struct calendar calendar = {c, 0};
+
+	put(c, 0, "a", "1");
+	wait_all(c, 200, "a", "1");
+	cluster_run(c, 5000);
+	cluster_kill(c, 1);
+	assert_int_equal(try_delete(c, 0, "a"), 0);
+	days_pass(&calendar, 12);
+	begin_to_lie(c, 0); /* alone for so long it is stale as well */
+	cluster_restart(c, 1);
+	set_clock(&calendar, 1);
+	wait_all(c, 60000, "a", NULL);
+	assert_true(cluster_wait(c, 60000, cluster_converged, NULL));
 	cluster_free(c);
 }
 
@@ -422,13 +561,16 @@ static void a_collection_under_way_is_not_set_back(void **state)
 	(void)state;
 	struct cluster *c = mesh_of(3);
 	struct gossip *g = cluster_core(c, 1);
+	const struct id other = cluster_id(c, 2);
 	uint64_t cutoff;
 
 	cluster_run(c, 5000);
 	cutoff = gossip_age_cutoff(g);
 	g->numbers[GOSSIP_NUMBER_CUTOFF] = 0;
-	gossip_age_agreed(g, cutoff);
-	gossip_age_agreed(g, 1000);
+	gossip_peer(g, &other)->cutoff = cutoff;
+	gossip_age_agreed(g, gossip_peer(g, &other));
+	gossip_peer(g, &other)->cutoff = 1000;
+	gossip_age_agreed(g, gossip_peer(g, &other));
 	cluster_run(c, 2000);
 	assert_int_equal(gossip_age_cutoff(g), cutoff);
 	cluster_free(c);
@@ -555,6 +697,8 @@ int main(void)
 		cmocka_unit_test(who_was_away_for_eleven_days_brings_nothing_back),
 		cmocka_unit_test(what_was_written_apart_is_kept),
 		cmocka_unit_test(a_mesh_that_slept_all_winter_wakes_up_whole),
+		cmocka_unit_test(one_liar_makes_nobody_forget),
+		cmocka_unit_test(of_two_the_one_believes_the_other),
 		cmocka_unit_test(a_collection_under_way_is_not_set_back),
 	};
 
