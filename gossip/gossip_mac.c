@@ -22,10 +22,6 @@
 #define OWN_BURST     64
 #define OWN_GAP_MS    100
 
-/* What is taken of one member, of what takes another record's place: twice that. */
-#define TAKE_BURST  128
-#define TAKE_GAP_MS 50
-
 /* ---- life ---- */
 
 int gossip_mac_open(struct gossip *g)
@@ -61,24 +57,6 @@ void gossip_mac_members_changed(struct gossip *g)
 {
 	if (g->macs)
 		g->macs->members_dirty = true;
-}
-
-/* A bucket anew; or whichever, of one who has all that it may: the oldest goes for it. */
-static bool takes_place(const struct gossip *g, const struct record *record)
-{
-	struct store_usage usage = store_usage(g->store, &record->author, QUOTA_MACS);
-
-	return store_slot(g->store, &record->author, RECORD_MACS, record->key, record->key_size) ||
-	       usage.records >= usage.limits.records || usage.size_bytes >= usage.limits.size_bytes;
-}
-
-int gossip_mac_admit(struct gossip *g, const struct record *record)
-{
-	struct peer *peer = gossip_peer(g, &record->author);
-
-	if (!peer || !takes_place(g, record))
-		return 0; /* how many there may be is the quota's affair */
-	return mtime_allows(&peer->announced, g->time.now, TAKE_GAP_MS, TAKE_BURST) ? 0 : ERR_LIMIT;
 }
 
 /* ---- what is said of a host ---- */

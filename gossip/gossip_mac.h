@@ -9,8 +9,6 @@ void gossip_mac_close(struct gossip *g);
 void gossip_mac_record_changed(struct gossip *g, const struct record *record);
 /* Which segments there are, who is attached to them, or who is gone. */
 void gossip_mac_members_changed(struct gossip *g);
-/* Whether one of that author's may enter the store now. ERR_LIMIT. */
-int gossip_mac_admit(struct gossip *g, const struct record *record) MUST_CHECK;
 void gossip_mac_turn(struct gossip *g);
 mtime_t gossip_mac_deadline(const struct gossip *g);
 void gossip_mac_count(const struct gossip *g, uint32_t vni, struct gossip_segment *ret);

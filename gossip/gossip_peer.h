@@ -66,7 +66,7 @@ struct peer {
 	uint16_t mtu;
 	uint32_t claim;
 	mtime_t described; /* of the rate at which new ones are taken */
-	mtime_t announced; /* and what it says of MACs */
+	mtime_t displaced; /* and records that take others' places */
 	uint8_t wireguard_public[32];
 	struct peer_key *next; /* NULL: it announces none */
 	bool confirmed;	       /* it has installed the key that we announce */

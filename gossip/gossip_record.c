@@ -27,6 +27,11 @@
 #define DESCRIBE_BURST	8
 #define DESCRIBE_GAP_MS 1000
 
+/* What is taken of one member of buckets of MACs anew, and of whatever is beyond its quota: twice
+ * what a member writes of the former. */
+#define DISPLACE_BURST	128
+#define DISPLACE_GAP_MS 50
+
 /* News about one slot replace each other. */
 static void spread_record(struct gossip *g, const struct record *record)
 {
@@ -89,6 +94,23 @@ static void record_buried(void *context, struct record *record)
 	gossip_value_removed(g, record);
 }
 
+/* What takes another one's place without end costs every node a write each time: an honest node
+ * puts nothing beyond its quota, and writes its buckets of MACs at half that rate. Values that take
+ * the place of their own are what the store is for. */
+static int admit_in_quota(struct gossip *g, const struct record *record)
+{
+	struct peer *peer = gossip_peer(g, &record->author);
+	bool again =
+		record->type == RECORD_MACS &&
+		store_slot(g->store, &record->author, record->type, record->key, record->key_size);
+
+	if (!peer || (!again && !store_is_one_more(g->store, record)))
+		return 0;
+	return mtime_allows(&peer->displaced, g->time.now, DISPLACE_GAP_MS, DISPLACE_BURST)
+		       ? 0
+		       : ERR_LIMIT;
+}
+
 /* What members say may not lie in the future; what authority says counts whatever its clock. */
 static int record_admit(void *context, const struct record *record)
 {
@@ -116,7 +138,7 @@ static int record_admit(void *context, const struct record *record)
 	if (err == 0 && peer &&
 		!mtime_allows(&peer->described, g->time.now, DESCRIBE_GAP_MS, DESCRIBE_BURST))
 		return ERR_LIMIT; /* it comes again by a sync, if it is the last */
-	return err == 0 && record->type == RECORD_MACS ? gossip_mac_admit(g, record) : err;
+	return err == 0 ? admit_in_quota(g, record) : err;
 }
 
 /* The configuration that the root keeps of an admin that it took out. */

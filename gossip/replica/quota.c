@@ -77,15 +77,20 @@ void quota_remove(struct quota *quota, struct order_node *node)
 	run->size_bytes -= node->record->size;
 }
 
+bool quota_is_full(const struct quota *quota, enum quota_class class)
+{
+	const struct quota_run *run = quota ? &quota->runs[class] : NULL;
+	struct quota_limits limits = quota_limits(class, quota && quota->large);
+
+	return run && (run->records >= limits.records || run->size_bytes >= limits.size_bytes);
+}
+
 bool quota_is_beyond(const struct quota *quota, const struct record *record)
 {
 	enum quota_class class = quota_class(record);
-	const struct quota_run *run = quota ? &quota->runs[class] : NULL;
-	const struct order_node *oldest = run ? order_first(&run->order) : NULL;
-	struct quota_limits limits = quota_limits(class, quota && quota->large);
 
-	return oldest && record_compare(record, oldest->record) < 0 &&
-	       (run->records >= limits.records || run->size_bytes >= limits.size_bytes);
+	return quota_is_full(quota, class) &&
+	       record_compare(record, order_first(&quota->runs[class].order)->record) < 0;
 }
 
 struct order_node *quota_excess(const struct quota *quota)

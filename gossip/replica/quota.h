@@ -61,7 +61,9 @@ void quota_forget_idle(struct map *quotas, struct quota *quota);
 
 void quota_add(struct quota *quota, struct order_node *node);
 void quota_remove(struct quota *quota, struct order_node *node);
-/* quota NULL: none of its records is there. */
+/* Whether one more of that class pushes out the oldest. quota NULL: none of its records is there.
+ */
+bool quota_is_full(const struct quota *quota, enum quota_class class);
 bool quota_is_beyond(const struct quota *quota, const struct record *record);
 /* The last of too much; NULL: there is not too much. */
 struct order_node *quota_excess(const struct quota *quota);

@@ -116,6 +116,9 @@ struct store_usage {
 };
 struct store_usage store_usage(
 	const struct store *store, const struct id *author, enum quota_class class);
+/* Whether it is one more of such, of which its author has all that it may: an older one would go.
+ */
+bool store_is_one_more(const struct store *store, const struct record *record);
 size_t store_count(const struct store *store);
 size_t store_size(const struct store *store); /* bytes of all records */
 /* Kept until the set changes. */

@@ -61,6 +61,18 @@ struct store_usage store_usage(
 		.limits = quota_limits(class, store_chain_is_large(store, author))};
 }
 
+bool store_is_one_more(const struct store *store, const struct record *record)
+{
+	enum quota_class class = quota_class(record);
+	const struct record *held;
+
+	if (!store_inspect_has_quota(record->type) ||
+		!quota_is_full(map_get(&store->quotas, &record->author), class))
+		return false;
+	held = store_slot(store, &record->author, record->type, record->key, record->key_size);
+	return !held || quota_class(held) != class;
+}
+
 size_t store_count(const struct store *store)
 {
 	return store->by_slot.count;

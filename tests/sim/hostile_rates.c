@@ -5,11 +5,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "gossip/gossip_age.h"
 #include "gossip/gossip_internal.h"
 #include "gossip/record/hlc.h"
+#include "gossip/record/value.h"
 #include "gossip/replica/reconcile.h"
 #include "gossip/replica/sync.h"
 #include "gossip/swim/statement.h"
@@ -208,6 +210,48 @@ static void a_member_cannot_wear_out_everybodys_disk(void **state)
 	}
 	/* each is written and the one before it removed; 10 s have passed */
 	assert_in_range(cluster_counts(h->c)->writes - before, 10, 2 * (10 + 8 + 1));
+	hostile_free(h);
+}
+
+static void say_key(struct hostile *h, unsigned number)
+{
+	char key[16];
+	struct record_draft draft = {.type = RECORD_VALUE,
+		.key = key,
+		.stamp = hlc_from_ms(cluster_time(h->c).wall.ms) + number};
+	struct msg msg = {.record_count = 1};
+	struct record *record;
+	struct pack value;
+
+	draft.key_size = (size_t)snprintf(key, sizeof(key), "%u", number);
+	pack_init_growing(&value, RECORD_VALUE_MAX);
+	value_encode("", 0, &value);
+	draft.value = value.data;
+	draft.value_size = value.size;
+	assert_int_equal(record_sign(&h->actor.mesh, h->actor.keys, &draft, &record), 0);
+	msg_add(&msg, MSG_RECORDS);
+	msg.records[0] = (struct msg_item){record->bytes, record->size};
+	actor_send(&h->actor, &h->actor.at, &msg);
+	record_unref(record);
+	pack_done(&value);
+}
+
+static void ever_new_keys_cost_others_a_rate_beyond_the_quota(void **state)
+{
+	(void)state;
+	enum { SENT = QUOTA_RECORDS + 2000, SECONDS = 6, OTHERS = 2 };
+	struct hostile *h = hostile_new(OTHERS + 1);
+
+	hostile_begin(h);
+	uint64_t before = cluster_counts(h->c)->writes;
+	for (unsigned i = 0; i < SENT; i++) {
+		say_key(h, i);
+		cluster_run(h->c, i % (SENT / (SECONDS * 1000)) ? 0 : 1);
+	}
+	cluster_run(h->c, 1000);
+	/* each is written, and beyond the quota another one removed for it */
+	assert_in_range(cluster_counts(h->c)->writes - before, OTHERS * QUOTA_RECORDS,
+		OTHERS * (QUOTA_RECORDS + 2 * (128 + 20 * (SECONDS + 2))));
 	hostile_free(h);
 }
 
@@ -433,6 +477,7 @@ int main(void)
 		cmocka_unit_test(places_that_are_made_up_cost_a_stream_now_and_then),
 		cmocka_unit_test(a_member_is_answered_over_streams_at_a_rate),
 		cmocka_unit_test(a_member_cannot_wear_out_everybodys_disk),
+		cmocka_unit_test(ever_new_keys_cost_others_a_rate_beyond_the_quota),
 		cmocka_unit_test(a_member_that_differs_by_turns_costs_few_more),
 		cmocka_unit_test(all_members_together_are_answered_at_a_rate),
 		cmocka_unit_test(whoever_forges_records_over_a_stream_is_cut_off),
