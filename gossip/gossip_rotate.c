@@ -12,6 +12,7 @@
 #include "gossip/gossip_internal.h"
 #include "gossip/gossip_packet.h"
 #include "gossip/gossip_peer.h"
+#include "gossip/gossip_stream.h"
 #include "gossip/gossip_view.h"
 
 /* Of a key that was installed its owner is told again, until it answers, after HOLDS_GAP, doubling
@@ -212,10 +213,33 @@ void gossip_rotate_greet(struct gossip *g, struct peer *peer)
 	peer->next->tell_next = g->holds_next = g->time.now;
 }
 
+/* For whoever is reached by no datagram. Said again on each stream: there is no answer to it. */
+int gossip_rotate_tell(struct gossip *g, struct stream *s, const struct peer *peer)
+{
+	struct frame frame = {.type = FRAME_HOLDS};
+
+	if (!peer || !peer->next || !peer->next->installed || peer->next->told)
+		return 0;
+	memcpy(frame.holds, peer->next->public, sizeof(frame.holds));
+	return gossip_stream_send(g, s, &frame);
+}
+
+void gossip_rotate_confirmed(
+	struct gossip *g, struct peer *peer, const uint8_t holds[MSG_HELD_SIZE])
+{
+	uint8_t next[32];
+
+	if (peer->confirmed || !g->has_next_key ||
+		keys_wireguard_public(&g->next_key.id, next) != 0 ||
+		memcmp(holds, next, MSG_HELD_SIZE) != 0)
+		return;
+	peer->confirmed = true;
+	gossip_effect_add(g, EFFECT_CHANGED, NULL, 0);
+}
+
 /* An answer to HOLDS goes out as often as that comes in, and is as short. */
 void gossip_rotate_received(struct gossip *g, struct peer *peer, const struct msg *msg)
 {
-	uint8_t next[32];
 	struct msg answer = {0};
 
 	if (msg_has(msg, MSG_HELD) && peer->next && peer->next->installed &&
@@ -223,12 +247,7 @@ void gossip_rotate_received(struct gossip *g, struct peer *peer, const struct ms
 		peer->next->told = true;
 	if (!msg_has(msg, MSG_HOLDS))
 		return;
-	if (!peer->confirmed && g->has_next_key &&
-		keys_wireguard_public(&g->next_key.id, next) == 0 &&
-		memcmp(msg->holds, next, sizeof(msg->holds)) == 0) {
-		peer->confirmed = true;
-		gossip_effect_add(g, EFFECT_CHANGED, NULL, 0);
-	}
+	gossip_rotate_confirmed(g, peer, msg->holds);
 	msg_add(&answer, MSG_HELD);
 	memcpy(answer.held, msg->holds, sizeof(answer.held));
 	(void)gossip_packet_send(g, peer, &answer);

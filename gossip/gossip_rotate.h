@@ -5,6 +5,7 @@
 #include "gossip/wire/msg.h"
 
 struct peer;
+struct stream;
 
 /* The key that a member announces. */
 struct peer_key {
@@ -29,6 +30,10 @@ void gossip_rotate_described(struct gossip *g, struct peer *peer, const struct d
 /* A new session: what it was told may be forgotten there. */
 void gossip_rotate_greet(struct gossip *g, struct peer *peer);
 void gossip_rotate_received(struct gossip *g, struct peer *peer, const struct msg *msg);
+/* On a stream with it: that its next key is installed here, if it has not heard; and its word. */
+int gossip_rotate_tell(struct gossip *g, struct stream *s, const struct peer *peer) MUST_CHECK;
+void gossip_rotate_confirmed(
+	struct gossip *g, struct peer *peer, const uint8_t holds[MSG_HELD_SIZE]);
 /* Our own descriptor is on its way to the disk, in place of `held`; is there. */
 void gossip_rotate_publishing(struct gossip *g, const struct record *held);
 void gossip_rotate_published(struct gossip *g, const struct record *record);

@@ -12,7 +12,9 @@
 #include "gossip/gossip_internal.h"
 #include "gossip/gossip_join.h"
 #include "gossip/gossip_own.h"
+#include "gossip/gossip_peer.h"
 #include "gossip/gossip_record.h"
+#include "gossip/gossip_rotate.h"
 #include "gossip/gossip_sync.h"
 #include "gossip/gossip_view.h"
 #include "gossip/gossip_void.h"
@@ -227,6 +229,21 @@ static int records_received(struct gossip *g, const struct frame *frame)
 	return err == ERR_BAD_SIGNATURE ? err : 0;
 }
 
+struct peer *gossip_stream_member(const struct gossip *g, const struct stream *s)
+{
+	return gossip_peer(g, channel_peer(s->channel));
+}
+
+static int holds_received(struct gossip *g, const struct stream *s, const struct frame *frame)
+{
+	struct peer *peer = gossip_stream_member(g, s);
+
+	if (!s->sync || channel_peer_kind(s->channel) != CHANNEL_MEMBER || !peer || !peer->member)
+		return ERR_MALFORMED;
+	gossip_rotate_confirmed(g, peer, frame->holds);
+	return 0;
+}
+
 /* ---- every stream ---- */
 
 static int frame_received(struct gossip *g, struct stream *s, const uint8_t *message, size_t size)
@@ -255,6 +272,8 @@ static int frame_received(struct gossip *g, struct stream *s, const uint8_t *mes
 		return s->sync ? records_received(g, &frame) : ERR_MALFORMED;
 	case FRAME_INTRODUCE:
 		return introduce_received(g, s, &frame);
+	case FRAME_HOLDS:
+		return holds_received(g, s, &frame);
 	case FRAME_VOID:
 		return s->role == STREAM_CLIENT ? gossip_record_put_item(g, &frame.record)
 						: ERR_MALFORMED;

@@ -6,6 +6,7 @@
 #include "gossip/wire/frame.h"
 
 struct channel;
+struct peer;
 struct sync;
 
 enum stream_role { STREAM_JOINER, STREAM_CLIENT, STREAM_SERVER, STREAM_CHECK };
@@ -42,5 +43,7 @@ int gossip_stream_send(struct gossip *g, struct stream *s, const struct frame *f
 void gossip_stream_end(struct gossip *g, struct stream *s);
 void gossip_stream_doom(struct gossip *g, struct stream *s);
 struct msg_item gossip_stream_item(const struct record *record); /* NULL: none */
+/* Whoever has proven to be at its other end; NULL: nobody that is known here. */
+struct peer *gossip_stream_member(const struct gossip *g, const struct stream *s);
 
 #endif

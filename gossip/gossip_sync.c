@@ -8,6 +8,7 @@
 #include "gossip/gossip_join.h"
 #include "gossip/gossip_packet.h"
 #include "gossip/gossip_peer.h"
+#include "gossip/gossip_rotate.h"
 #include "gossip/gossip_round.h"
 #include "gossip/gossip_stream.h"
 #include "gossip/replica/order.h"
@@ -167,6 +168,7 @@ int gossip_sync_begin(struct gossip *g, struct stream *s, bool initiator)
 {
 	struct order_key places[WANTED_MAX];
 	size_t count = s->asking ? gossip_fetch_places(g, &s->peer, places) : 0;
+	struct peer *peer;
 	int err;
 
 	if (s->asking)
@@ -176,14 +178,13 @@ int gossip_sync_begin(struct gossip *g, struct stream *s, bool initiator)
 		err = sync_new(g->store, &g->rng, initiator, &s->sync);
 	if (err != 0)
 		return err;
-	/* whoever joins knows nothing yet that could be old */
-	if (channel_peer_kind(s->channel) == CHANNEL_MEMBER)
-		sync_withhold(s->sync,
-			gossip_age_withheld(g, gossip_peer(g, s->role == STREAM_CLIENT
-								      ? &s->peer
-								      : channel_peer(s->channel))));
 	g->counters[GOSSIP_COUNT_SYNCS]++;
-	return 0;
+	/* whoever joins knows nothing yet that could be old */
+	if (channel_peer_kind(s->channel) != CHANNEL_MEMBER)
+		return 0;
+	peer = gossip_stream_member(g, s);
+	sync_withhold(s->sync, gossip_age_withheld(g, peer));
+	return gossip_rotate_tell(g, s, peer);
 }
 
 int gossip_sync_pump(struct gossip *g, struct stream *s)

@@ -20,6 +20,7 @@ void frame_encode(const struct frame *frame, struct pack *out)
 		[FRAME_RECORDS] = 2,
 		[FRAME_INTRODUCE] = 3,
 		[FRAME_VOID] = 2,
+		[FRAME_HOLDS] = 2,
 	};
 
 	pack_put_array(out, lengths[frame->type]);
@@ -58,6 +59,9 @@ void frame_encode(const struct frame *frame, struct pack *out)
 	case FRAME_JOIN_COMMIT:
 	case FRAME_VOID:
 		pack_put_bin(out, frame->record.bytes, frame->record.size);
+		break;
+	case FRAME_HOLDS:
+		pack_put_bin(out, frame->holds, sizeof(frame->holds));
 		break;
 	}
 }
@@ -130,6 +134,8 @@ static int get_fields(struct pack_reader *r, uint64_t type, uint32_t fields, str
 	case FRAME_JOIN_COMMIT << 8 | 1:
 	case FRAME_VOID << 8 | 1:
 		return get_item(r, "record", FRAME_RECORD_MAX, &frame->record);
+	case FRAME_HOLDS << 8 | 1:
+		return pack_get_fixed(r, "holds", frame->holds, sizeof(frame->holds));
 	default:
 		return pack_refuse(r, "type");
 	}
@@ -143,7 +149,7 @@ int frame_decode(const void *data, size_t size, struct frame *ret, const char **
 	uint64_t type;
 
 	if (pack_get_array(&r, "frame", 1, 6, &count) != 0 ||
-		pack_get_uint(&r, "type", FRAME_VOID, &type) != 0 ||
+		pack_get_uint(&r, "type", FRAME_HOLDS, &type) != 0 ||
 		get_fields(&r, type, count - 1, &frame) != 0 || pack_get_end(&r, "frame") != 0) {
 		*ret_where = r.where;
 		return ERR_MALFORMED;

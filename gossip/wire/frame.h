@@ -3,9 +3,10 @@
  * what it is. Decoded and validated whole before anything is acted on. Records stay opaque bytes
  * here.
  *
- *   join     JOIN_REQUEST -> JOIN_OFFER -> JOIN_COMMIT -> JOIN_DONE, or REFUSED at any step; then
- * SYNC member   INTRODUCE (the client's own admission, for a server that has not heard of it), then
- * SYNC
+ *   join     JOIN_REQUEST -> JOIN_OFFER -> JOIN_COMMIT -> JOIN_DONE, or REFUSED at any step;
+ *            then SYNC
+ *   member   INTRODUCE (the client's own admission, for a server that has not heard of it),
+ *            then SYNC, and HOLDS where datagrams have not done it
  */
 #ifndef MESHD_GOSSIP_WIRE_FRAME_H
 #define MESHD_GOSSIP_WIRE_FRAME_H
@@ -31,7 +32,8 @@
 	X(6, SYNC)	   /* bytes of replica/sync.h */                                         \
 	X(7, RECORDS)	   /* [record...] that are news */                                       \
 	X(8, INTRODUCE)	   /* grant | nil, admission record */                                   \
-	X(9, VOID)	   /* the record that ended the receiver's membership */
+	X(9, VOID)	   /* the record that ended the receiver's membership */                 \
+	X(10, HOLDS)	   /* as MSG_HOLDS */
 
 enum frame_type {
 #define X(number, name) FRAME_##name = number,
@@ -50,6 +52,7 @@ struct frame {
 	wtime_t time;
 	char label[FRAME_LABEL_MAX + 1];
 	struct msg_item sync;
+	uint8_t holds[MSG_HELD_SIZE];
 	size_t record_count;
 	struct msg_item records[FRAME_RECORDS_MAX];
 };

@@ -9,6 +9,10 @@ from mesh import all_ping
 from overlay import peers, ping_until, wg_show
 
 LOSS_MAX = 0.01
+NO_DATAGRAMS = """table inet test {
+    chain in { type filter hook input priority 0; udp dport 8946 drop; }
+    chain out { type filter hook output priority 0; udp dport 8946 drop; }
+}"""
 
 
 def flows(*pairs):
@@ -280,3 +284,18 @@ def test_a_handshake_by_the_announced_key_moves_the_addresses_where_no_word_come
     assert alpha.wg_key() in peers(beta)
     assert f"{alpha.addresses()[1]}/32" in wg_show(beta, "allowed-ips")[alpha.wg_key()]
     assert key_of(beta, "alpha") != alpha.wg_key()  # nobody has told it
+
+
+@pytest.mark.slow
+def test_a_rotation_goes_on_where_gossip_gets_through_by_tcp_alone(world):
+    _, alpha, beta = world.mesh("alpha", "beta")
+    ping_until(alpha, beta.addresses()[1], 10)
+    ping_until(beta, alpha.addresses()[1], 10)
+    before = alpha.wg_key()
+    alpha.host.run("nft", "-f", "-", input=NO_DATAGRAMS)
+    rotate_in_background(alpha)
+    switched(alpha, before, 120)
+    # the word of it comes with the next comparison, the addresses with the first handshake
+    ping_until(alpha, beta.addresses()[1], 15)
+    ping_until(beta, alpha.addresses()[1], 15)
+    wait_for(lambda: peers(beta) == {alpha.wg_key()}, 120, "beta has alpha's key alone")

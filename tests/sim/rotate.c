@@ -208,6 +208,28 @@ static void a_confirmation_gets_through_a_bad_network(void **state)
 	cluster_free(c);
 }
 
+static void a_confirmation_comes_by_streams_where_no_datagram_arrives(void **state)
+{
+	struct cluster *c = mesh(NULL);
+	int owner = 1;
+
+	(void)state;
+	for (int other = 0; other < NODES; other++) {
+		if (other == owner)
+			continue;
+		cluster_cut_udp(c, owner, other, true);
+		cluster_cut_udp(c, other, owner, true);
+	}
+	cluster_run(c, 30000);
+	announce(c, owner);
+	assert_true(cluster_wait(c, 120000, all_know_the_next, &owner));
+	install(c, owner);
+	assert_true(cluster_wait(c, 300000, all_confirmed, &owner));
+	switch_key(c, owner);
+	assert_true(cluster_wait(c, 120000, all_moved, &owner));
+	cluster_free(c);
+}
+
 static size_t counted;
 
 static void count_sends(void *arg, int node, const struct gossip_effect *effect)
@@ -291,6 +313,7 @@ int main(void)
 		cmocka_unit_test(wireguard_switches_once_it_is_on_disk_and_then_everybody_is_told),
 		cmocka_unit_test(preshared_keys_follow_by_construction),
 		cmocka_unit_test(a_confirmation_gets_through_a_bad_network),
+		cmocka_unit_test(a_confirmation_comes_by_streams_where_no_datagram_arrives),
 		cmocka_unit_test(whoever_has_been_answered_says_no_more),
 		cmocka_unit_test(a_confirmation_of_another_key_counts_for_nothing),
 		cmocka_unit_test(whoever_was_away_catches_up),

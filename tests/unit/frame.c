@@ -27,6 +27,7 @@ static struct frame example(enum frame_type type)
 	frame.time = (wtime_t){1790000000000};
 	strcpy(frame.label, "used_up");
 	frame.sync = item("sync");
+	memset(frame.holds, 0xcc, sizeof(frame.holds));
 	frame.record_count = 2;
 	frame.records[0] = item("one");
 	frame.records[1] = item("two");
@@ -46,6 +47,7 @@ static const char *const golden[] = {
 	[FRAME_RECORDS] = "920792c4036f6e65c40374776f",
 	[FRAME_INTRODUCE] = "9308c4056772616e74c4067265636f7264",
 	[FRAME_VOID] = "9209c4067265636f7264",
+	[FRAME_HOLDS] = "920ac408cccccccccccccccc",
 };
 
 static void encode(const struct frame *frame, uint8_t *bytes, size_t capacity, size_t *size)
@@ -61,7 +63,7 @@ static void encode(const struct frame *frame, uint8_t *bytes, size_t capacity, s
 static void the_bytes_are_those_of_the_protocol(void **state)
 {
 	(void)state;
-	for (int type = FRAME_JOIN_REQUEST; type <= FRAME_VOID; type++) {
+	for (int type = FRAME_JOIN_REQUEST; type <= FRAME_HOLDS; type++) {
 		struct frame frame = example(type), back;
 		uint8_t bytes[512], again[512];
 		size_t size, again_size;
@@ -80,7 +82,7 @@ static void the_bytes_are_those_of_the_protocol(void **state)
 static void truncations_and_trailing_bytes_are_refused(void **state)
 {
 	(void)state;
-	for (int type = FRAME_JOIN_REQUEST; type <= FRAME_VOID; type++) {
+	for (int type = FRAME_JOIN_REQUEST; type <= FRAME_HOLDS; type++) {
 		struct frame frame = example(type), back;
 		uint8_t bytes[512];
 		size_t size;
