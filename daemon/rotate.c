@@ -19,8 +19,12 @@
  * something is wrong with them. And with force, those that are alive at all. */
 #define ALIVE_PATIENCE_MS 15000
 #define FORCE_PATIENCE_MS 2000
-/* Then a person should know. */
-#define WARN_AFTER_MS	  (7 * 24 * 3600 * INT64_C(1000))
+/* Then a person should know; and a week later one that is alive, and was for so long that it could
+ * have confirmed over and over, has had its time. */
+#define WARN_AFTER_MS	  (7 * DAY_MS)
+#define ALIVE_MOST_MS	  (14 * DAY_MS)
+#define ALIVE_LEAST_MS	  (3600 * INT64_C(1000))
+#define DAY_MS		  (24 * 3600 * INT64_C(1000))
 
 /* Nodes that were set up at once do not rotate at once: each key lives this much less, by itself.
  */
@@ -38,6 +42,12 @@ struct rotate {
 	mtime_t settled, retry; /* not before */
 };
 
+/* A clock that was wrong when it was made, or is now, makes a key young. */
+static int64_t age_ms(wtime_t made, wtime_t wall)
+{
+	return made.ms && wall.ms > made.ms ? wall.ms - made.ms : 0;
+}
+
 /* ---- who is waited for ---- */
 
 static bool has_session(const struct daemon *daemon, const uint8_t key[WG_KEY_SIZE], wtime_t wall)
@@ -48,20 +58,31 @@ static bool has_session(const struct daemon *daemon, const uint8_t key[WG_KEY_SI
 	       wall.ms - peer->last_handshake.ms < PATHS_SESSION_MS;
 }
 
+bool rotate_must_wait(const struct rotate_unconfirmed *member)
+{
+	if (member->alive &&
+		member->waited_ms < (member->forced ? FORCE_PATIENCE_MS : ALIVE_PATIENCE_MS))
+		return true;
+	if (member->forced || !member->session)
+		return false;
+	return !member->alive || member->alive_ms < ALIVE_LEAST_MS ||
+	       member->announced_ms < ALIVE_MOST_MS;
+}
+
 static bool waits_for(
 	const struct rotate *rotate, const struct gossip_member *member, struct gossip_time time)
 {
-	int64_t waited_ms = mtime_diff_ms(time.now, rotate->began);
+	const struct daemon *daemon = rotate->daemon;
+	struct rotate_unconfirmed unconfirmed = {.forced = rotate->forced,
+		.announced_ms = age_ms(daemon->keys->next_made, time.wall),
+		.waited_ms = mtime_diff_ms(time.now, rotate->began),
+		.alive = member->state == GOSSIP_MEMBER_ALIVE,
+		.alive_ms = age_ms(member->since, time.wall),
+		.session =
+			has_session(daemon, member->wireguard_public, time.wall) ||
+			(member->has_next && has_session(daemon, member->next_public, time.wall))};
 
-	if (!member->has_wireguard || member->confirmed)
-		return false;
-	if (member->state == GOSSIP_MEMBER_ALIVE &&
-		waited_ms < (rotate->forced ? FORCE_PATIENCE_MS : ALIVE_PATIENCE_MS))
-		return true;
-	return !rotate->forced &&
-	       (has_session(rotate->daemon, member->wireguard_public, time.wall) ||
-		       (member->has_next &&
-			       has_session(rotate->daemon, member->next_public, time.wall)));
+	return member->has_wireguard && !member->confirmed && rotate_must_wait(&unconfirmed);
 }
 
 bool rotate_next_waiting(const struct daemon *daemon, size_t *index, struct gossip_member *ret)
@@ -191,12 +212,6 @@ void rotate_switched(struct daemon *daemon)
 
 /* ---- when ---- */
 
-/* A clock that was wrong when it was made, or is now, makes a key young. */
-static int64_t age_ms(wtime_t made, wtime_t wall)
-{
-	return made.ms && wall.ms > made.ms ? wall.ms - made.ms : 0;
-}
-
 static int64_t lifetime_ms(const struct daemon *daemon)
 {
 	const uint8_t *chance = daemon->keys->wireguard.id.b;
@@ -244,7 +259,7 @@ static void go_on(struct rotate *rotate, struct gossip_time time)
 	if (age_ms(daemon->keys->next_made, time.wall) >= WARN_AFTER_MS)
 		daemon_warn(daemon, DAEMON_WARNING_ROTATE,
 			"the next WireGuard key has waited for 7 days for %s: their tunnels would "
-			"break, as their meshd does not answer; see to it there, or `meshctl "
+			"break, as their meshd has not taken it; see to it there, or `meshctl "
 			"rotate --force`",
 			names);
 }

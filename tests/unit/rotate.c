@@ -1,5 +1,5 @@
-/* A rotation that is under way when the node leaves its mesh: nothing of it is there in the next.
- */
+/* Whom the switch to another WireGuard key waits for; and what is left of a rotation that is under
+ * way when the node leaves its mesh: nothing. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +11,8 @@
 #include "daemon/recon.h"
 #include "daemon/rotate.h"
 
-#define DAY_MS (24 * 3600 * INT64_C(1000))
+#define HOUR_MS (3600 * INT64_C(1000))
+#define DAY_MS	(24 * HOUR_MS)
 
 static struct daemon daemon_;
 static struct keyfile keys;
@@ -193,11 +194,62 @@ static void who_was_waited_for_in_a_mesh_that_was_left_is_named_no_more(void **s
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* ---- whom it waits for ---- */
+
+static void a_tunnel_to_whom_is_silent_is_waited_for_without_end(void **state)
+{
+	(void)state;
+	assert_true(rotate_must_wait(&(struct rotate_unconfirmed){
+		.session = true, .announced_ms = 1000 * DAY_MS, .waited_ms = 1000 * DAY_MS}));
+}
+
+static void who_is_alive_and_does_not_confirm_holds_nobody_up_for_ever(void **state)
+{
+	struct rotate_unconfirmed member = {
+		.session = true, .alive = true, .waited_ms = HOUR_MS, .alive_ms = 20 * DAY_MS};
+
+	(void)state;
+	member.announced_ms = 13 * DAY_MS;
+	assert_true(rotate_must_wait(&member));
+	member.announced_ms = 14 * DAY_MS;
+	assert_false(rotate_must_wait(&member));
+	/* but who has just come back is given its time */
+	member.alive_ms = HOUR_MS / 2;
+	assert_true(rotate_must_wait(&member));
+}
+
+static void who_is_alive_without_a_tunnel_has_a_moment(void **state)
+{
+	struct rotate_unconfirmed member = {.alive = true, .waited_ms = 10000};
+
+	(void)state;
+	assert_true(rotate_must_wait(&member));
+	member.waited_ms = 15000;
+	assert_false(rotate_must_wait(&member));
+	member = (struct rotate_unconfirmed){.waited_ms = 0};
+	assert_false(rotate_must_wait(&member)); /* neither alive nor a tunnel */
+}
+
+static void force_waits_for_an_answer_at_once_and_for_no_tunnel(void **state)
+{
+	struct rotate_unconfirmed member = {
+		.forced = true, .alive = true, .session = true, .waited_ms = 1000};
+
+	(void)state;
+	assert_true(rotate_must_wait(&member));
+	member.waited_ms = 2000;
+	assert_false(rotate_must_wait(&member));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(force_is_for_the_rotation_that_it_was_asked_for),
 		TEST(who_was_waited_for_in_a_mesh_that_was_left_is_named_no_more),
+		cmocka_unit_test(a_tunnel_to_whom_is_silent_is_waited_for_without_end),
+		cmocka_unit_test(who_is_alive_and_does_not_confirm_holds_nobody_up_for_ever),
+		cmocka_unit_test(who_is_alive_without_a_tunnel_has_a_moment),
+		cmocka_unit_test(force_waits_for_an_answer_at_once_and_for_no_tunnel),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
