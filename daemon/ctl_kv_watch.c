@@ -34,8 +34,7 @@ static enum ctl_stream fill(struct ctl_client *client, struct pack *out)
 	if (has_missed(gossip, task)) {
 		ipc_reply_error(out, ERR_EXPIRED,
 			"this watch has fallen so far behind that what was deleted since is not "
-			"known any "
-			"more: start again without --since",
+			"known any more: start again without --since",
 			1);
 		return CTL_STREAM_END;
 	}

@@ -180,6 +180,42 @@ def as_nobody(*command):
     return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *map(str, command)]
 
 
+def memory(pid):
+    """Each part of what a process can write to, and whether a dump would leave it out: as libsodium's guarded memory is."""
+    parts = []
+    for line in pathlib.Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        if line.startswith("VmFlags:"):
+            parts[-1][-1] = "dd" in line.split()
+        elif "-" in (words := line.split())[0]:
+            start, end = (int(number, 16) for number in words[0].split("-"))
+            parts.append([start, end, words[1], False])
+    with open(f"/proc/{pid}/mem", "rb") as file:
+        for start, end, rights, left_out in parts:
+            if rights.startswith("rw") and end - start < 1 << 30:  # more is a sanitizer's
+                file.seek(start)
+                yield f"{start:x}-{end:x}", file.read(end - start), left_out
+
+
+def test_private_keys_stand_in_guarded_memory_alone(world, tmp_path):
+    _, alpha, beta = world.mesh("alpha", "beta")
+    secrets = Secrets()
+    secrets.add_node(alpha)
+    alpha.do("kv", "put", "key", "value")
+    alpha.do("rotate", timeout=90)
+    alpha.pings(beta)
+    secrets.add_node(alpha)
+    file = tmp_path / "passphrase"
+    file.write_text(PASSPHRASE + "\n")
+    alpha.do("root", "export", tmp_path / "root", "--passphrase-file", file)
+    pid, = alpha.host.pids("meshd")
+    public = bytes.fromhex(alpha.status()["node"]["id"])
+    parts = list(memory(pid))
+    assert any(public in data for _, data, left_out in parts if not left_out), "all else is looked through as well"
+    found = [(part, left_out, secrets.in_bytes(data)) for part, data, left_out in parts]
+    assert {name for _, left_out, names in found for name in names if left_out} >= {"identity of alpha", "wireguard of alpha"}
+    assert not [(part, names) for part, left_out, names in found if names and not left_out]
+
+
 @NO_DATA_PLANE
 def test_nobody_reads_the_memory_and_files_are_the_owners_alone(folder, world):
     host = world.host("alpha")

@@ -26,6 +26,8 @@
 #include "daemon/recon.h"
 #include "daemon/recon_l2.h"
 #include "daemon/rotate.h"
+#include "gossip/record/value.h"
+#include "tests/support/cluster.h"
 
 static struct daemon daemon_;
 static daemon_done_cb join_done;
@@ -655,6 +657,93 @@ static void what_is_refused_is_told_in_the_daemons_words(void **state)
 	close(fd);
 }
 
+/* ---- watching keys, on a node that is its mesh's only one ---- */
+
+static void put_key(struct cluster *c, const char *key, const void *value, size_t size)
+{
+	uint64_t stamp, ticket;
+
+	assert_int_equal(gossip_put(cluster_core(c, 0), cluster_node_time(c, 0), key, strlen(key),
+				 value, size, &stamp, &ticket),
+		0);
+	cluster_drain(c, 0);
+	cluster_run(c, 10);
+}
+
+static void delete_key(struct cluster *c, const char *key)
+{
+	uint64_t stamp, ticket;
+
+	assert_int_equal(gossip_delete(cluster_core(c, 0), cluster_node_time(c, 0), key,
+				 strlen(key), &stamp, &ticket),
+		0);
+	cluster_drain(c, 0);
+	cluster_run(c, 10);
+}
+
+static void days_pass(struct cluster *c, int days)
+{
+	cluster_clock(c, 0, days * 24 * 3600 * INT64_C(1000), 0, true);
+	cluster_run(c, 5000);
+	assert_true(gossip_value_floor(cluster_core(c, 0)) > 0);
+}
+
+/* Its end, after the items before it. */
+static enum ipc_reply_kind last_answer(int fd, struct ipc_reply *ret)
+{
+	do {
+		assert_true(answer(fd, ret));
+	} while (ret->kind == IPC_REPLY_ITEM);
+	return ret->kind;
+}
+
+static void a_watch_that_falls_behind_a_collection_ends_with_expired(void **state)
+{
+	(void)state;
+	static const uint8_t big[VALUE_SIZE_MAX];
+	struct cluster *c = cluster_new(&(struct cluster_options){.seed = 1, .disk_ms = 1});
+	struct ipc_request request;
+	struct ipc_reply reply;
+
+	cluster_mesh(c, 1);
+	daemon_.gossip = cluster_core(c, 0);
+	put_key(c, "gone", "1", 1);
+	start();
+	int fd = connect_to();
+	ipc_request_init(&request, IPC_VERB_KV_WATCH);
+	ask(fd, &request);
+	assert_true(answer(fd, &reply));
+	assert_int_equal(reply.kind, IPC_REPLY_ITEM);
+	/* more than its socket takes; and then what it does not come to see */
+	for (char key[] = "a"; key[0] <= 'p'; key[0]++)
+		put_key(c, key, big, sizeof(big));
+	ctl_part.values(&daemon_);
+	for (int i = 0; i < 20; i++)
+		turn();
+	delete_key(c, "gone");
+	days_pass(c, 12);
+	assert_int_equal(last_answer(fd, &reply), IPC_REPLY_ERROR);
+	assert_string_equal(reply.error_name, "expired");
+	/* who begins anew sees all there is, and who has seen that goes on over a collection */
+	ask(fd, &request);
+	for (int i = 0; i < 16; i++) {
+		assert_true(answer(fd, &reply));
+		assert_int_equal(reply.kind, IPC_REPLY_ITEM);
+	}
+	delete_key(c, "a");
+	ctl_part.values(&daemon_);
+	assert_true(answer(fd, &reply));
+	days_pass(c, 24);
+	put_key(c, "new", "1", 1);
+	ctl_part.values(&daemon_);
+	assert_true(answer(fd, &reply));
+	assert_int_equal(reply.kind, IPC_REPLY_ITEM);
+	assert_non_null(memmem(reply.value, reply.value_size, "new", 3));
+	close(fd);
+	daemon_.gossip = NULL;
+	cluster_free(c);
+}
+
 static void the_socket_is_for_owner_and_group(void **state)
 {
 	(void)state;
@@ -714,6 +803,7 @@ int main(void)
 		TEST(who_goes_away_is_forgotten_at_once),
 		TEST(who_talks_before_the_answer_is_hung_up_on),
 		TEST(what_is_refused_is_told_in_the_daemons_words),
+		TEST(a_watch_that_falls_behind_a_collection_ends_with_expired),
 		TEST(the_socket_is_for_owner_and_group),
 		TEST(a_socket_left_behind_is_replaced_and_a_live_one_is_not),
 		TEST(a_file_that_is_no_socket_is_not_removed),

@@ -371,88 +371,120 @@ static void numbers_survive_a_restart(void **state)
 	kv_free(again.kv);
 }
 
-/* The model: a table of (author, key) with the value and whether it counts. */
+/* A model of the view, (key, author) -> record, and a reader who goes on from where it was. */
+enum { MODEL_KEYS = 5, MODEL_AUTHORS = 3, MODEL_TIMES = 400 };
+
+struct model {
+	struct record *slots[MODEL_KEYS][MODEL_AUTHORS];
+	char seen[MODEL_KEYS][32]; /* what the reader was told; empty: nothing, or deleted */
+	uint64_t cursor;
+};
+
+static const char *model_name(unsigned key, char ret[16])
+{
+	snprintf(ret, 16, "%s%u", key % 2 ? "mesh/" : "k", key);
+	return ret;
+}
+
+static void model_read(struct model *model, const struct kv_shown *shown)
+{
+	unsigned key = (unsigned)shown->record->key[shown->record->key_size - 1] - '0';
+	char *seen = model->seen[key];
+	struct value value;
+
+	seen[0] = '\0';
+	if (!shown->deleted && value_decode(shown->record, &value) == 0)
+		snprintf(seen, sizeof(model->seen[key]), "%.*s", (int)value.size,
+			(const char *)value.bytes);
+	model->cursor = shown->number;
+}
+
+/* One record comes or goes, what is left of none is forgotten, who counts changes. */
+static void model_change(struct model *model, struct watched *w, unsigned at)
+{
+	unsigned key = (unsigned)rng_below(&rng, MODEL_KEYS);
+	unsigned who = (unsigned)rng_below(&rng, MODEL_AUTHORS);
+	struct record **slot = &model->slots[key][who];
+	char name[16], value[16];
+
+	if (rng_below(&rng, 4) == 0 && *slot) {
+		kv_remove(w->kv, *slot);
+		record_unref(*slot);
+		*slot = NULL;
+	} else {
+		snprintf(value, sizeof(value), "%u", at);
+		record_unref(*slot);
+		*slot = records_value(ANN + who, model_name(key, name),
+			rng_below(&rng, 3) ? value : NULL, records_at(at));
+		(void)kv_add(w->kv, *slot, 0);
+	}
+	if (rng_below(&rng, 8) == 0)
+		kv_forget(w->kv);
+	if (rng_below(&rng, 5) == 0) {
+		w->eve_counts = !w->eve_counts;
+		kv_review(w->kv, "mesh/", 5);
+	}
+}
+
+/* Reads on for a while, or anew where something was missed. */
+static void model_read_on(struct model *model, struct watched *w)
+{
+	struct kv_shown shown;
+
+	if (model->cursor < kv_floor(w->kv)) {
+		memset(model->seen, 0, sizeof(model->seen));
+		model->cursor = 0;
+	}
+	while (rng_below(&rng, 3) && kv_since(w->kv, model->cursor, &shown))
+		model_read(model, &shown);
+}
+
+/* A view of the same records, which come in another order. */
+static void model_copy(const struct model *model, const struct watched *w, struct watched *ret)
+{
+	watched_init(ret);
+	ret->eve_counts = w->eve_counts;
+	kv_begin(ret->kv, 1, 0);
+	for (unsigned who = MODEL_AUTHORS; who-- > 0;) {
+		for (unsigned key = 0; key < MODEL_KEYS; key++) {
+			if (model->slots[key][who])
+				(void)kv_add(ret->kv, model->slots[key][who], 0);
+		}
+	}
+}
+
+static void model_done(struct model *model)
+{
+	for (unsigned i = 0; i < MODEL_KEYS * MODEL_AUTHORS; i++)
+		record_unref(model->slots[i / MODEL_AUTHORS][i % MODEL_AUTHORS]);
+}
+
 static void any_order_shows_the_same_and_readers_miss_nothing(void **state)
 {
-	enum { KEYS = 5, TIMES = 400 };
 	struct watched *w = *state, other;
-	struct record *slots[KEYS][3] = {{NULL}};
-	char seen[KEYS][32] = {""};
-	uint64_t cursor = 0;
+	struct model model = {.cursor = 0};
+	struct kv_shown shown;
+	char name[16];
 
-	for (unsigned i = 0; i < TIMES; i++) {
-		unsigned key = (unsigned)rng_below(&rng, KEYS), who = (unsigned)rng_below(&rng, 3);
-		char name[16], value[16];
-		struct kv_shown shown;
-
-		snprintf(name, sizeof(name), "%s%u", key % 2 ? "mesh/" : "k", key);
-		snprintf(value, sizeof(value), "%u", i);
-		if (rng_below(&rng, 4) == 0 && slots[key][who]) {
-			kv_remove(w->kv, slots[key][who]);
-			record_unref(slots[key][who]);
-			slots[key][who] = NULL;
-		} else {
-			struct record *next = records_value(
-				ANN + who, name, rng_below(&rng, 3) ? value : NULL, records_at(i));
-
-			(void)kv_add(w->kv, next, 0);
-			record_unref(slots[key][who]);
-			slots[key][who] = next;
-		}
-		if (rng_below(&rng, 8) == 0)
-			kv_forget(w->kv);
-		if (rng_below(&rng, 5) == 0) {
-			w->eve_counts = !w->eve_counts;
-			kv_review(w->kv, "mesh/", 5);
-		}
-		if (cursor < kv_floor(w->kv)) {
-			memset(seen, 0, sizeof(seen));
-			cursor = 0;
-		}
-		while (rng_below(&rng, 3) && kv_since(w->kv, cursor, &shown)) {
-			struct value v;
-
-			key = (unsigned)shown.record->key[shown.record->key_size - 1] - '0';
-			seen[key][0] = '\0';
-			if (!shown.deleted && value_decode(shown.record, &v) == 0)
-				snprintf(seen[key], sizeof(seen[key]), "%.*s", (int)v.size,
-					(const char *)v.bytes);
-			cursor = shown.number;
-		}
+	for (unsigned i = 0; i < MODEL_TIMES; i++) {
+		model_change(&model, w, i);
+		model_read_on(&model, w);
 	}
-	/* a view of what is left, in another order, shows the same */
-	watched_init(&other);
-	other.eve_counts = w->eve_counts;
-	kv_begin(other.kv, 1, 0);
-	for (unsigned who = 3; who-- > 0;) {
-		for (unsigned key = 0; key < KEYS; key++) {
-			if (slots[key][who])
-				(void)kv_add(other.kv, slots[key][who], 0);
-		}
-	}
-	for (struct kv_shown shown; kv_since(w->kv, cursor, &shown); cursor = shown.number) {
-		unsigned key = (unsigned)shown.record->key[shown.record->key_size - 1] - '0';
-		struct value v;
+	while (kv_since(w->kv, model.cursor, &shown))
+		model_read(&model, &shown);
+	model_copy(&model, w, &other);
+	for (unsigned key = 0; key < MODEL_KEYS; key++) {
+		const char *seen = model.seen[key];
 
-		seen[key][0] = '\0';
-		if (!shown.deleted && value_decode(shown.record, &v) == 0)
-			snprintf(seen[key], sizeof(seen[key]), "%.*s", (int)v.size,
-				(const char *)v.bytes);
-	}
-	for (unsigned key = 0; key < KEYS; key++) {
-		char name[16];
-		struct kv_shown shown;
-
-		snprintf(name, sizeof(name), "%s%u", key % 2 ? "mesh/" : "k", key);
+		model_name(key, name);
 		if (kv_get(other.kv, name, strlen(name), &shown) && !shown.deleted)
-			assert_shows(w, name, seen[key]);
+			assert_shows(w, name, seen);
 		else
-			assert_string_equal(seen[key], "");
-		if (seen[key][0])
-			assert_shows(&other, name, seen[key]);
-		for (unsigned who = 0; who < 3; who++)
-			record_unref(slots[key][who]);
+			assert_string_equal(seen, "");
+		if (seen[0])
+			assert_shows(&other, name, seen);
 	}
+	model_done(&model);
 	kv_free(other.kv);
 }
 
@@ -492,33 +524,26 @@ static void keys_and_values_have_their_form(void **state)
 	}
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, end)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(the_latest_of_all_authors_is_shown, start, end),
-		cmocka_unit_test_setup_teardown(
-			at_one_stamp_the_larger_author_is_shown_in_any_order, start, end),
-		cmocka_unit_test_setup_teardown(keys_are_listed_in_order_and_by_prefix, start, end),
-		cmocka_unit_test_setup_teardown(
-			what_does_not_count_is_not_shown_and_no_key, start, end),
-		cmocka_unit_test_setup_teardown(who_counts_may_change, start, end),
-		cmocka_unit_test_setup_teardown(when_one_goes_the_next_shows_again, start, end),
-		cmocka_unit_test_setup_teardown(
-			what_goes_without_a_tombstone_is_told_and_then_forgotten, start, end),
-		cmocka_unit_test_setup_teardown(
-			it_may_come_back_before_it_is_forgotten, start, end),
-		cmocka_unit_test_setup_teardown(
-			a_tombstone_that_goes_takes_the_key_along, start, end),
-		cmocka_unit_test_setup_teardown(
-			a_tombstone_that_comes_and_goes_is_told_to_whoever_looks_then, start, end),
-		cmocka_unit_test_setup_teardown(
-			a_tombstone_of_what_never_was_ends_no_cursor, start, end),
-		cmocka_unit_test_setup_teardown(another_signature_is_no_change, start, end),
-		cmocka_unit_test_setup_teardown(
-			a_reserved_number_stands_where_it_was_reserved, start, end),
-		cmocka_unit_test_setup_teardown(numbers_survive_a_restart, start, end),
-		cmocka_unit_test_setup_teardown(
-			any_order_shows_the_same_and_readers_miss_nothing, start, end),
+		TEST(the_latest_of_all_authors_is_shown),
+		TEST(at_one_stamp_the_larger_author_is_shown_in_any_order),
+		TEST(keys_are_listed_in_order_and_by_prefix),
+		TEST(what_does_not_count_is_not_shown_and_no_key),
+		TEST(who_counts_may_change),
+		TEST(when_one_goes_the_next_shows_again),
+		TEST(what_goes_without_a_tombstone_is_told_and_then_forgotten),
+		TEST(it_may_come_back_before_it_is_forgotten),
+		TEST(a_tombstone_that_goes_takes_the_key_along),
+		TEST(a_tombstone_that_comes_and_goes_is_told_to_whoever_looks_then),
+		TEST(a_tombstone_of_what_never_was_ends_no_cursor),
+		TEST(another_signature_is_no_change),
+		TEST(a_reserved_number_stands_where_it_was_reserved),
+		TEST(numbers_survive_a_restart),
+		TEST(any_order_shows_the_same_and_readers_miss_nothing),
 		cmocka_unit_test(keys_and_values_have_their_form),
 	};
 

@@ -283,6 +283,26 @@ static void check_endpoint(void *arg, const struct id *id, const struct endpoint
 	(*count)++;
 }
 
+/* A hundred in one; a few more where this test stood still meanwhile. */
+static void many_that_write_at_once_share_a_flush(void **state)
+{
+	struct node *node = *state;
+	struct state_counts before, after;
+
+	node_start(node);
+	put(node, 1, 1);
+	wait_for_ticket(node, 1);
+	state_counts(node->state, &before);
+	for (uint32_t i = 2; i <= 101; i++)
+		put(node, i, i);
+	state_hurry(node->state, 101);
+	wait_for_ticket(node, 101);
+	state_counts(node->state, &after);
+	assert_int_equal(after.written - before.written, 100);
+	assert_in_range(histogram_count(&after.commits) - histogram_count(&before.commits), 1, 10);
+	node_stop(node);
+}
+
 /* Who leaves a mesh that has let it go waits for ticket 0. */
 static void haste_with_nothing_to_write_ends_nothing(void **state)
 {
@@ -632,6 +652,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(what_was_put_is_there_after_a_restart),
 		TEST(what_somebody_waits_for_is_written_at_once),
+		TEST(many_that_write_at_once_share_a_flush),
 		TEST(haste_with_nothing_to_write_ends_nothing),
 		TEST(a_record_is_signed_as_it_is_written),
 		TEST(the_last_word_on_a_key_counts),
