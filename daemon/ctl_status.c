@@ -383,10 +383,11 @@ static void put_store(struct pack *out, const struct gossip_status *status)
 	char text[2 * DIGEST_SIZE + 1];
 
 	pack_put_str(out, "store");
-	pack_put_map(out, 3);
+	pack_put_map(out, 4);
 	ctl_put_number(out, "records", status->records);
 	ctl_put_text(out, "digest", text_hex(status->digest, DIGEST_SIZE, text));
 	ctl_put_number(out, "bytes", status->records_size);
+	ctl_put_time(out, "cutoff", status->cutoff);
 }
 
 void ctl_status_put(struct pack *out, struct daemon *daemon)

@@ -487,6 +487,7 @@ struct gossip_status {
 	struct charter charter; /* only with has_mesh, once the charter is known */
 	size_t records, records_size;
 	uint8_t digest[DIGEST_SIZE];
+	wtime_t cutoff;		 /* deletions before it have been collected; 0: not just now */
 	size_t members;		 /* that are members now, self included */
 	int64_t clock_offset_ms; /* mesh time less wall clock: 0 where somebody vouches for it */
 	/* the median of the other members' clocks less wall clock: what is vouched for may be wrong

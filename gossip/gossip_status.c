@@ -98,6 +98,7 @@ void gossip_status(const struct gossip *g, struct gossip_status *ret)
 	ret->records = store_count(g->store);
 	ret->records_size = store_size(g->store);
 	store_digest(g->store, ret->digest);
+	ret->cutoff.ms = (int64_t)gossip_age_cutoff(g) * 3600 * 1000;
 	if (!g->authority)
 		return;
 	ret->members = swim_count(g->swim) + (g->state == GOSSIP_RUNNING);

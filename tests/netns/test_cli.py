@@ -180,6 +180,7 @@ def test_the_status_has_every_field_of_the_contract(pair):
     assert set(status["wireguard"]) >= {"interface", "backend", "listen_port", "mtu", "peers"}
     assert status["wireguard"]["backend"] == "none"
     assert status["l2"] == [] and status["discovery"] == {"mdns": "off", "found": 0}
+    assert set(status["store"]) == {"records", "digest", "bytes", "cutoff"}
     assert re.fullmatch("[0-9a-f]{32}", status["store"]["digest"]) and status["store"]["records"] > 0
     assert any("root key" in warning for warning in status["warnings"])
     assert [member["name"] for member in sorted(status["members"], key=lambda m: m["name"])] == ["alpha", "beta"]
