@@ -6,15 +6,9 @@
 #include "daemon/attach.h"
 #include "daemon/keyfile.h"
 #include "daemon/log.h"
+#include "daemon/sockaddr.h"
 
 #define MTU_FIRST 1420 /* until the plan knows the underlay's: 1500 less WireGuard over IPv6 */
-
-static bool is_loopback(const struct ip *ip)
-{
-	static const struct ip loopback6 = {.family = 6, .b = {[15] = 1}};
-
-	return (ip->family == 4 && ip->b[0] == 127) || ip_equal(ip, &loopback6);
-}
 
 static int make(struct daemon *daemon, const struct id *mesh, uint64_t generation)
 {
@@ -31,7 +25,7 @@ static int make(struct daemon *daemon, const struct id *mesh, uint64_t generatio
 		.version = MESHD_VERSION,
 		.wireguard_port = data_plane ? daemon->config.wireguard_port : 0,
 		.mtu = daemon->config.mtu ? daemon->config.mtu : MTU_FIRST,
-		.allow_loopback = is_loopback(&daemon->config.listen.ip),
+		.allow_loopback = sockaddr_is_loopback(&daemon->config.listen),
 	};
 	int err;
 

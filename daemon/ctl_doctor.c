@@ -13,7 +13,9 @@
 #include "daemon/ctl_status.h"
 #include "daemon/discover.h"
 #include "daemon/keyfile.h"
+#include "daemon/metrics.h"
 #include "daemon/recon_l2.h"
+#include "daemon/sockaddr.h"
 
 /* Those below, every warning of the daemon's, and what else there may be: the first of them. */
 #define CHECKS_MAX (16 + DAEMON_WARNINGS + 32)
@@ -256,13 +258,14 @@ static void check_members(struct checks *checks, struct daemon *daemon)
 
 static void check_metrics(struct checks *checks, const struct daemon *daemon)
 {
+	const struct endpoint *at = &daemon->config.metrics_listen;
 	char listen[TEXT_ENDPOINT_SIZE];
 
 	if (daemon->warnings[DAEMON_WARNING_METRICS])
 		return; /* it is listed as what it is */
-	if (daemon->config.metrics_listen.ip.family)
-		add(checks, "metrics", OK, NULL, "at http://%s/metrics",
-			text_endpoint(&daemon->config.metrics_listen, listen));
+	if (at->ip.family)
+		add(checks, "metrics", OK, NULL, "at http://%s/metrics%s",
+			text_endpoint(at, listen), sockaddr_is_loopback(at) ? "" : METRICS_OPEN);
 	else
 		add(checks, "metrics", OK, NULL, "off (`listen` in [metrics])");
 }

@@ -8,6 +8,7 @@
 #include "daemon/events.h"
 #include "daemon/keyfile.h"
 #include "daemon/log.h"
+#include "daemon/sockaddr.h"
 
 #define LINKS_DELAY_MS 50 /* netlink's events come in bursts */
 /* Events about what is seen on the LAN, which may be made up: so many at once, and one each. */
@@ -90,13 +91,6 @@ const struct discover_link *discover_links(const struct discover *discover, size
 
 /* ---- what is wanted ---- */
 
-static bool is_loopback(const struct ip *ip)
-{
-	static const struct ip loopback6 = {.family = 6, .b = {[15] = 1}};
-
-	return (ip->family == 4 && ip->b[0] == 127) || ip_equal(ip, &loopback6);
-}
-
 /* A node that listens on this host alone has nothing to say on a LAN. */
 static void want_links(struct discover *discover)
 {
@@ -104,7 +98,7 @@ static void want_links(struct discover *discover)
 	struct net_links links = {0};
 
 	discover->want.link_count = 0;
-	if (!config->mdns || is_loopback(&config->listen.ip))
+	if (!config->mdns || sockaddr_is_loopback(&config->listen))
 		return;
 	if (net_link_list(discover->nl, &links) != 0)
 		log_warn("cannot list this host's interfaces: %s", nl_error(discover->nl));

@@ -332,13 +332,6 @@ static int open_server(struct daemon *daemon, int fd, struct server **ret)
 	return 0;
 }
 
-static bool is_loopback(const struct ip *ip)
-{
-	static const struct ip loopback6 = {.family = 6, .b = {[15] = 1}};
-
-	return (ip->family == 4 && ip->b[0] == 127) || ip_equal(ip, &loopback6);
-}
-
 static void on_retry(uv_timer_t *timer);
 
 /* What it does not get now, such as an address of the overlay that is not up yet, it tries again.
@@ -365,7 +358,7 @@ static void open_metrics(struct daemon *daemon)
 	}
 	daemon_warn_clear(daemon, DAEMON_WARNING_METRICS);
 	log_info("metrics are at http://%s/metrics%s", text,
-		is_loopback(&wanted->ip) ? "" : ": whoever reaches that address can read them");
+		sockaddr_is_loopback(wanted) ? "" : METRICS_OPEN);
 }
 
 static void on_retry(uv_timer_t *timer)

@@ -19,6 +19,9 @@
 #define METRICS_FRESH_MS     500   /* half of the shortest interval that people scrape at */
 #define METRICS_RETRY_MS     2000  /* between tries to have the address */
 
+/* Behind an address that is not of this host alone. */
+#define METRICS_OPEN ": whoever reaches that address can read them"
+
 extern const struct daemon_part metrics_part;
 
 #endif

@@ -59,3 +59,11 @@ bool sockaddr_to_endpoint(const struct sockaddr *from, struct endpoint *ret)
 		ret->scope = in6->sin6_scope_id;
 	return ret->port;
 }
+
+bool sockaddr_is_loopback(const struct endpoint *endpoint)
+{
+	static const struct ip loopback6 = {.family = 6, .b = {[15] = 1}};
+	const struct ip *ip = &endpoint->ip;
+
+	return (ip->family == 4 && ip->b[0] == 127) || ip_equal(ip, &loopback6);
+}

@@ -13,5 +13,6 @@ bool sockaddr_from_endpoint(const struct endpoint *from, int family, struct sock
  * port. */
 bool sockaddr_to_endpoint(const struct sockaddr *from, struct endpoint *ret);
 bool sockaddr_to_ip(const struct sockaddr *from, struct ip *ret);
+bool sockaddr_is_loopback(const struct endpoint *endpoint); /* 127.0.0.0/8, ::1 */
 
 #endif
