@@ -7,6 +7,9 @@
 #define VERSION	    1
 #define LENGTH_SIZE 4
 
+_Static_assert(BACKUP_ENTRY_MAX >= LENGTH_SIZE + 2 * (KEYFILE_SIZE_MAX + 64),
+	"the head fits beside the key file's text");
+
 enum kind { HEAD = 1, RECORD, PLACE, END, ATTACHMENT, NOTHING };
 
 /* In which order they come: a later one never before an earlier one. */
@@ -87,21 +90,21 @@ void backup_stream_done(struct backup_stream *stream)
 
 /* ---- writing ---- */
 
-static void put_head(struct pack *out, const struct backup *backup)
+/* The key file's text is made at the far end of the buffer, which is guarded, and of which the
+ * first entry leaves that much. */
+static void put_head(
+	struct pack *out, const struct backup_stream *stream, const struct backup *backup)
 {
-	char *text = sodium_malloc(KEYFILE_SIZE_MAX);
+	char *text = (char *)stream->buffer + BACKUP_ENTRY_MAX - KEYFILE_SIZE_MAX;
+	size_t size = keyfile_format(backup->keys, text);
 
-	if (!text) {
-		out->failed = true;
-		return;
-	}
 	pack_put_array(out, 5);
 	pack_put_uint(out, HEAD);
 	pack_put_uint(out, VERSION);
 	pack_put_uint(out, (uint64_t)backup->made.ms);
 	pack_put_uint(out, backup->generation);
-	pack_put_bin(out, text, keyfile_format(backup->keys, text));
-	sodium_free(text);
+	pack_put_bin(out, text, size);
+	sodium_memzero(text, size);
 }
 
 /* The entry that is next; which is the one after it. */
@@ -123,7 +126,7 @@ static void put_entry(struct pack *out, struct backup_stream *stream, const stru
 		stream->stage = END;
 	switch (stream->stage) {
 	case HEAD:
-		put_head(out, backup);
+		put_head(out, stream, backup);
 		stream->stage = RECORD;
 		break;
 	case RECORD:
@@ -173,10 +176,7 @@ size_t backup_write(struct backup_stream *stream, const struct backup *backup, u
 
 		pack_init(&pack, at + LENGTH_SIZE, BACKUP_ENTRY_MAX);
 		put_entry(&pack, stream, backup);
-		/* everything fits; without memory for the key file nothing is written: it is not
-		 * whole, and does not open */
-		if (pack_status(&pack) != 0)
-			stream->stage = NOTHING;
+		assert(pack_status(&pack) == 0); /* everything fits */
 		for (int i = 0; i < LENGTH_SIZE; i++)
 			at[i] = (uint8_t)(pack.size >> (24 - 8 * i));
 		stream->used += LENGTH_SIZE + pack.size;

@@ -6,6 +6,7 @@
 #include "daemon/ctl_belong.h"
 #include "daemon/ctl_put.h"
 #include "daemon/ctl_root.h"
+#include "daemon/ctl_verb.h"
 #include "daemon/daemon_backup.h"
 
 /* Between a node's state and the boxes of a file: held by the connection. In guarded memory, as a
@@ -45,11 +46,12 @@ static struct transfer *transfer_new(struct ctl_client *client, const struct ipc
 	sodium_memzero(transfer, sizeof(*transfer));
 	memcpy(transfer->key, key, sizeof(transfer->key));
 	memcpy(transfer->head, head, sizeof(transfer->head));
-	ctl_client_hold(client, transfer, transfer_free);
 	if (backup_stream_init(&transfer->stream, SEALED_PLAIN_MAX) != 0) {
+		transfer_free(transfer);
 		ctl_client_refuse(client, ERR_NOMEM, 1, "%s", err_text(ERR_NOMEM));
 		return NULL;
 	}
+	ctl_client_hold(client, transfer, transfer_free);
 	return transfer;
 }
 
@@ -104,7 +106,7 @@ void ctl_backup_run(struct ctl_client *client, const struct ipc_request *request
 		return;
 	err = daemon_backup(client->daemon, &transfer->backup);
 	if (err)
-		ctl_client_refuse(client, err, 1, "%s", daemon_error(client->daemon));
+		ctl_verb_refuse_daemon(client, err);
 	else
 		ctl_client_stream(client, fill);
 }
@@ -114,13 +116,11 @@ void ctl_backup_run(struct ctl_client *client, const struct ipc_request *request
 static void answer(struct ctl_client *client)
 {
 	const struct transfer *transfer = client->held;
-	struct pack *out = ctl_client_begin(client);
-	size_t frame = ipc_reply_begin_ok(out);
+	struct pack *out = ctl_client_begin_ok(client);
 
 	pack_put_map(out, 1);
 	ctl_put_number(out, "records", transfer->backup.record_count);
-	ipc_frame_end(out, frame);
-	ctl_client_send(client);
+	ctl_client_end_ok(client);
 }
 
 void ctl_backup_restore(struct ctl_client *client, const struct ipc_request *request)
@@ -128,7 +128,7 @@ void ctl_backup_restore(struct ctl_client *client, const struct ipc_request *req
 	int err = daemon_may_restore(client->daemon);
 
 	if (err)
-		ctl_client_refuse(client, err, 1, "%s", daemon_error(client->daemon));
+		ctl_verb_refuse_daemon(client, err);
 	else if (transfer_new(client, request))
 		answer(client);
 }

@@ -2,6 +2,7 @@
 
 #include "daemon/ctl_put.h"
 #include "daemon/ctl_status.h"
+#include "daemon/ctl_verb.h"
 #include "daemon/daemon_backup.h"
 #include "daemon/recon.h"
 
@@ -17,12 +18,10 @@ struct belonging_task {
 
 static void answer_belonging(struct ctl_client *client)
 {
-	struct pack *out = ctl_client_begin(client);
-	size_t frame = ipc_reply_begin_ok(out);
+	struct pack *out = ctl_client_begin_ok(client);
 
 	ctl_status_put_belonging(out, client->daemon);
-	ipc_frame_end(out, frame);
-	ctl_client_send(client);
+	ctl_client_end_ok(client);
 }
 
 static void look_at_overlay(uv_timer_t *timer)
@@ -66,13 +65,6 @@ static bool begin_belonging(struct ctl_client *client, uint64_t limit_ms, bool m
 	return true;
 }
 
-static void refuse_belonging(struct ctl_client *client, int err)
-{
-	const char *text = daemon_error(client->daemon);
-
-	ctl_client_refuse(client, err, 1, "%s", *text ? text : err_text(err));
-}
-
 static int prefix_of(const struct ipc_request *request, enum ipc_arg arg, struct prefix *ret)
 {
 	const char *text = ipc_request_text(request, arg);
@@ -98,7 +90,7 @@ void ctl_belong_init(struct ctl_client *client, const struct ipc_request *reques
 		return;
 	err = daemon_init_mesh(client->daemon, &init, on_belonging, client);
 	if (err != 0)
-		refuse_belonging(client, err);
+		ctl_verb_refuse_daemon(client, err);
 }
 
 void ctl_belong_join(struct ctl_client *client, const struct ipc_request *request)
@@ -116,7 +108,7 @@ void ctl_belong_join(struct ctl_client *client, const struct ipc_request *reques
 	err = daemon_join_mesh(client->daemon, ipc_request_text(request, IPC_ARG_TOKEN),
 		ipc_request_text(request, IPC_ARG_NAME), (int64_t)timeout_ms, on_belonging, client);
 	if (err != 0)
-		refuse_belonging(client, err);
+		ctl_verb_refuse_daemon(client, err);
 }
 
 void ctl_belong_restore(struct ctl_client *client, struct backup *backup)
@@ -127,7 +119,7 @@ void ctl_belong_restore(struct ctl_client *client, struct backup *backup)
 		return;
 	err = daemon_restore(client->daemon, backup, on_belonging, client);
 	if (err != 0)
-		refuse_belonging(client, err);
+		ctl_verb_refuse_daemon(client, err);
 }
 
 static void on_left(void *arg, int err, const char *text)
@@ -135,19 +127,16 @@ static void on_left(void *arg, int err, const char *text)
 	struct ctl_client *client = arg;
 	struct gossip_status status;
 	struct pack *out;
-	size_t frame;
 
 	if (err != 0) {
 		ctl_client_refuse(client, err, 1, "%s", text);
 		return;
 	}
 	gossip_status(client->daemon->gossip, &status);
-	out = ctl_client_begin(client);
-	frame = ipc_reply_begin_ok(out);
+	out = ctl_client_begin_ok(client);
 	pack_put_map(out, 1);
 	ctl_put_text(out, "state", gossip_state_label(status.state));
-	ipc_frame_end(out, frame);
-	ctl_client_send(client);
+	ctl_client_end_ok(client);
 }
 
 void ctl_belong_leave(struct ctl_client *client, const struct ipc_request *request)
@@ -156,5 +145,5 @@ void ctl_belong_leave(struct ctl_client *client, const struct ipc_request *reque
 		client->daemon, ipc_request_number(request, IPC_ARG_FORCE, false), on_left, client);
 
 	if (err != 0)
-		refuse_belonging(client, err);
+		ctl_verb_refuse_daemon(client, err);
 }

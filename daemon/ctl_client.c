@@ -118,6 +118,20 @@ struct pack *ctl_client_begin(struct ctl_client *client)
 	return &client->out;
 }
 
+struct pack *ctl_client_begin_ok(struct ctl_client *client)
+{
+	struct pack *out = ctl_client_begin(client);
+
+	(void)ipc_reply_begin_ok(out); /* at the start of the output */
+	return out;
+}
+
+void ctl_client_end_ok(struct ctl_client *client)
+{
+	ipc_frame_end(&client->out, 0);
+	ctl_client_send(client);
+}
+
 /* The output as it is, or why it cannot be sent. */
 static void check_output(struct ctl_client *client)
 {

@@ -74,6 +74,9 @@ void ctl_client_close(struct ctl_client *client);
 /* An answer: begin, put frames, send. */
 struct pack *ctl_client_begin(struct ctl_client *client);
 void ctl_client_send(struct ctl_client *client);
+/* The same where the answer is one frame: begin, put its value, end. */
+struct pack *ctl_client_begin_ok(struct ctl_client *client);
+void ctl_client_end_ok(struct ctl_client *client);
 /* Or this. Exit status 1: refused or failed; 2: what was asked for makes no sense. */
 void ctl_client_refuse(struct ctl_client *client, int err, unsigned exit_status, const char *format,
 	...) __attribute__((format(printf, 4, 5)));

@@ -91,8 +91,7 @@ void ctl_discover_run(struct ctl_client *client, const struct ipc_request *reque
 {
 	const struct daemon *daemon = client->daemon;
 	const struct discover_view *view = discover_view(daemon->discover);
-	struct pack *out = ctl_client_begin(client);
-	size_t frame = ipc_reply_begin_ok(out);
+	struct pack *out = ctl_client_begin_ok(client);
 
 	(void)request;
 	pack_put_map(out, 5);
@@ -106,6 +105,5 @@ void ctl_discover_run(struct ctl_client *client, const struct ipc_request *reque
 		if (is_first(view, i))
 			put_seen(out, daemon->gossip, view, i);
 	}
-	ipc_frame_end(out, frame);
-	ctl_client_send(client);
+	ctl_client_end_ok(client);
 }

@@ -282,8 +282,7 @@ static void put_segments(struct pack *out, struct daemon *daemon)
 void ctl_dump_run(struct ctl_client *client, const struct ipc_request *request)
 {
 	struct daemon *daemon = client->daemon;
-	struct pack *out = ctl_client_begin(client);
-	size_t frame = ipc_reply_begin_ok(out);
+	struct pack *out = ctl_client_begin_ok(client);
 
 	(void)request;
 	pack_put_map(out, 15);
@@ -300,6 +299,5 @@ void ctl_dump_run(struct ctl_client *client, const struct ipc_request *request)
 	put_observed(out, daemon);
 	put_kernel(out, daemon);
 	put_segments(out, daemon);
-	ipc_frame_end(out, frame);
-	ctl_client_send(client);
+	ctl_client_end_ok(client);
 }

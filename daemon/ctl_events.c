@@ -38,9 +38,7 @@ static enum ctl_stream fill(struct ctl_client *client, struct pack *out)
 	}
 	if (client->follows || out->size >= BATCH_SIZE)
 		return out->size ? CTL_STREAM_MORE : CTL_STREAM_WAIT;
-	frame = ipc_reply_begin_ok(out);
-	pack_put_nil(out);
-	ipc_frame_end(out, frame);
+	ipc_reply_end(out);
 	return CTL_STREAM_END;
 }
 

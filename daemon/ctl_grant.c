@@ -1,7 +1,5 @@
 #include "daemon/ctl_grant.h"
 
-#include <sodium.h>
-
 #include "daemon/ctl_verb.h"
 
 /* Whom it is about; NULL: told already why nobody. */
@@ -15,7 +13,7 @@ static struct ctl_verb_subject *subject_of(
 		return NULL;
 	if (gossip_member(client->daemon->gossip, &task->id, &member)) {
 		strcpy(task->name, member.standing->name);
-		sodium_memzero(member.preshared, sizeof(member.preshared));
+		gossip_member_wipe(&member);
 	}
 	return task;
 }
@@ -87,5 +85,19 @@ void ctl_grant_keep(struct ctl_client *client, const struct ipc_request *request
 
 	if (task)
 		answer(client, gossip_keep(daemon->gossip, daemon_time(daemon), &task->id, &ticket),
+			ticket);
+}
+
+void ctl_grant_revoke(struct ctl_client *client, const struct ipc_request *request)
+{
+	const char *reason = ipc_request_text(request, IPC_ARG_REASON);
+	struct daemon *daemon = client->daemon;
+	struct ctl_verb_subject *task = subject_of(client, request);
+	uint64_t ticket = 0;
+
+	if (task)
+		answer(client,
+			gossip_revoke(daemon->gossip, daemon_time(daemon), &task->id,
+				reason ? reason : "", &ticket),
 			ticket);
 }

@@ -19,19 +19,16 @@ static void on_invited(void *arg, int err)
 	struct ctl_client *client = arg;
 	const struct invite_task *task = client->task;
 	struct pack *out;
-	size_t frame;
 
 	if (ctl_verb_refused_by_disk(client, err))
 		return;
-	out = ctl_client_begin(client);
-	frame = ipc_reply_begin_ok(out);
+	out = ctl_client_begin_ok(client);
 	pack_put_map(out, 4);
 	ctl_put_text(out, "token", task->token);
 	ctl_put_id(out, "id", &task->invite.id);
 	ctl_put_time(out, "expires", (wtime_t){task->invite.expires_ms});
 	ctl_put_number(out, "uses", task->invite.uses);
-	ipc_frame_end(out, frame);
-	ctl_client_send(client);
+	ctl_client_end_ok(client);
 }
 
 /* What is wrong with the request, or NULL. */
@@ -202,7 +199,6 @@ void ctl_invite_list(struct ctl_client *client, const struct ipc_request *reques
 	struct gossip_status status;
 	uint32_t count = 0;
 	struct pack *out;
-	size_t frame;
 
 	(void)request;
 	gossip_status(gossip, &status);
@@ -217,16 +213,14 @@ void ctl_invite_list(struct ctl_client *client, const struct ipc_request *reques
 	for (uint32_t i = 0; i < count; i++)
 		invites[i] = gossip_invite_at(gossip, i);
 	qsort(invites, count, sizeof(*invites), newest_first);
-	out = ctl_client_begin(client);
-	frame = ipc_reply_begin_ok(out);
+	out = ctl_client_begin_ok(client);
 	pack_put_map(out, 1);
 	pack_put_str(out, "invites");
 	pack_put_array(out, count);
 	for (uint32_t i = 0; i < count; i++)
 		put_invite(out, gossip, now, invites[i]);
 	free(invites);
-	ipc_frame_end(out, frame);
-	ctl_client_send(client);
+	ctl_client_end_ok(client);
 }
 
 void ctl_invite_withdraw(struct ctl_client *client, const struct ipc_request *request)

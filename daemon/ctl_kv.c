@@ -71,18 +71,15 @@ static void write_done(void *arg, int err)
 	struct ctl_client *client = arg;
 	const struct write_task *task = client->task;
 	struct pack *out;
-	size_t frame;
 
 	if (ctl_verb_refused_by_disk(client, err))
 		return;
-	out = ctl_client_begin(client);
-	frame = ipc_reply_begin_ok(out);
+	out = ctl_client_begin_ok(client);
 	pack_put_map(out, 3);
 	ctl_put_text(out, "key", task->key);
 	ctl_put_id(out, "author", &client->daemon->keys->identity.id);
 	put_number(out, "stamp", task->stamp);
-	ipc_frame_end(out, frame);
-	ctl_client_send(client);
+	ctl_client_end_ok(client);
 }
 
 /* Answers what the core says to a write; value NULL: deleted. */
@@ -132,7 +129,6 @@ void ctl_kv_get(struct ctl_client *client, const struct ipc_request *request)
 	const char *key = ipc_request_text(request, IPC_ARG_KEY);
 	struct gossip_value value;
 	struct pack *out;
-	size_t frame;
 
 	if (!ctl_kv_available(client))
 		return;
@@ -141,11 +137,9 @@ void ctl_kv_get(struct ctl_client *client, const struct ipc_request *request)
 			"no key `%s` is known here: `meshctl kv list` lists them", key);
 		return;
 	}
-	out = ctl_client_begin(client);
-	frame = ipc_reply_begin_ok(out);
+	out = ctl_client_begin_ok(client);
 	ctl_kv_entry(out, &value, false);
-	ipc_frame_end(out, frame);
-	ctl_client_send(client);
+	ctl_client_end_ok(client);
 }
 
 struct list_task {
@@ -172,9 +166,7 @@ static enum ctl_stream fill_list(struct ctl_client *client, struct pack *out)
 		if (out->size >= CTL_KV_BATCH)
 			return CTL_STREAM_MORE;
 	}
-	frame = ipc_reply_begin_ok(out);
-	pack_put_nil(out);
-	ipc_frame_end(out, frame);
+	ipc_reply_end(out);
 	return CTL_STREAM_END;
 }
 

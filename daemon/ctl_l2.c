@@ -13,13 +13,6 @@
 #define PATIENCE_MS	    10000
 #define UNKNOWN_PATIENCE_MS 1000
 
-static void answer_refused(struct ctl_client *client, int err)
-{
-	const char *text = daemon_error(client->daemon);
-
-	ctl_client_refuse(client, err, 1, "%s", *text ? text : err_text(err));
-}
-
 /* ---- create and delete ---- */
 
 struct admin_task {
@@ -33,7 +26,6 @@ static void created(void *arg, int err)
 	const struct admin_task *task = client->task;
 	struct gossip_segment segment;
 	struct pack *out;
-	size_t frame;
 
 	if (ctl_verb_refused_by_disk(client, err))
 		return;
@@ -42,15 +34,13 @@ static void created(void *arg, int err)
 			client, ERR_UNKNOWN, 1, "segment `%s` was deleted meanwhile", task->name);
 		return;
 	}
-	out = ctl_client_begin(client);
-	frame = ipc_reply_begin_ok(out);
+	out = ctl_client_begin_ok(client);
 	pack_put_map(out, 4);
 	ctl_put_text(out, "name", task->name);
 	ctl_put_number(out, "vni", segment.vni);
 	ctl_put_flag(out, "auto", segment.automatic);
 	ctl_put_flag(out, "flood", segment.flood);
-	ipc_frame_end(out, frame);
-	ctl_client_send(client);
+	ctl_client_end_ok(client);
 }
 
 void ctl_l2_create(struct ctl_client *client, const struct ipc_request *request)
@@ -90,16 +80,13 @@ static void deleted(void *arg, int err)
 	struct ctl_client *client = arg;
 	const struct admin_task *task = client->task;
 	struct pack *out;
-	size_t frame;
 
 	if (ctl_verb_refused_by_disk(client, err))
 		return;
-	out = ctl_client_begin(client);
-	frame = ipc_reply_begin_ok(out);
+	out = ctl_client_begin_ok(client);
 	pack_put_map(out, 1);
 	ctl_put_text(out, "name", task->name);
-	ipc_frame_end(out, frame);
-	ctl_client_send(client);
+	ctl_client_end_ok(client);
 }
 
 void ctl_l2_delete(struct ctl_client *client, const struct ipc_request *request)
@@ -147,12 +134,10 @@ static void undo(struct daemon *daemon, const struct attach_task *task)
 
 static void answer_attached(struct ctl_client *client, const struct gossip_segment *segment)
 {
-	struct pack *out = ctl_client_begin(client);
-	size_t frame = ipc_reply_begin_ok(out);
+	struct pack *out = ctl_client_begin_ok(client);
 
 	ctl_l2_view_put_segment(out, client->daemon, segment);
-	ipc_frame_end(out, frame);
-	ctl_client_send(client);
+	ctl_client_end_ok(client);
 }
 
 static void look_attached(uv_timer_t *timer)
@@ -198,7 +183,7 @@ static void begin_attach(struct ctl_client *client, const struct gossip_segment 
 	int err = attach_check_host(daemon, &task->attach, segment->vni);
 
 	if (err) {
-		answer_refused(client, err);
+		ctl_verb_refuse_daemon(client, err);
 		return;
 	}
 	task->was_attached = before != NULL;
@@ -278,7 +263,7 @@ void ctl_l2_attach(struct ctl_client *client, const struct ipc_request *request)
 	if (!err)
 		err = attach_check_ports(daemon, ports->texts, ports->count, &task->attach);
 	if (err)
-		answer_refused(client, err);
+		ctl_verb_refuse_daemon(client, err);
 	else
 		look_for_segment(&client->timer);
 }
@@ -294,14 +279,12 @@ struct detach_task {
 static void answer_detached(struct ctl_client *client)
 {
 	const struct detach_task *task = client->task;
-	struct pack *out = ctl_client_begin(client);
-	size_t frame = ipc_reply_begin_ok(out);
+	struct pack *out = ctl_client_begin_ok(client);
 
 	pack_put_map(out, 2);
 	ctl_put_text(out, "name", task->name);
 	ctl_put_flag(out, "was_attached", task->was_attached);
-	ipc_frame_end(out, frame);
-	ctl_client_send(client);
+	ctl_client_end_ok(client);
 }
 
 static void look_detached(uv_timer_t *timer)

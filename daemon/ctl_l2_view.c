@@ -294,15 +294,12 @@ static bool put_next(struct pack *out, struct daemon *daemon, struct list_task *
 
 static enum ctl_stream fill(struct ctl_client *client, struct pack *out)
 {
-	size_t frame;
 
 	while (put_next(out, client->daemon, client->task)) {
 		if (out->size >= CTL_KV_BATCH)
 			return CTL_STREAM_MORE;
 	}
-	frame = ipc_reply_begin_ok(out);
-	pack_put_nil(out);
-	ipc_frame_end(out, frame);
+	ipc_reply_end(out);
 	return CTL_STREAM_END;
 }
 

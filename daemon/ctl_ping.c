@@ -46,7 +46,6 @@ static void answer(struct ctl_client *client, int64_t rtt_us)
 	const struct ping_task *task = client->task;
 	struct gossip_member member;
 	struct pack *out;
-	size_t frame;
 
 	client->pings = false;
 	uv_timer_stop(&client->timer);
@@ -54,12 +53,10 @@ static void answer(struct ctl_client *client, int64_t rtt_us)
 		ctl_client_refuse(client, ERR_UNKNOWN, 1, "it is no member any more");
 		return;
 	}
-	out = ctl_client_begin(client);
-	frame = ipc_reply_begin_ok(out);
+	out = ctl_client_begin_ok(client);
 	put(out, client->daemon, &member, rtt_us);
 	gossip_member_wipe(&member);
-	ipc_frame_end(out, frame);
-	ctl_client_send(client);
+	ctl_client_end_ok(client);
 }
 
 static void on_timeout(uv_timer_t *timer)

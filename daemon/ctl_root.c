@@ -1,6 +1,7 @@
 #include "daemon/ctl_root.h"
 
 #include "daemon/ctl_put.h"
+#include "daemon/ctl_verb.h"
 #include "daemon/root.h"
 
 bool ctl_root_sealed_args(struct ctl_client *client, const struct ipc_request *request,
@@ -34,19 +35,16 @@ static void answer(struct ctl_client *client, const uint8_t *sealed, size_t size
 {
 	struct gossip_status status;
 	struct pack *out;
-	size_t frame;
 
 	gossip_status(client->daemon->gossip, &status);
-	out = ctl_client_begin(client);
-	frame = ipc_reply_begin_ok(out);
+	out = ctl_client_begin_ok(client);
 	pack_put_map(out, sealed ? 2 : 1);
 	ctl_put_id(out, "mesh", &status.mesh);
 	if (sealed) {
 		pack_put_str(out, "sealed");
 		pack_put_bin(out, sealed, size);
 	}
-	ipc_frame_end(out, frame);
-	ctl_client_send(client);
+	ctl_client_end_ok(client);
 }
 
 void ctl_root_export(struct ctl_client *client, const struct ipc_request *request)
@@ -60,7 +58,7 @@ void ctl_root_export(struct ctl_client *client, const struct ipc_request *reques
 		return;
 	err = root_export(client->daemon, key, head, sealed, &size);
 	if (err)
-		ctl_client_refuse(client, err, 1, "%s", daemon_error(client->daemon));
+		ctl_verb_refuse_daemon(client, err);
 	else
 		answer(client, sealed, size);
 }
@@ -71,7 +69,7 @@ void ctl_root_forget(struct ctl_client *client, const struct ipc_request *reques
 
 	(void)request;
 	if (err)
-		ctl_client_refuse(client, err, 1, "%s", daemon_error(client->daemon));
+		ctl_verb_refuse_daemon(client, err);
 	else
 		answer(client, NULL, 0);
 }
@@ -86,7 +84,7 @@ void ctl_root_import(struct ctl_client *client, const struct ipc_request *reques
 		return;
 	err = root_import(client->daemon, key, head, sealed->bytes, sealed->count);
 	if (err)
-		ctl_client_refuse(client, err, 1, "%s", daemon_error(client->daemon));
+		ctl_verb_refuse_daemon(client, err);
 	else
 		answer(client, NULL, 0);
 }

@@ -1,6 +1,7 @@
 #include "daemon/ctl_rotate.h"
 
 #include "daemon/ctl_put.h"
+#include "daemon/ctl_verb.h"
 #include "daemon/keyfile.h"
 #include "daemon/recon.h"
 #include "daemon/rotate.h"
@@ -42,8 +43,7 @@ static void put_waiting(struct pack *out, struct daemon *daemon)
 static void answer(struct ctl_client *client, bool rotated)
 {
 	struct daemon *daemon = client->daemon;
-	struct pack *out = ctl_client_begin(client);
-	size_t frame = ipc_reply_begin_ok(out);
+	struct pack *out = ctl_client_begin_ok(client);
 	char text[TEXT_KEY_SIZE];
 	uint8_t public[32];
 
@@ -54,8 +54,7 @@ static void answer(struct ctl_client *client, bool rotated)
 			? text_key(public, text)
 			: NULL);
 	put_waiting(out, daemon);
-	ipc_frame_end(out, frame);
-	ctl_client_send(client);
+	ctl_client_end_ok(client);
 }
 
 static void look(uv_timer_t *timer)
@@ -73,17 +72,14 @@ static void look(uv_timer_t *timer)
 void ctl_rotate_run(struct ctl_client *client, const struct ipc_request *request)
 {
 	struct rotate_task *task = ctl_client_task(client, sizeof(*task));
-	const char *text;
 	int err;
 
 	if (!task)
 		return;
 	task->started_ms = uv_now(&client->daemon->loop);
 	err = rotate_begin(client->daemon, ipc_request_number(request, IPC_ARG_FORCE, false));
-	if (err == 0) {
+	if (err == 0)
 		look(&client->timer);
-		return;
-	}
-	text = daemon_error(client->daemon);
-	ctl_client_refuse(client, err, 1, "%s", *text ? text : err_text(err));
+	else
+		ctl_verb_refuse_daemon(client, err);
 }

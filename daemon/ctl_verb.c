@@ -1,7 +1,5 @@
 #include "daemon/ctl_verb.h"
 
-#include <sodium.h>
-
 #include "daemon/ctl_backup.h"
 #include "daemon/ctl_belong.h"
 #include "daemon/ctl_discover.h"
@@ -25,6 +23,11 @@ void ctl_verb_refuse(struct ctl_client *client, int err)
 	const char *text = gossip_error(client->daemon->gossip);
 
 	ctl_client_refuse(client, err, 1, "%s", *text ? text : err_text(err));
+}
+
+void ctl_verb_refuse_daemon(struct ctl_client *client, int err)
+{
+	ctl_client_refuse(client, err, 1, "%s", daemon_error(client->daemon));
 }
 
 void ctl_verb_await_disk(struct ctl_client *client, uint64_t ticket, daemon_ticket_cb done)
@@ -56,18 +59,15 @@ void ctl_verb_subject_done(void *arg, int err)
 	struct ctl_client *client = arg;
 	const struct ctl_verb_subject *task = client->task;
 	struct pack *out;
-	size_t frame;
 
 	if (ctl_verb_refused_by_disk(client, err))
 		return;
-	out = ctl_client_begin(client);
-	frame = ipc_reply_begin_ok(out);
+	out = ctl_client_begin_ok(client);
 	pack_put_map(out, *task->name ? 2 : 1);
 	ctl_put_id(out, "id", &task->id);
 	if (*task->name)
 		ctl_put_text(out, "name", task->name);
-	ipc_frame_end(out, frame);
-	ctl_client_send(client);
+	ctl_client_end_ok(client);
 }
 
 void ctl_verb_refuse_node(struct ctl_client *client, const char *text, int err)
@@ -90,40 +90,15 @@ int ctl_verb_resolve_node(
 	return err;
 }
 
-static void run_revoke(struct ctl_client *client, const struct ipc_request *request)
-{
-	struct daemon *daemon = client->daemon;
-	const char *reason = ipc_request_text(request, IPC_ARG_REASON);
-	struct ctl_verb_subject *task = ctl_client_task(client, sizeof(*task));
-	struct gossip_member member;
-	uint64_t ticket;
-	int err;
-
-	if (!task || ctl_verb_resolve_node(client, request, &task->id) != 0)
-		return;
-	if (gossip_member(daemon->gossip, &task->id, &member)) {
-		strcpy(task->name, member.standing->name);
-		gossip_member_wipe(&member);
-	}
-	err = gossip_revoke(
-		daemon->gossip, daemon_time(daemon), &task->id, reason ? reason : "", &ticket);
-	if (err != 0)
-		ctl_verb_refuse(client, err);
-	else
-		ctl_verb_await_disk(client, ticket, ctl_verb_subject_done);
-}
-
 /* ---- looking ---- */
 
 static void run_status(struct ctl_client *client, const struct ipc_request *request)
 {
-	struct pack *out = ctl_client_begin(client);
-	size_t frame = ipc_reply_begin_ok(out);
+	struct pack *out = ctl_client_begin_ok(client);
 
 	(void)request;
 	ctl_status_put(out, client->daemon);
-	ipc_frame_end(out, frame);
-	ctl_client_send(client);
+	ctl_client_end_ok(client);
 }
 
 static void run_show(struct ctl_client *client, const struct ipc_request *request)
@@ -131,7 +106,6 @@ static void run_show(struct ctl_client *client, const struct ipc_request *reques
 	struct gossip_member member;
 	struct pack *out;
 	struct id node;
-	size_t frame;
 
 	if (ctl_verb_resolve_node(client, request, &node) != 0)
 		return;
@@ -142,22 +116,18 @@ static void run_show(struct ctl_client *client, const struct ipc_request *reques
 		return;
 	}
 	gossip_member_wipe(&member);
-	out = ctl_client_begin(client);
-	frame = ipc_reply_begin_ok(out);
+	out = ctl_client_begin_ok(client);
 	ctl_status_put_member(out, client->daemon, &node);
-	ipc_frame_end(out, frame);
-	ctl_client_send(client);
+	ctl_client_end_ok(client);
 }
 
 static void run_doctor(struct ctl_client *client, const struct ipc_request *request)
 {
-	struct pack *out = ctl_client_begin(client);
-	size_t frame = ipc_reply_begin_ok(out);
+	struct pack *out = ctl_client_begin_ok(client);
 
 	(void)request;
 	ctl_doctor_put(out, client->daemon);
-	ipc_frame_end(out, frame);
-	ctl_client_send(client);
+	ctl_client_end_ok(client);
 }
 
 void ctl_verb_run(struct ctl_client *client, const struct ipc_request *request)
@@ -172,7 +142,7 @@ void ctl_verb_run(struct ctl_client *client, const struct ipc_request *request)
 		[IPC_VERB_LEAVE] = ctl_belong_leave,
 		[IPC_VERB_STATUS] = run_status,
 		[IPC_VERB_SHOW] = run_show,
-		[IPC_VERB_REVOKE] = run_revoke,
+		[IPC_VERB_REVOKE] = ctl_grant_revoke,
 		[IPC_VERB_ROTATE] = ctl_rotate_run,
 		[IPC_VERB_KEEP] = ctl_grant_keep,
 		[IPC_VERB_GRANT] = ctl_grant_give,

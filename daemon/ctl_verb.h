@@ -10,6 +10,8 @@ void ctl_verb_run(struct ctl_client *client, const struct ipc_request *request);
 
 /* Answers with what the core refused, in its words. */
 void ctl_verb_refuse(struct ctl_client *client, int err);
+/* The same of what the daemon refused: daemon_error(). */
+void ctl_verb_refuse_daemon(struct ctl_client *client, int err);
 /* done answers, once everything up to the ticket is on disk. Its arg is the client. */
 void ctl_verb_await_disk(struct ctl_client *client, uint64_t ticket, daemon_ticket_cb done);
 /* ERR_SYSTEM while the disk takes nothing: what would have to be written can be refused at once. */

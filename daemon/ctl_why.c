@@ -570,7 +570,6 @@ void ctl_why_run(struct ctl_client *client, const struct ipc_request *request)
 	struct gossip_member a, b;
 	struct id from, to;
 	struct pack *out;
-	size_t frame;
 
 	if (!trace || !resolve(client, request, &from, &to))
 		return;
@@ -587,11 +586,9 @@ void ctl_why_run(struct ctl_client *client, const struct ipc_request *request)
 	gossip_status(daemon->gossip, &trace->status);
 	recon_status(daemon->recon, &trace->overlay);
 	make(trace, &a, &b);
-	out = ctl_client_begin(client);
-	frame = ipc_reply_begin_ok(out);
+	out = ctl_client_begin_ok(client);
 	put(out, trace, &a, &b);
 	gossip_member_wipe(&a);
 	gossip_member_wipe(&b);
-	ipc_frame_end(out, frame);
-	ctl_client_send(client);
+	ctl_client_end_ok(client);
 }

@@ -442,6 +442,8 @@ static void on_prepare(uv_prepare_t *prepare)
 		loop_drain(daemon);
 	}
 	call_waiters(daemon);
+	if (daemon->stopping)
+		return; /* one of them could not go on: perhaps there is no core, either */
 	loop_drain(daemon);
 	if (loop->values) {
 		loop->values = false;

@@ -139,10 +139,11 @@ int rotate_begin(struct daemon *daemon, bool force)
 		rotate->began = daemon_time(daemon).now;
 	}
 	rotate->forced |= force;
-	if (!err)
-		err = gossip_announce_key(daemon->gossip, daemon_time(daemon), &daemon->keys->next);
 	if (err)
 		return err;
+	err = gossip_announce_key(daemon->gossip, daemon_time(daemon), &daemon->keys->next);
+	if (err)
+		return daemon_refuse(daemon, err, "%s", gossip_error(daemon->gossip));
 	daemon_wake(daemon);
 	return 0;
 }

@@ -209,6 +209,8 @@ void ipc_request_done(struct ipc_request *request); /* wipes it: tokens are secr
 /* Begin, put exactly one value, ipc_frame_end. */
 size_t ipc_reply_begin_ok(struct pack *out);
 size_t ipc_reply_begin_item(struct pack *out);
+/* A whole frame: done, and there is nothing to say. The end of a stream. */
+void ipc_reply_end(struct pack *out);
 /* A whole frame. text is for people; exit_status is what meshctl ends with: 1 refused or failed, 2
  * usage. */
 void ipc_reply_error(struct pack *out, int err, const char *text, unsigned exit_status);

@@ -20,6 +20,14 @@ size_t ipc_reply_begin_item(struct pack *out)
 	return start;
 }
 
+void ipc_reply_end(struct pack *out)
+{
+	size_t start = ipc_reply_begin_ok(out);
+
+	pack_put_nil(out);
+	ipc_frame_end(out, start);
+}
+
 /* The longest beginning of the text that is whole characters and leaves room for a NUL. */
 static size_t cut(const char *text)
 {
