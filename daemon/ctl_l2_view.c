@@ -18,36 +18,26 @@ static void put_interface(struct pack *out, const struct gossip_segment *segment
 	ctl_put_text(out, "interface", text);
 }
 
-/* What this node has of it. */
-#define HERE_FIELDS 4
+/* What it is, and what this node has of it. */
+#define FACTS 11
 
-static void put_here(
+static void put_facts(
 	struct pack *out, const struct daemon *daemon, const struct gossip_segment *segment)
 {
 	struct recon_l2_status status;
 
 	recon_l2_status(daemon->l2, segment->name, &status);
-	ctl_put_flag(out, "attached", segment->attached);
-	ctl_put_flag(out, "up", segment->attached && status.up);
-	ctl_put_number(out, "mtu", recon_l2_mtu(daemon->l2, segment));
-	ctl_put_text(out, "problem", status.problem);
-}
-
-#define STATUS_FIELDS (8 + HERE_FIELDS)
-
-static void put_summary(
-	struct pack *out, const struct daemon *daemon, const struct gossip_segment *segment)
-{
-	pack_put_map(out, STATUS_FIELDS);
 	ctl_put_text(out, "name", segment->name);
 	ctl_put_number(out, "vni", segment->vni);
 	put_interface(out, segment);
 	ctl_put_text(out, "bridge", segment->name);
-	put_here(out, daemon, segment);
-	ctl_put_number(out, "members", segment->members);
 	ctl_put_flag(out, "auto", segment->automatic);
 	ctl_put_flag(out, "flood", segment->flood);
 	ctl_put_flag(out, "clash", segment->clash);
+	ctl_put_flag(out, "attached", segment->attached);
+	ctl_put_flag(out, "up", segment->attached && status.up);
+	ctl_put_number(out, "mtu", recon_l2_mtu(daemon->l2, segment));
+	ctl_put_text(out, "problem", status.problem);
 }
 
 void ctl_l2_view_put_status(struct pack *out, struct daemon *daemon)
@@ -60,8 +50,11 @@ void ctl_l2_view_put_status(struct pack *out, struct daemon *daemon)
 		count++;
 	pack_put_str(out, "l2");
 	pack_put_array(out, count);
-	for (index = 0; gossip_segment_next(daemon->gossip, &index, &segment);)
-		put_summary(out, daemon, &segment);
+	for (index = 0; gossip_segment_next(daemon->gossip, &index, &segment);) {
+		pack_put_map(out, FACTS + 1);
+		put_facts(out, daemon, &segment);
+		ctl_put_number(out, "members", segment.members);
+	}
 }
 
 /* ---- warnings ---- */
@@ -173,16 +166,9 @@ static void put_attachment(
 void ctl_l2_view_put_segment(
 	struct pack *out, struct daemon *daemon, const struct gossip_segment *segment)
 {
-	pack_put_map(out, STATUS_FIELDS + 5);
-	ctl_put_text(out, "name", segment->name);
-	ctl_put_number(out, "vni", segment->vni);
-	put_interface(out, segment);
-	ctl_put_text(out, "bridge", segment->name);
-	put_here(out, daemon, segment);
+	pack_put_map(out, FACTS + 6);
+	put_facts(out, daemon, segment);
 	put_members(out, daemon->gossip, segment);
-	ctl_put_flag(out, "auto", segment->automatic);
-	ctl_put_flag(out, "flood", segment->flood);
-	ctl_put_flag(out, "clash", segment->clash);
 	ctl_put_text(out, "clash_with", segment->clash ? segment->clash_with : NULL);
 	ctl_status_put_person(out, "by", daemon->gossip, &segment->by);
 	ctl_put_number(out, "unannounced", segment->unannounced);

@@ -117,17 +117,34 @@ static const struct entry *find_entry(const struct builder *builder, const struc
 				    : NULL;
 }
 
-static uint8_t choose_family(const struct builder *builder, uint32_t vni)
+static bool lacks_ipv4(const struct builder *builder, uint32_t vni)
 {
-	const struct gossip_status *status = builder->input->status;
-
-	if (!status->address4.family)
-		return 6;
+	if (!builder->input->status->address4.family)
+		return true;
 	for (size_t i = 0; i < builder->entry_count; i++)
 		if (is_on(&builder->entries[i], vni) && !builder->entries[i].self &&
 			!builder->entries[i].address4.family)
-			return 6;
-	return 4;
+			return true;
+	return false;
+}
+
+static void choose_family(struct builder *builder, struct plan_l2_segment *segment, uint32_t vni)
+{
+	const struct plan_l2 *plan = builder->input->before;
+	const struct plan_l2_segment *before = plan ? plan_l2_segment(plan, segment->name) : NULL;
+	mtime_t *again_at = &builder->plan.again_at, until;
+
+	segment->family = 6;
+	segment->lacked4 = before ? before->lacked4 : MTIME_ZERO;
+	if (lacks_ipv4(builder, vni)) {
+		segment->lacked4 = builder->now;
+		return;
+	}
+	until = mtime_add_ms(segment->lacked4, PLAN_L2_IPV6_MS);
+	if (!segment->lacked4.us || mtime_reached(builder->now, until))
+		segment->family = 4;
+	else if (!again_at->us || mtime_before(until, *again_at))
+		*again_at = until;
 }
 
 static const struct ip *address_of(const struct entry *entry, uint8_t family)
@@ -293,8 +310,9 @@ static int add_segment(struct builder *builder, const struct gossip_segment *kno
 		return ERR_NOMEM;
 	builder->plan.segments = grown;
 	segment = &grown[builder->plan.count++];
-	*segment = (struct plan_l2_segment){.family = choose_family(builder, known->vni)};
+	*segment = (struct plan_l2_segment){.lacked4 = MTIME_ZERO};
 	memcpy(segment->name, known->name, sizeof(segment->name));
+	choose_family(builder, segment, known->vni);
 	want = &segment->want;
 	want->vni = known->vni;
 	snprintf(want->bridge, sizeof(want->bridge), "%s", known->name);

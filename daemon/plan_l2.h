@@ -9,7 +9,9 @@
  * Frames are copied to every attached member that is not long dead; a member that is keeps its
  * right to send (the guard's share), since it may be back before it is heard of. Of the two
  * families that the overlay has a segment uses IPv4, which costs 20 bytes less in each frame and is
- * there on every host, unless somebody attached has no IPv4 address: then all of them use IPv6.
+ * there on every host, unless somebody attached has no IPv4 address: then all of them use IPv6, and
+ * for PLAN_L2_IPV6_MS longer. Another family makes a device anew, and a member whose address comes
+ * and goes, as by a claim that others have, is not to interrupt everybody each time.
  */
 #ifndef MESHD_DAEMON_PLAN_L2_H
 #define MESHD_DAEMON_PLAN_L2_H
@@ -20,9 +22,12 @@
 #include "l2/hold.h"
 #include "l2/l2.h"
 
+#define PLAN_L2_IPV6_MS 60000
+
 struct plan_l2_segment {
 	char name[SEGMENT_NAME_MAX + 1];
-	uint8_t family; /* of the overlay addresses that it uses: 4, 6 */
+	uint8_t family;	 /* of the overlay addresses that it uses: 4, 6 */
+	mtime_t lacked4; /* the last plan in which somebody had no IPv4 address; 0: none was */
 	struct l2_want want;
 	struct hold_member *bridges; /* the other members' that are not long dead; sorted by MAC */
 	size_t bridge_count, bridge_capacity;
@@ -34,6 +39,7 @@ struct plan_l2 {
 	struct plan_l2_segment *segments; /* sorted by name */
 	size_t count;
 	struct guard_want guard;
+	mtime_t again_at; /* it is to be made anew then, though nothing has changed; 0: never */
 };
 
 struct plan_l2_input {
@@ -50,6 +56,7 @@ struct plan_l2_input {
 	bool stp;
 	bool overlap4, overlap6; /* part of the overlay's prefix is elsewhere, too: no spoofing */
 	wtime_t wall;		 /* now */
+	const struct plan_l2 *before; /* the last one; NULL: this is the first */
 };
 
 /* No segments where this node is no running member. ERR_NOMEM, ERR_LIMIT. */

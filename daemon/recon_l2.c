@@ -147,10 +147,10 @@ static const char *problem(const struct recon_l2 *l2)
 
 static mtime_t next_turn(const struct recon_l2 *l2)
 {
-	mtime_t next = MTIME_NEVER;
+	mtime_t next = l2->plan.again_at.us ? l2->plan.again_at : MTIME_NEVER;
 
 	if (l2->plan_due)
-		next = l2->plan_at;
+		next = mtime_min(next, l2->plan_at);
 	if (!l2->planned)
 		return mtime_min(next, l2->left_up_until);
 	next = mtime_min(
@@ -200,6 +200,10 @@ static void turn(struct recon_l2 *l2)
 
 	if (l2->stopped)
 		return;
+	if (l2->plan.again_at.us && mtime_reached(time.now, l2->plan.again_at)) {
+		l2->plan.again_at = MTIME_ZERO;
+		l2->plan_due = true;
+	}
 	if (l2->plan_due && mtime_reached(time.now, l2->plan_at))
 		recon_l2_plan_make(l2, time);
 	if (l2->planned) {

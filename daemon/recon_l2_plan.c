@@ -44,7 +44,8 @@ static int make_plan(struct recon_l2 *l2, struct gossip_time time,
 		.stp = l2->config.l2_stp,
 		.overlap4 = overlay.overlap4,
 		.overlap6 = overlay.overlap6,
-		.wall = time.wall};
+		.wall = time.wall,
+		.before = l2->planned ? &l2->plan : NULL};
 
 	return plan_l2_make(&input, time.now, ret);
 }
