@@ -118,6 +118,9 @@ static void put_wireguard(struct cli *cli, const json_t *status)
 	if (strcmp(backend, "none") == 0)
 		fprintf(cli->screen.out, "wireguard  none: %s\n",
 			model_true(wireguard, "up") ? "gossip only, no tunnels" : "not up");
+	else if (json_is_false(json_object_get(wireguard, "up")))
+		fprintf(cli->screen.out, "wireguard  %s (%s), not up\n",
+			model_text(wireguard, "interface", "-"), backend);
 	else
 		fprintf(cli->screen.out, "wireguard  %s (%s), port %lld, MTU %lld, %lld %s\n",
 			model_text(wireguard, "interface", "-"), backend,

@@ -412,9 +412,8 @@ void recon_status(const struct recon *recon, struct recon_status *ret)
 		.overlap4 = recon->overlap4,
 		.overlap6 = recon->overlap6,
 	};
-	if (recon_tunnel_owned(recon))
+	if (recon_tunnel_owned(recon)) {
 		ret->ifindex = recon->wg.backend->ifindex;
-	if (recon_wg_known(&recon->wg)) {
 		ret->listen_port = recon->wg.sync.have.listen_port;
 		ret->peers = recon->wg.sync.have.peer_count;
 	}
@@ -428,8 +427,8 @@ void recon_status(const struct recon *recon, struct recon_status *ret)
 const struct wg_peer *recon_peer(
 	const struct recon *recon, const uint8_t wireguard_public[WG_KEY_SIZE])
 {
-	return recon_wg_known(&recon->wg) ? wg_device_peer(&recon->wg.sync.have, wireguard_public)
-					  : NULL;
+	return recon_tunnel_owned(recon) ? wg_device_peer(&recon->wg.sync.have, wireguard_public)
+					 : NULL;
 }
 
 bool recon_reaches(const struct recon *recon, const struct id *node)

@@ -113,8 +113,8 @@ static int claim(struct recon_wg *wg, struct nl *nl, const struct plan *plan, mt
 	if (wg->foreign) {
 		recon_fault_set(faults, RECON_DEVICE, now,
 			"WireGuard interface %s exists and has another key: it is not this node's "
-			"and is left alone; set another `interface' in [wireguard], or remove it "
-			"(`meshd --cleanup' if an earlier meshd left it)",
+			"and is left alone; set another `interface` in [wireguard], or remove it "
+			"(`meshd --cleanup` if an earlier meshd left it)",
 			wg->backend->name);
 		return ERR_STATE;
 	}

@@ -78,10 +78,12 @@ def test_a_wireguard_interface_with_another_key_is_refused(world):
         wait_for(lambda: alpha.host.run("wg", "show", "mesh0", check=False).returncode == 0, 5, "wireguard-go answers")
     alpha.host.run("tee", "/run/key", input=key)
     alpha.host.run("wg", "set", "mesh0", "private-key", "/run/key")
+    alpha.host.run("wg", "set", "mesh0", "peer", alpha.host.output("wg", "genkey").strip(), "allowed-ips", "10.9.8.7/32")
     before = alpha.host.output("wg", "showconf", "mesh0")
     alpha.start()
     alpha.init()
     wait_for(lambda: warned(alpha, "another key"), 5, "status tells of it")
+    assert alpha.status()["wireguard"]["peers"] == 0 and "mesh0 (" + BACKEND + "), not up" in alpha.do("status")
     assert alpha.host.output("wg", "showconf", "mesh0") == before
     assert not alpha.host.addresses("mesh0")
     alpha.stop()
