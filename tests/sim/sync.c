@@ -209,7 +209,8 @@ static void put(struct cluster *c, int node, const struct record *record)
 	bool fresh;
 
 	assert_int_equal(
-		gossip_record_put_bytes(cluster_core(c, node), record->bytes, record->size, &fresh), 0);
+		gossip_record_put_bytes(cluster_core(c, node), record->bytes, record->size, &fresh),
+		0);
 	assert_true(fresh);
 	cluster_drain(c, node);
 }
