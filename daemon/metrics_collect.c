@@ -179,6 +179,8 @@ static const struct {
 		"Records sent to nodes that lacked them."},
 	{GOSSIP_COUNT_JOINS_SERVED, "meshd_joins_served_total",
 		"Nodes that joined the mesh through this one."},
+	{GOSSIP_COUNT_LATER, "meshd_gossip_passed_over_total",
+		"Sections of datagrams and messages of streams that only a later meshd knows."},
 };
 
 static const struct {

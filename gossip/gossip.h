@@ -385,7 +385,8 @@ bool gossip_mac(
 	X(RESTORED, "restored")	  /* cause; this node, from before its disk was set back */    \
 	X(GRANTED, "granted")	  /* to: admin or writer; by */                                \
 	X(UNGRANTED, "ungranted") /* from: admin or writer; by */                              \
-	X(SEGMENT, "segment")	  /* segment, what; see GOSSIP_SEGMENT_LIST */
+	X(SEGMENT, "segment")	  /* segment, what; see GOSSIP_SEGMENT_LIST */                 \
+	X(OTHER_VERSION, "other_version") /* cause: node may not understand this one */
 
 enum gossip_event_kind {
 #define X(name, label) GOSSIP_EVENT_##name,
@@ -537,6 +538,10 @@ struct gossip_member {
 	bool compared;	    /* it has told its store's digest since this start; and then: */
 	bool differs;	    /* from this node's, the last time */
 	bool heard;	    /* of it anything at all, since this start */
+	bool apart;	    /* it speaks no version of the protocol that this node does */
+	/* it does not answer, and what came lately from where it was cannot be read: it may be of
+	 * another version */
+	bool unreadable;
 	struct ip address4, address6;
 	uint8_t wireguard_public[32], preshared[32];
 	uint8_t next_public[32], next_preshared[32];
@@ -577,7 +582,8 @@ int gossip_resolve_invite(const struct gossip *gossip, const char *text, struct 
 	X(SYNC_ROUNDS, "sync_rounds")                   \
 	X(SYNC_BYTES, "sync_bytes")                     \
 	X(SYNC_RECORDS, "sync_records")                 \
-	X(JOINS_SERVED, "joins_served")
+	X(JOINS_SERVED, "joins_served")                 \
+	X(LATER, "of_later_version") /* sections and frames that were passed over */
 
 enum gossip_counter {
 #define X(name, label) GOSSIP_COUNT_##name,

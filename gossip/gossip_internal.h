@@ -30,6 +30,7 @@
  *   gossip_lease.c    memberships that end by themselves
  *   gossip_proof.c    two bodies with one stamp: found out, and told
  *   gossip_address.c  who has which IPv4 address
+ *   gossip_version.c  members that may not understand this one
  *   gossip_status.c   what an operator sees
  *   gossip_segment.c  L2 segments: which there are
  *   gossip_attach.c   who is attached to them
@@ -107,6 +108,7 @@ struct gossip {
 	struct spread *spread;
 	mtime_t push_next;
 	mtime_t last_heard; /* anybody */
+	mtime_t unreadable_next;
 	mtime_t isolated_next, dead_next;
 	int64_t isolated_gap_ms;
 	struct hint hints[GOSSIP_HINTS_MAX];

@@ -10,6 +10,7 @@
 #include "gossip/gossip_internal.h"
 #include "gossip/gossip_own.h"
 #include "gossip/gossip_peer.h"
+#include "gossip/gossip_version.h"
 #include "gossip/gossip_record.h"
 #include "gossip/gossip_rotate.h"
 #include "gossip/gossip_round.h"
@@ -643,6 +644,7 @@ void gossip_receive(struct gossip *g, struct gossip_time time, const struct endp
 	peer = g->store ? map_get(&g->tags, data) : NULL;
 	if (!peer) {
 		g->counters[GOSSIP_COUNT_UNKNOWN_TAG]++;
+		gossip_version_unreadable(g, from);
 		return;
 	}
 	if (seal_open(&peer->pair, data, size, plain, &plain_size) != 0) {
@@ -655,6 +657,7 @@ void gossip_receive(struct gossip *g, struct gossip_time time, const struct endp
 		g->counters[GOSSIP_COUNT_MALFORMED]++;
 		return;
 	}
+	g->counters[GOSSIP_COUNT_LATER] += msg.later;
 	g->reply = (struct reply){.from = peer,
 		.peer = peer,
 		.to = *from,

@@ -71,6 +71,8 @@ struct peer {
 	struct peer_key *next; /* NULL: it announces none */
 	bool confirmed;	       /* it has installed the key that we announce */
 	bool gone;	       /* dead for GOSSIP_GONE_MS */
+	bool apart;	       /* by its descriptor: no version of the protocol in common */
+	mtime_t unreadable;    /* what came from there last was; ZERO: never */
 	struct ip address4;    /* family 0: none, or lost in a clash */
 	enum gossip_member_state state;
 	wtime_t since;

@@ -3,6 +3,7 @@
 #include "gossip/gossip_internal.h"
 #include "gossip/gossip_own.h"
 #include "gossip/gossip_peer.h"
+#include "gossip/gossip_version.h"
 #include "gossip/replica/store.h"
 #include "gossip/trust/address.h"
 
@@ -132,6 +133,8 @@ static void fill_peer(const struct gossip *g, const struct peer *peer, struct go
 		if (info.heard)
 			ret->silent_ms = mtime_diff_ms(g->time.now, info.last_heard);
 	}
+	ret->apart = peer->apart;
+	ret->unreadable = gossip_version_is_unreadable(g, peer);
 	ret->compared = peer->compared.us != MTIME_ZERO.us;
 	ret->differs = peer->differs;
 	ret->address4 = peer->address4;

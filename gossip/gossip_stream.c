@@ -256,6 +256,9 @@ static int frame_received(struct gossip *g, struct stream *s, const uint8_t *mes
 		return ERR_MALFORMED;
 	}
 	switch (frame.type) {
+	case FRAME_LATER:
+		g->counters[GOSSIP_COUNT_LATER]++;
+		return 0;
 	case FRAME_JOIN_REQUEST:
 		return gossip_admit_request(g, s, &frame);
 	case FRAME_JOIN_OFFER:

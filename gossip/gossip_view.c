@@ -16,6 +16,7 @@
 #include "gossip/gossip_purge.h"
 #include "gossip/gossip_record.h"
 #include "gossip/gossip_rotate.h"
+#include "gossip/gossip_version.h"
 #include "gossip/gossip_value.h"
 #include "gossip/replica/store.h"
 #include "gossip/swim/spread.h"
@@ -331,6 +332,7 @@ void gossip_view_descriptor(struct gossip *g, struct record *record)
 	free(peer->endpoints);
 	peer->endpoints = endpoints;
 	peer->endpoint_count = (uint8_t)descriptor.endpoint_count;
+	gossip_version_described(g, peer, &descriptor);
 	gossip_rotate_described(g, peer, &descriptor);
 	gossip_attach_described(g, peer, &descriptor);
 	if (!peer->descriptor || peer->claim != descriptor.claim)
@@ -392,7 +394,9 @@ void gossip_view_own_descriptor(const struct gossip *g, struct descriptor *ret)
 		.next = g->next_key.id,
 		.next_proof = g->next_key.proof,
 		.claim = g->claim,
-		.mtu = g->config.mtu};
+		.mtu = g->config.mtu,
+		.protocol_least = KEYS_PROTOCOL,
+		.protocol_most = KEYS_PROTOCOL};
 	strcpy(ret->version, g->config.version);
 	gossip_attach_describe(g, ret);
 	for (size_t i = 0; i < g->endpoint_count; i++) {

@@ -13,6 +13,9 @@
 
 #define KEYS_SIGNED_MAX 1024 /* bytes of one signed message: records sign their hash */
 
+/* The version of the protocol: PROTOCOL.md, "Versions". */
+#define KEYS_PROTOCOL 1
+
 /* What a key is used for goes into every signature, hash and derivation, so that nothing made for
  * one purpose serves another. Each label also names the protocol's version. */
 #define KEYS_DOMAIN_LIST(X)                                                               \

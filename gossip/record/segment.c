@@ -2,6 +2,9 @@
 
 #include "gossip/crypto/keys.h"
 
+#define FIELD_COUNT 3
+#define FIELDS_MAX  16 /* with those of later versions, which are passed over */
+
 static bool is_one_of(char c, const char *set)
 {
 	return c != '\0' && strchr(set, c) != NULL;
@@ -58,7 +61,7 @@ uint32_t segment_vni(const struct id *mesh, const char *name)
 
 void segment_encode(const struct segment *segment, struct pack *out)
 {
-	pack_put_array(out, 3);
+	pack_put_array(out, FIELD_COUNT);
 	pack_put_uint(out, segment->vni);
 	pack_put_bool(out, segment->automatic);
 	pack_put_bool(out, segment->flood);
@@ -71,11 +74,16 @@ int segment_decode(const void *bytes, size_t size, struct segment *ret)
 	uint32_t count;
 	uint64_t vni;
 
-	if (pack_get_array(&reader, "segment", 3, 3, &count) != 0 ||
+	if (pack_get_array(&reader, "segment", FIELD_COUNT, FIELDS_MAX, &count) != 0 ||
 		pack_get_uint(&reader, "vni", SEGMENT_VNI_MAX, &vni) != 0 ||
 		pack_get_bool(&reader, "automatic", &out.automatic) != 0 ||
-		pack_get_bool(&reader, "flood", &out.flood) != 0 ||
-		pack_get_end(&reader, "end") != 0 || vni == 0)
+		pack_get_bool(&reader, "flood", &out.flood) != 0 || vni == 0)
+		return ERR_MALFORMED;
+	for (; count > FIELD_COUNT; count--) {
+		if (pack_skip(&reader, "later", NULL) != 0)
+			return ERR_MALFORMED;
+	}
+	if (pack_get_end(&reader, "end") != 0)
 		return ERR_MALFORMED;
 	out.vni = (uint32_t)vni;
 	*ret = out;

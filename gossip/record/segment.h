@@ -1,8 +1,9 @@
 /*
  * An L2 segment is configuration by admins: the key-value `mesh/l2/NAME`, whose bytes are
  *   [vni, automatic, flood]
- * in MessagePack. So who may write it, how it spreads, how of two writes one is shown and how it is
- * deleted are those of every key under `mesh/`.
+ * in MessagePack; what follows is of a later version of meshd, and passed over. So who may write
+ * it, how it spreads, how of two writes one is shown and how it is deleted are those of every key
+ * under `mesh/`.
  */
 #ifndef MESHD_GOSSIP_RECORD_SEGMENT_H
 #define MESHD_GOSSIP_RECORD_SEGMENT_H

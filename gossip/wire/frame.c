@@ -1,5 +1,22 @@
 #include "gossip/wire/frame.h"
 
+#include <assert.h>
+
+/* Elements of each, with its number. */
+static const uint8_t lengths[] = {
+	[FRAME_LATER] = 1,
+	[FRAME_JOIN_REQUEST] = 6,
+	[FRAME_JOIN_OFFER] = 5,
+	[FRAME_JOIN_COMMIT] = 2,
+	[FRAME_JOIN_DONE] = 1,
+	[FRAME_REFUSED] = 2,
+	[FRAME_SYNC] = 2,
+	[FRAME_RECORDS] = 2,
+	[FRAME_INTRODUCE] = 3,
+	[FRAME_VOID] = 2,
+	[FRAME_HOLDS] = 2,
+};
+
 static void put_optional(struct pack *out, const struct msg_item *item)
 {
 	if (item->size)
@@ -10,19 +27,7 @@ static void put_optional(struct pack *out, const struct msg_item *item)
 
 void frame_encode(const struct frame *frame, struct pack *out)
 {
-	static const uint8_t lengths[] = {
-		[FRAME_JOIN_REQUEST] = 6,
-		[FRAME_JOIN_OFFER] = 5,
-		[FRAME_JOIN_COMMIT] = 2,
-		[FRAME_JOIN_DONE] = 1,
-		[FRAME_REFUSED] = 2,
-		[FRAME_SYNC] = 2,
-		[FRAME_RECORDS] = 2,
-		[FRAME_INTRODUCE] = 3,
-		[FRAME_VOID] = 2,
-		[FRAME_HOLDS] = 2,
-	};
-
+	assert(frame->type != FRAME_LATER);
 	pack_put_array(out, lengths[frame->type]);
 	pack_put_uint(out, frame->type);
 	switch (frame->type) {
@@ -39,6 +44,7 @@ void frame_encode(const struct frame *frame, struct pack *out)
 		pack_put_bin(out, &frame->sig, sizeof(frame->sig));
 		pack_put_uint(out, (uint64_t)frame->time.ms);
 		break;
+	case FRAME_LATER:
 	case FRAME_JOIN_DONE:
 		break;
 	case FRAME_REFUSED:
@@ -102,55 +108,71 @@ static int get_records(struct pack_reader *r, struct frame *frame)
 	return 0;
 }
 
-static int get_fields(struct pack_reader *r, uint64_t type, uint32_t fields, struct frame *frame)
+static int get_fields(struct pack_reader *r, struct frame *frame)
 {
-	frame->type = (enum frame_type)type;
-	switch (type << 8 | fields) {
-	case FRAME_JOIN_REQUEST << 8 | 5:
+	switch (frame->type) {
+	case FRAME_JOIN_REQUEST:
 		if (get_optional(r, "grant", &frame->grant) != 0 ||
 			get_item(r, "invite", FRAME_RECORD_MAX, &frame->record) != 0 ||
 			pack_get_fixed(r, "node", &frame->node, sizeof(frame->node)) != 0 ||
 			pack_get_str(r, "name", 1, frame->name, sizeof(frame->name)) != 0)
 			return ERR_MALFORMED;
 		return pack_get_fixed(r, "signature", &frame->sig, sizeof(frame->sig));
-	case FRAME_JOIN_OFFER << 8 | 4:
+	case FRAME_JOIN_OFFER:
 		if (pack_get_uint(r, "stamp", UINT64_MAX, &frame->stamp) != 0 ||
 			pack_get_fixed(r, "witness", &frame->node, sizeof(frame->node)) != 0 ||
 			pack_get_fixed(r, "signature", &frame->sig, sizeof(frame->sig)) != 0)
 			return ERR_MALFORMED;
 		return get_time(r, &frame->time);
-	case FRAME_JOIN_DONE << 8 | 0:
+	case FRAME_LATER:
+	case FRAME_JOIN_DONE:
 		return 0;
-	case FRAME_REFUSED << 8 | 1:
+	case FRAME_REFUSED:
 		return pack_get_str(r, "label", 1, frame->label, sizeof(frame->label));
-	case FRAME_SYNC << 8 | 1:
+	case FRAME_SYNC:
 		return get_item(r, "sync", FRAME_SYNC_MAX, &frame->sync);
-	case FRAME_RECORDS << 8 | 1:
+	case FRAME_RECORDS:
 		return get_records(r, frame);
-	case FRAME_INTRODUCE << 8 | 2:
+	case FRAME_INTRODUCE:
 		if (get_optional(r, "grant", &frame->grant) != 0)
 			return ERR_MALFORMED;
 		return get_item(r, "admission", FRAME_RECORD_MAX, &frame->record);
-	case FRAME_JOIN_COMMIT << 8 | 1:
-	case FRAME_VOID << 8 | 1:
+	case FRAME_JOIN_COMMIT:
+	case FRAME_VOID:
 		return get_item(r, "record", FRAME_RECORD_MAX, &frame->record);
-	case FRAME_HOLDS << 8 | 1:
+	case FRAME_HOLDS:
 		return pack_get_fixed(r, "holds", frame->holds, sizeof(frame->holds));
-	default:
-		return pack_refuse(r, "type");
 	}
+	return pack_refuse(r, "type");
+}
+
+static int get_frame(struct pack_reader *r, struct frame *frame)
+{
+	uint32_t count, known;
+	uint64_t type;
+
+	if (pack_get_array(r, "frame", 1, FRAME_ELEMENTS_MAX, &count) != 0 ||
+		pack_get_uint(r, "type", UINT16_MAX, &type) != 0)
+		return ERR_MALFORMED;
+	frame->type = type <= FRAME_LAST ? (enum frame_type)type : FRAME_LATER;
+	known = lengths[frame->type];
+	if (type == 0 || count < known)
+		return pack_refuse(r, "type");
+	if (get_fields(r, frame) != 0)
+		return ERR_MALFORMED;
+	for (; count > known; count--) {
+		if (pack_skip(r, "frame", NULL) != 0)
+			return ERR_MALFORMED;
+	}
+	return pack_get_end(r, "frame");
 }
 
 int frame_decode(const void *data, size_t size, struct frame *ret, const char **ret_where)
 {
 	struct pack_reader r = pack_reader(data, size);
 	struct frame frame = {0};
-	uint32_t count;
-	uint64_t type;
 
-	if (pack_get_array(&r, "frame", 1, 6, &count) != 0 ||
-		pack_get_uint(&r, "type", FRAME_HOLDS, &type) != 0 ||
-		get_fields(&r, type, count - 1, &frame) != 0 || pack_get_end(&r, "frame") != 0) {
+	if (get_frame(&r, &frame) != 0) {
 		*ret_where = r.where;
 		return ERR_MALFORMED;
 	}

@@ -1,7 +1,8 @@
 /*
  * The messages of a stream (crypto/channel.h), each a MessagePack array whose first element says
  * what it is. Decoded and validated whole before anything is acted on. Records stay opaque bytes
- * here.
+ * here. A type that is not known, and elements behind those that are, are of a later version of
+ * meshd, and passed over.
  *
  *   join     JOIN_REQUEST -> JOIN_OFFER -> JOIN_COMMIT -> JOIN_DONE, or REFUSED at any step;
  *            then SYNC
@@ -16,11 +17,12 @@
 #include "gossip/base/types.h"
 #include "gossip/wire/msg.h"
 
-#define FRAME_NAME_MAX	  63
-#define FRAME_LABEL_MAX	  32
-#define FRAME_RECORD_MAX  (66 * 1024)
-#define FRAME_RECORDS_MAX 64
-#define FRAME_SYNC_MAX	  (68 * 1024)
+#define FRAME_NAME_MAX	   63
+#define FRAME_LABEL_MAX	   32
+#define FRAME_RECORD_MAX   (66 * 1024)
+#define FRAME_RECORDS_MAX  64
+#define FRAME_SYNC_MAX	   (68 * 1024)
+#define FRAME_ELEMENTS_MAX 16 /* with those of later versions */
 
 /* number, name, elements behind the number */
 #define FRAME_TYPE_LIST(X)                                                                       \
@@ -36,10 +38,12 @@
 	X(10, HOLDS)	   /* as MSG_HOLDS */
 
 enum frame_type {
+	FRAME_LATER, /* decoded: of a later version */
 #define X(number, name) FRAME_##name = number,
 	FRAME_TYPE_LIST(X)
 #undef X
 };
+#define FRAME_LAST FRAME_HOLDS
 
 struct frame {
 	enum frame_type type;
@@ -57,7 +61,7 @@ struct frame {
 	struct msg_item records[FRAME_RECORDS_MAX];
 };
 
-void frame_encode(const struct frame *frame, struct pack *out);
+void frame_encode(const struct frame *frame, struct pack *out); /* not LATER */
 /* ERR_MALFORMED, with *ret_where naming the field. Items point into data. */
 int frame_decode(
 	const void *data, size_t size, struct frame *ret, const char **ret_where) MUST_CHECK;

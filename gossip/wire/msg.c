@@ -138,19 +138,25 @@ static int get_msg(struct pack_reader *r, struct msg *msg)
 	if (pack_get_array(r, "message", 3, 3, &count) != 0 ||
 		pack_get_uint(r, "session", UINT64_MAX, &msg->session) != 0 ||
 		pack_get_uint(r, "counter", UINT64_MAX, &msg->counter) != 0 ||
-		pack_get_map(r, "sections", MSG_SECTION_LAST, &count) != 0)
+		pack_get_map(r, "sections", MSG_SECTIONS_MAX, &count) != 0)
 		return ERR_MALFORMED;
 	while (count--) {
 		uint64_t number;
 
-		if (pack_get_uint(r, "section", MSG_SECTION_LAST, &number) != 0)
+		if (pack_get_uint(r, "section", UINT16_MAX, &number) != 0)
 			return ERR_MALFORMED;
 		if (number <= last)
 			return pack_refuse(r, "section");
+		last = number;
+		if (number > MSG_SECTION_LAST) {
+			if (pack_skip(r, "section", NULL) != 0)
+				return ERR_MALFORMED;
+			msg->later = true;
+			continue;
+		}
 		if (get_section(r, (enum msg_section)number, msg) != 0)
 			return ERR_MALFORMED;
 		msg_add(msg, (enum msg_section)number);
-		last = number;
 	}
 	return pack_get_end(r, "end");
 }

@@ -1,7 +1,8 @@
 /*
  * The plaintext of a datagram and back: the MessagePack array [session, counter, {section: value,
  * ...}] with section numbers ascending, each at most once. All of it is decoded and validated
- * before anything is acted on; unknown sections are refused (the version is in the keys: seal.h).
+ * before anything is acted on. Sections that are not known are of a later version of meshd, and
+ * passed over; what must not be passed over makes another version of the protocol (keys.h).
  */
 #ifndef MESHD_GOSSIP_WIRE_MSG_H
 #define MESHD_GOSSIP_WIRE_MSG_H
@@ -40,6 +41,7 @@ enum msg_section {
 #undef X
 };
 #define MSG_SECTION_LAST 17
+#define MSG_SECTIONS_MAX 32   /* in one datagram, with those of later versions */
 #define MSG_PAD_MAX	 1200 /* bytes: a datagram */
 #define MSG_HELD_SIZE	 8    /* of a key: enough to tell it from the one before */
 
@@ -55,6 +57,7 @@ struct msg_item {
 struct msg {
 	uint64_t session, counter;
 	uint32_t present; /* bit 1 << section */
+	bool later;	  /* decoded: there were other sections besides */
 	uint64_t challenge, echo, ping, ack;
 	uint64_t ping_req;
 	struct id ping_req_target;

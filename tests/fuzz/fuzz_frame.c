@@ -1,4 +1,5 @@
-/* The messages of a stream: whatever decodes must encode to the very bytes it came from. */
+/* The messages of a stream: whatever decodes must encode to the very bytes it came from, but for
+ * what is of a later version. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,9 +18,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		return 0;
 	}
+	if (frame.type == FRAME_LATER)
+		return 0;
 	pack_init_growing(&out, size + 1);
 	frame_encode(&frame, &out);
-	if (pack_status(&out) != 0 || out.size != size || memcmp(out.data, data, size) != 0)
+	if (pack_status(&out) != 0 || out.size > size)
+		abort();
+	/* as many elements: all are known */
+	if (out.data[0] == data[0] && (out.size != size || memcmp(out.data, data, size) != 0))
 		abort();
 	pack_done(&out);
 	return 0;

@@ -36,6 +36,8 @@ static struct descriptor sample(void)
 		.version = "0.1.0",
 		.segment_count = 2,
 		.segments = {100, 0x1234},
+		.protocol_least = 1,
+		.protocol_most = 1,
 	};
 	static const char *const endpoints[] = {"192.0.2.1:8946", "[2001:db8::1]:8946"};
 
@@ -191,6 +193,53 @@ static void segments_are_sorted_vnis_each_once(void **state)
 	}
 }
 
+static void versions_of_the_protocol_are_told_where_it_is_not_the_first_alone(void **state)
+{
+	(void)state;
+	static const uint16_t bad[][2] = {{0, 2}, {3, 2}};
+	struct descriptor d = sample(), back;
+
+	d.protocol_most = 2;
+	assert_int_equal(decode(&d, &back), 0);
+	assert_memory_equal(&back, &d, sizeof(d));
+	assert_true(descriptor_speaks(&back));
+	d.segment_count = 0;
+	memset(d.segments, 0, sizeof(d.segments));
+	d.protocol_least = 2;
+	d.protocol_most = UINT16_MAX;
+	assert_int_equal(decode(&d, &back), 0);
+	assert_memory_equal(&back, &d, sizeof(d));
+	assert_false(descriptor_speaks(&back));
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		d.protocol_least = bad[i][0];
+		d.protocol_most = bad[i][1];
+		assert_int_equal(decode(&d, &back), ERR_MALFORMED);
+	}
+}
+
+static void what_a_later_version_says_besides_is_passed_over(void **state)
+{
+	(void)state;
+	struct descriptor d = sample(), back;
+	uint8_t memory[1024];
+	struct pack value;
+
+	d.protocol_most = 2;
+	pack_init(&value, memory, sizeof(memory));
+	descriptor_encode(&d, &value);
+	assert_int_equal(memory[0], 0x99);
+	memory[0] = 0x9b;
+	pack_put_str(&value, "more");
+	pack_put_map(&value, 1);
+	pack_put_uint(&value, 1);
+	pack_put_nil(&value);
+	assert_int_equal(decode_value(value.data, value.size, &back), 0);
+	assert_memory_equal(&back, &d, sizeof(d));
+	assert_int_equal(decode_value(value.data, value.size - 1, &back), ERR_MALFORMED);
+	pack_put_nil(&value);
+	assert_int_equal(decode_value(value.data, value.size, &back), ERR_MALFORMED);
+}
+
 static void every_truncation_and_every_changed_head_is_harmless(void **state)
 {
 	(void)state;
@@ -246,6 +295,8 @@ int main(void)
 		cmocka_unit_test(a_key_that_is_not_proven_by_its_owner_is_refused),
 		cmocka_unit_test(senseless_endpoints_are_refused),
 		cmocka_unit_test(segments_are_sorted_vnis_each_once),
+		cmocka_unit_test(versions_of_the_protocol_are_told_where_it_is_not_the_first_alone),
+		cmocka_unit_test(what_a_later_version_says_besides_is_passed_over),
 		cmocka_unit_test(every_truncation_and_every_changed_head_is_harmless),
 		cmocka_unit_test(only_a_descriptor_record_is_a_descriptor),
 	};

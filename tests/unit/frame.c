@@ -63,7 +63,7 @@ static void encode(const struct frame *frame, uint8_t *bytes, size_t capacity, s
 static void the_bytes_are_those_of_the_protocol(void **state)
 {
 	(void)state;
-	for (int type = FRAME_JOIN_REQUEST; type <= FRAME_HOLDS; type++) {
+	for (int type = FRAME_JOIN_REQUEST; type <= FRAME_LAST; type++) {
 		struct frame frame = example(type), back;
 		uint8_t bytes[512], again[512];
 		size_t size, again_size;
@@ -82,7 +82,7 @@ static void the_bytes_are_those_of_the_protocol(void **state)
 static void truncations_and_trailing_bytes_are_refused(void **state)
 {
 	(void)state;
-	for (int type = FRAME_JOIN_REQUEST; type <= FRAME_HOLDS; type++) {
+	for (int type = FRAME_JOIN_REQUEST; type <= FRAME_LAST; type++) {
 		struct frame frame = example(type), back;
 		uint8_t bytes[512];
 		size_t size;
@@ -108,8 +108,11 @@ static void other_types_and_lengths_are_refused(void **state)
 		const char *where;
 	} bad[] = {
 		{{0x91, 0x00}, 2, "type"},
-		{{0x91, 0x0a}, 2, "type"},
-		{{0x92, 0x04, 0xc0}, 3, "type"},
+		{{0x91, 0xff}, 2, "type"},
+		{{0x92, 0x63, 0xc1}, 3, "frame"},
+		{{0x92, 0x63}, 2, "frame"},
+		{{0x92, 0x04, 0xc1}, 3, "frame"},
+		{{0xdc, 0x00, 0x11, 0x04}, 4, "frame"},
 		{{0x91, 0x03}, 2, "type"},
 		{{0x90}, 1, "frame"},
 		{{0x92, 0x07, 0x90}, 3, "records"},
@@ -127,12 +130,37 @@ static void other_types_and_lengths_are_refused(void **state)
 	}
 }
 
+static void what_a_later_version_adds_is_passed_over(void **state)
+{
+	(void)state;
+	static const uint8_t unknown[] = {0x93, 0x63, 0x81, 0x01, 0xc3, 0x00};
+	struct frame frame, expected;
+	const char *where = NULL;
+	uint8_t bytes[512];
+	size_t size;
+
+	assert_int_equal(frame_decode(unknown, sizeof(unknown), &frame, &where), 0);
+	assert_int_equal(frame.type, FRAME_LATER);
+	for (int type = FRAME_JOIN_REQUEST; type <= FRAME_LAST; type++) {
+		expected = example(type);
+		encode(&expected, bytes, sizeof(bytes), &size);
+		bytes[0] += 2;
+		memcpy(bytes + size, "\xc0\x92\x01\xa1x", 5);
+		assert_int_equal(frame_decode(bytes, size + 5, &frame, &where), 0);
+		assert_int_equal(frame.type, type);
+		encode(&frame, bytes, sizeof(bytes), &size);
+		char hex[1025];
+		assert_string_equal(text_hex(bytes, size, hex), golden[type]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_bytes_are_those_of_the_protocol),
 		cmocka_unit_test(truncations_and_trailing_bytes_are_refused),
 		cmocka_unit_test(other_types_and_lengths_are_refused),
+		cmocka_unit_test(what_a_later_version_adds_is_passed_over),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -60,13 +60,16 @@ static void a_segment_is_fixed_and_reads_back(void **state)
 	for (size_t size = 0; size < pack.size; size++)
 		assert_int_equal(segment_decode(pack.data, size, &back), ERR_MALFORMED);
 	assert_int_equal(segment_decode("\x93\x01\xc3\xc2\xc0", 5, &back), ERR_MALFORMED);
+	/* a later version's, with more behind it */
+	assert_int_equal(segment_decode("\x95\x01\xc3\xc2\xc0\x91\x05", 7, &back), 0);
+	assert_true(back.vni == 1 && back.automatic && !back.flood);
 }
 
 static void what_is_no_segment_is_refused(void **state)
 {
 	(void)state;
 	static const char *const bad[] = {"9300c2c2", "93ce01000000c2c2", "93cd0001c2c2", "9301c2",
-		"9401c2c2c2", "930101c2", "93a131c2c2", "c0", "01"};
+		"9401c2c2", "9401c2c2c1", "930101c2", "93a131c2c2", "c0", "01"};
 	struct segment back = {.vni = 7};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
