@@ -147,6 +147,24 @@ static void put_standing(struct cli *cli, struct table *table, const json_t *mem
 	put_ago(cli, table, "lease until", member, "lease");
 }
 
+/* Of meshd, and of the protocol: from the least to the most that it speaks. */
+static void put_version(struct table *table, const json_t *member)
+{
+	const json_t *protocol = json_object_get(member, "protocol");
+	long long least = json_integer_value(json_array_get(protocol, 0));
+	long long most = json_integer_value(json_array_get(protocol, 1));
+	const char *version = model_text(member, "version", "");
+
+	if (!*version)
+		return;
+	if (most > least)
+		table_add(table, SCREEN_BOLD, "version");
+	if (most > least)
+		table_add(table, SCREEN_PLAIN, "%s, protocol %lld to %lld", version, least, most);
+	else
+		put(table, "version", version);
+}
+
 static void render(struct cli *cli, const json_t *member)
 {
 	double rtt_ms = model_real(member, "rtt_ms", -1);
@@ -160,7 +178,7 @@ static void render(struct cli *cli, const json_t *member)
 	put_list(&table, "endpoints", member, "endpoints");
 	if (rtt_ms >= 0)
 		put(&table, "round trip", human_rtt(rtt_ms, rtt));
-	put_text(&table, "version", member, "version");
+	put_version(&table, member);
 	put_wireguard(cli, &table, member);
 	text = model_join(member, "segments", " ", "");
 	if (*text)

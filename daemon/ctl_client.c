@@ -250,15 +250,15 @@ static void refuse_request(struct ctl_client *client, int err, const char *where
 	switch (err) {
 	case ERR_VERSION:
 		ctl_client_refuse(client, err, 1,
-			"meshctl and meshd are of different versions: after an upgrade, restart "
-			"meshd "
-			"(tunnels stay up)");
+			"meshctl speaks another version of the control protocol than this meshd "
+			"(%s, version %d): after an upgrade, restart meshd (tunnels stay up)",
+			MESHD_VERSION, IPC_VERSION);
 		break;
 	case ERR_UNKNOWN:
 		ctl_client_refuse(client, err, 1,
-			"this meshd (%s) does not know that verb: after an upgrade, restart meshd "
+			"this meshd (%s) does not know that %s: after an upgrade, restart meshd "
 			"(tunnels stay up)",
-			MESHD_VERSION);
+			MESHD_VERSION, where);
 		break;
 	case ERR_MALFORMED:
 		ctl_client_refuse(client, err, 2,

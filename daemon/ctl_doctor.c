@@ -256,6 +256,34 @@ static void check_members(struct checks *checks, struct daemon *daemon)
 		add(checks, "members", OK, NULL, "of %zu other members all answer", alive);
 }
 
+/* Those that do not understand this one are warned of: ctl_status.c. */
+static void check_versions(struct checks *checks, struct daemon *daemon)
+{
+	char other[AUTHORITY_NAME_MAX + DESCRIPTOR_VERSION_MAX + 4] = "";
+	struct gossip_member member;
+	size_t index = 0, others = 0, different = 0;
+
+	while (gossip_member_next(daemon->gossip, &index, &member)) {
+		bool counts = member.has_descriptor && !member.self && !member.apart &&
+			      member.standing->standing == AUTHORITY_MEMBER;
+
+		others += counts;
+		if (counts && strcmp(member.descriptor.version, MESHD_VERSION) != 0 &&
+			different++ == 0)
+			snprintf(other, sizeof(other), "%s (%s)", member.standing->name,
+				member.descriptor.version);
+		gossip_member_wipe(&member);
+	}
+	if (different > 0)
+		add(checks, "versions", OK, NULL,
+			"of %zu other members %zu run another meshd than %s, %s among them: they "
+			"understand each other",
+			others, different, MESHD_VERSION, other);
+	else if (others > 0)
+		add(checks, "versions", OK, NULL, "%zu other members run meshd %s as well", others,
+			MESHD_VERSION);
+}
+
 static void check_metrics(struct checks *checks, const struct daemon *daemon)
 {
 	const struct endpoint *at = &daemon->config.metrics_listen;
@@ -291,6 +319,7 @@ void ctl_doctor_put(struct pack *out, struct daemon *daemon)
 	check_mdns(&checks, daemon);
 	check_disk(&checks, daemon);
 	check_members(&checks, daemon);
+	check_versions(&checks, daemon);
 	check_metrics(&checks, daemon);
 	ctl_status_each_warning(daemon, add_warning, &checks);
 	pack_put_map(out, 1);

@@ -114,6 +114,39 @@ static void warn_address(struct daemon *daemon, const struct gossip_status *stat
 	each(arg, text, advice);
 }
 
+/* Members that this meshd cannot talk to, though they may be well: how many, and the first. */
+static void warn_versions(struct daemon *daemon, ctl_status_warning_cb each, void *arg)
+{
+	static const char advice[] = "`meshd --version` there and here; update the older one: no "
+				     "tunnel notices";
+	char text[512], apart[256] = "", unreadable[AUTHORITY_NAME_MAX + 1] = "";
+	size_t index = 0, apart_count = 0, unreadable_count = 0;
+	struct gossip_member member;
+
+	while (gossip_member_next(daemon->gossip, &index, &member)) {
+		if (member.apart && apart_count++ == 0)
+			snprintf(apart, sizeof(apart), "%s (%u to %u)", member.standing->name,
+				member.descriptor.protocol_least, member.descriptor.protocol_most);
+		if (member.unreadable && unreadable_count++ == 0)
+			strcpy(unreadable, member.standing->name);
+		gossip_member_wipe(&member);
+	}
+	if (apart_count) {
+		snprintf(text, sizeof(text),
+			"this meshd speaks version %u of the protocol, and %zu members do not, %s "
+			"among them: it hears of them through others only; update the older ones",
+			KEYS_PROTOCOL, apart_count, apart);
+		each(arg, text, advice);
+	}
+	if (unreadable_count) {
+		snprintf(text, sizeof(text),
+			"what comes from %zu members that do not answer cannot be read, %s among "
+			"them: they may speak another version of the protocol",
+			unreadable_count, unreadable);
+		each(arg, text, advice);
+	}
+}
+
 void ctl_status_each_warning(struct daemon *daemon, ctl_status_warning_cb each, void *arg)
 {
 	struct gossip_status status;
@@ -133,6 +166,7 @@ void ctl_status_each_warning(struct daemon *daemon, ctl_status_warning_cb each, 
 			"`meshctl leave` here; or stop the other machine for good, and `systemctl "
 			"restart meshd`");
 	warn_address(daemon, &status, each, arg);
+	warn_versions(daemon, each, arg);
 	ctl_l2_view_each_warning(daemon, each, arg);
 	if (status.twice)
 		each(arg,
@@ -332,6 +366,16 @@ static wtime_t admitted(const struct authority_member *standing)
 	return (wtime_t){member ? hlc_stamp_ms(standing->stamp) : 0};
 }
 
+static void put_protocol(struct pack *out, const struct gossip_member *member)
+{
+	pack_put_str(out, "protocol");
+	pack_put_array(out, member->has_descriptor ? 2 : 0);
+	if (member->has_descriptor) {
+		pack_put_uint(out, member->descriptor.protocol_least);
+		pack_put_uint(out, member->descriptor.protocol_most);
+	}
+}
+
 void ctl_status_put_member(struct pack *out, struct daemon *daemon, const struct id *node)
 {
 	const struct authority_member *standing;
@@ -342,7 +386,7 @@ void ctl_status_put_member(struct pack *out, struct daemon *daemon, const struct
 		return;
 	}
 	standing = member.standing;
-	pack_put_map(out, MEMBER_FIELDS + 13);
+	pack_put_map(out, MEMBER_FIELDS + 14);
 	put_member_fields(out, daemon, &member);
 	ctl_put_flag(out, "ephemeral", standing->ephemeral);
 	ctl_put_flag(out, "kept", standing->kept);
@@ -354,6 +398,7 @@ void ctl_status_put_member(struct pack *out, struct daemon *daemon, const struct
 	ctl_put_text(out, "reason", standing->reason);
 	ctl_put_endpoint(out, "reached", &member.reached);
 	ctl_put_text(out, "version", member.has_descriptor ? member.descriptor.version : NULL);
+	put_protocol(out, &member);
 	ctl_put_number(out, "mtu", member.has_descriptor ? member.descriptor.mtu : 0);
 	ctl_l2_view_put_member(out, daemon, &member);
 	gossip_member_wipe(&member);

@@ -115,6 +115,29 @@ static void check_liveness(struct trace *trace, const struct gossip_member *memb
 			(long long)member->silent_ms / 1000);
 }
 
+/* Of the same meshd there is nothing to say. */
+static void check_version(struct trace *trace, const struct gossip_member *member)
+{
+	static const char advice[] = "`meshd --version` on both; update the older one: no tunnel "
+				     "notices";
+	const char *name = member->standing->name;
+
+	if (member->apart)
+		add(trace, "version", FAILED, advice,
+			"meshd on %s (%s) speaks versions %u to %u of the protocol, this one %u",
+			name, member->descriptor.version, member->descriptor.protocol_least,
+			member->descriptor.protocol_most, KEYS_PROTOCOL);
+	else if (member->unreadable)
+		add(trace, "version", FAILED, advice,
+			"what comes from where %s was cannot be read here: its meshd may speak "
+			"another version of the protocol",
+			name);
+	else if (member->has_descriptor && strcmp(member->descriptor.version, MESHD_VERSION) != 0)
+		add(trace, "version", OK, NULL,
+			"meshd on %s is %s, and here %s: they understand each other", name,
+			member->descriptor.version, MESHD_VERSION);
+}
+
 static void check_records(struct trace *trace, const struct gossip_member *member)
 {
 	if (!member->compared)
@@ -466,6 +489,7 @@ static void trace_one(struct trace *trace, const struct gossip_member *member)
 	if (!is_member(member) || member->self)
 		return;
 	check_liveness(trace, member);
+	check_version(trace, member);
 	check_records(trace, member);
 	check_endpoints(trace, member);
 }

@@ -147,7 +147,7 @@ static int take_line(struct keyfile *file, char *text, unsigned *seen)
 		*seen |= 1u << line;
 		return take_value(file, (enum line)line, value);
 	}
-	return ERR_MALFORMED;
+	return ERR_VERSION;
 }
 
 int keyfile_parse(char *text, size_t size, struct keyfile *ret, char ret_error[KEYFILE_ERROR_SIZE])
@@ -155,6 +155,7 @@ int keyfile_parse(char *text, size_t size, struct keyfile *ret, char ret_error[K
 	const unsigned needed = 1u << LINE_IDENTITY | 1u << LINE_WIREGUARD;
 	char *at = text, *end = text + size, *newline;
 	unsigned seen = 0;
+	int err;
 
 	if (memchr(text, '\0', size))
 		return complain(ret_error, ERR_MALFORMED, "this is no text file");
@@ -163,8 +164,12 @@ int keyfile_parse(char *text, size_t size, struct keyfile *ret, char ret_error[K
 		if (!newline)
 			return complain(ret_error, ERR_MALFORMED, "line %d: cut off", number);
 		*newline = '\0';
-		if (take_line(ret, at, &seen))
-			return complain(ret_error, ERR_MALFORMED,
+		err = take_line(ret, at, &seen);
+		if (err == ERR_VERSION)
+			return complain(ret_error, err,
+				"line %d: this meshd does not know what that is", number);
+		if (err)
+			return complain(ret_error, err,
 				"line %d: not a `name = value` that belongs here", number);
 	}
 	if ((seen & needed) != needed)
@@ -318,7 +323,11 @@ static int load(int fd, const char *path, struct keyfile *file, char error[KEYFI
 		err = keyfile_parse(text, size, file, why);
 		if (err)
 			complain(error, err,
-				"%s: %.200s; restore it from a backup, or remove it and join anew",
+				err == ERR_VERSION
+					? "%s: %.200s: a newer meshd wrote it (install "
+					  "that one), or somebody changed it"
+					: "%s: %.200s; restore it from a backup, or remove it and "
+					  "join anew",
 				path, why);
 	}
 	sodium_free(text);

@@ -11,7 +11,8 @@
  *   mesh = base64 of the mesh's id: what this node belongs to, should the database be lost
  *   life = how often this identity was restored from a backup: GOSSIP_LIFE_SHIFT
  *
- * Blank lines and lines that begin with # are passed over; anything else is refused. It is replaced
+ * Blank lines and lines that begin with # are passed over; anything else is refused: a line with
+ * another name is a newer meshd's, and what it means may not be lost. It is replaced
  * as a whole: written beside, flushed, renamed, the directory flushed.
  */
 #ifndef MESHD_DAEMON_KEYFILE_H
@@ -36,7 +37,8 @@ struct keyfile {
 };
 
 /* Reads the file in dir, or makes one with fresh keys where there is none. Refused (ERR_MALFORMED:
- * its content; ERR_STATE: its owner or mode; ERR_SYSTEM) with what to do in ret_error. */
+ * its content; ERR_VERSION: a newer meshd wrote it; ERR_STATE: its owner or mode; ERR_SYSTEM) with
+ * what to do in ret_error. */
 int keyfile_open(
 	const char *dir, struct keyfile **ret, char ret_error[KEYFILE_ERROR_SIZE]) MUST_CHECK;
 void keyfile_free(struct keyfile *file);
@@ -49,8 +51,8 @@ void keyfile_fresh(struct keyfile *file);
 
 /* The content of the file; its length. To be wiped. */
 size_t keyfile_format(const struct keyfile *file, char text[KEYFILE_SIZE_MAX]);
-/* The content of a file, for keyfile_open and others that have one. ERR_MALFORMED names the line.
- */
+/* The content of a file, for keyfile_open and others that have one. ERR_MALFORMED and ERR_VERSION
+ * name the line. */
 int keyfile_parse(char *text, size_t size, struct keyfile *ret,
 	char ret_error[KEYFILE_ERROR_SIZE]) MUST_CHECK;
 

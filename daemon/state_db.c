@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "gossip/base/text.h"
@@ -163,8 +164,16 @@ static int check_rows(struct state_db *db)
 	return !err && wrong ? ERR_DAMAGED : err;
 }
 
-/* Makes the schema in an empty database, or this version's of an older one's; ERR_VERSION where a
- * newer meshd made it. */
+/* ERR_VERSION: a newer meshd made it. */
+static int check_version(struct state_db *db)
+{
+	int64_t version = 0;
+	int err = get_number(db, "PRAGMA user_version", &version);
+
+	return !err && version > STATE_DB_VERSION ? ERR_VERSION : err;
+}
+
+/* Makes the schema in an empty database, or this version's of an older one's. */
 static int check_schema(struct state_db *db)
 {
 	int64_t version = 0, tables = 0;
@@ -174,8 +183,6 @@ static int check_schema(struct state_db *db)
 		err = get_number(db, "SELECT count(*) FROM sqlite_master", &tables);
 	if (err)
 		return err;
-	if (version > STATE_DB_VERSION)
-		return ERR_VERSION;
 	if (version == 0)
 		return tables ? ERR_DAMAGED : run(db, schema);
 	err = check_pages(db);
@@ -218,12 +225,17 @@ static void disconnect(struct state_db *db)
 	db->sqlite = NULL;
 }
 
+/* The mode of the journal is the database's: it is set in one that is known to be ours. */
+static int configure(struct state_db *db)
+{
+	return run(db, "PRAGMA temp_store = MEMORY;"
+		       "PRAGMA mmap_size = 0;"
+		       "PRAGMA journal_mode = WAL;"
+		       "PRAGMA synchronous = FULL");
+}
+
 static int connect_to(struct state_db *db, const char *path)
 {
-	static const char settings[] = "PRAGMA temp_store = MEMORY;"
-				       "PRAGMA mmap_size = 0;"
-				       "PRAGMA journal_mode = WAL;"
-				       "PRAGMA synchronous = FULL";
 	char sizes[128];
 	int err = classify(db,
 		sqlite3_open_v2(path, &db->sqlite,
@@ -238,8 +250,17 @@ static int connect_to(struct state_db *db, const char *path)
 	sqlite3_busy_timeout(db->sqlite, STATE_DB_BUSY_MS);
 	snprintf(sizes, sizeof(sizes), "PRAGMA cache_size = -%d; PRAGMA wal_autocheckpoint = %d",
 		STATE_DB_CACHE_KIB, STATE_DB_CHECKPOINT);
-	err = run(db, sizes);
-	return err ? err : run(db, settings);
+	return run(db, sizes);
+}
+
+/* Whether there is anything in its log that is not in the database itself yet. */
+static bool has_log(const struct state_db *db)
+{
+	char path[STATE_PATH_SIZE + sizeof("-wal")];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s-wal", db->path);
+	return stat(path, &st) == 0 && st.st_size > 0;
 }
 
 /*
@@ -259,8 +280,16 @@ static int settle_log(struct state_db *db)
 /* Opens, checks and prepares. The connection is closed where it fails. */
 static int open_checked(struct state_db *db, char error[STATE_ERROR_SIZE])
 {
+	bool logged = has_log(db);
 	int err = connect_to(db, db->path);
 
+	if (!err)
+		err = check_version(db);
+	/* a newer one's stays as it is, to the byte: closing would write the log into it */
+	if (err == ERR_VERSION && logged)
+		sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	if (!err)
+		err = configure(db);
 	if (!err)
 		err = check_schema(db);
 	if (!err)
@@ -630,7 +659,7 @@ static void salvage(struct state_db *db, const char *name, struct state_info *in
 	bool has_node;
 
 	snprintf(old.path, sizeof(old.path), "%s", name);
-	if (!connect_to(&old, name)) {
+	if (!connect_to(&old, name) && !configure(&old)) {
 		if (!get_meta(&old, &found, &node, &has_node) && has_node) {
 			info->has_mesh = found.has_mesh;
 			info->mesh = found.mesh;

@@ -10,7 +10,8 @@
 
 #include "gossip/base/pack.h"
 
-#define IPC_VERSION 1
+#define IPC_VERSION   1
+#define IPC_LABEL_MAX 64 /* characters of a verb or an argument, a later version's as well */
 
 #define IPC_SOCKET_DEFAULT  "/run/meshd/meshd.sock"
 #define IPC_SOCKET_INSTANCE "/run/meshd/%s.sock" /* of meshd@NAME */
@@ -198,8 +199,9 @@ int ipc_request_set_bytes(
 void ipc_request_set_number(struct ipc_request *request, enum ipc_arg arg, uint64_t number);
 /* Appends the whole frame. */
 void ipc_request_encode(const struct ipc_request *request, struct pack *out);
-/* A frame without its head. ERR_VERSION: another protocol version; ERR_UNKNOWN: no such verb;
- * ERR_MALFORMED, with the field at fault in ret_where (untouched otherwise); ERR_NOMEM. */
+/* A frame without its head. ERR_VERSION: another protocol version; ERR_UNKNOWN: no such verb, or no
+ * such argument, as ret_where says; ERR_MALFORMED, with the field at fault there (untouched
+ * otherwise); ERR_NOMEM. */
 int ipc_request_decode(
 	const void *data, size_t size, struct ipc_request *ret, const char **ret_where) MUST_CHECK;
 void ipc_request_done(struct ipc_request *request); /* wipes it: tokens are secrets */

@@ -156,7 +156,7 @@ static int get_value(struct pack_reader *r, enum ipc_arg arg, char **memory, str
 
 static int get_verb(struct pack_reader *r, enum ipc_verb *ret)
 {
-	char label[16];
+	char label[IPC_LABEL_MAX + 1];
 
 	if (ipc_get_key(r, "verb") != 0 || pack_get_str(r, "verb", 1, label, sizeof(label)) != 0)
 		return ERR_MALFORMED;
@@ -166,12 +166,13 @@ static int get_verb(struct pack_reader *r, enum ipc_verb *ret)
 			return 0;
 		}
 	}
+	r->where = "verb";
 	return ERR_UNKNOWN;
 }
 
 static int get_arg(struct pack_reader *r, struct ipc_request *request, char **memory)
 {
-	char label[16];
+	char label[IPC_LABEL_MAX + 1];
 
 	if (pack_get_str(r, "args", 1, label, sizeof(label)) != 0)
 		return ERR_MALFORMED;
@@ -183,7 +184,8 @@ static int get_arg(struct pack_reader *r, struct ipc_request *request, char **me
 		request->present |= UINT64_C(1) << arg;
 		return get_value(r, arg, memory, &request->args[arg]);
 	}
-	return pack_refuse(r, "args");
+	r->where = "argument";
+	return ERR_UNKNOWN;
 }
 
 static int get_request(struct pack_reader *r, struct ipc_request *request)
@@ -205,8 +207,9 @@ static int get_request(struct pack_reader *r, struct ipc_request *request)
 	if (ipc_get_key(r, "args") != 0 || pack_get_map(r, "args", IPC_ARGS, &count) != 0)
 		return ERR_MALFORMED;
 	while (count--) {
-		if (get_arg(r, request, &memory) != 0)
-			return ERR_MALFORMED;
+		err = get_arg(r, request, &memory);
+		if (err != 0)
+			return err;
 	}
 	if (!ipc_verb_complete(request->verb, request->present))
 		return pack_refuse(r, "args");
@@ -224,7 +227,7 @@ int ipc_request_decode(
 		return ERR_NOMEM;
 	err = get_request(&reader, &request);
 	if (err != 0) {
-		if (err == ERR_MALFORMED)
+		if (err == ERR_MALFORMED || err == ERR_UNKNOWN)
 			*ret_where = reader.where;
 		ipc_request_done(&request);
 		return err;

@@ -158,7 +158,12 @@ static void a_request_that_is_not_right_is_refused_and_says_where(void **state)
 		{BYTES("\x83\xa1v\x02\xa4verb\xa6status" ARGS "\x80"), ERR_VERSION, NULL},
 		{BYTES("\x83\xa1v\x01\xa4verb\xa4"
 		       "frob" ARGS "\x80"),
-			ERR_UNKNOWN, NULL},
+			ERR_UNKNOWN, "verb"},
+		{BYTES("\x83\xa1v\x01\xa4verb\xb3"
+		       "a-verb-of-the-future" ARGS "\x80"),
+			ERR_UNKNOWN, "verb"},
+		{BYTES("\x83\xa1v\x01\xa4verb\xa5leave" ARGS "\x81\xa5later\xc3"), ERR_UNKNOWN,
+			"argument"},
 		{BYTES("\x83\xa4verb\xa6status\xa1v\x01" ARGS "\x80"), ERR_MALFORMED, "v"},
 		/* an argument of another verb, one twice, one of the wrong kind, one missing */
 		{BYTES("\x83\xa1v\x01\xa4verb\xa6status" ARGS "\x81\xa5"

@@ -123,7 +123,7 @@ static void what_does_not_belong_there_is_refused_with_its_line(void **state)
 		 "\nroot-exported = yes\n",
 			"line 4"},
 		{"identity = " SEED "\nwireguard = " SEED, "line 2: cut off"},
-		{"identity = " SEED "\nwireguard = " SEED "\ncolour = blue\n", "line 3"},
+		{"identity = " SEED "\nwireguard = " SEED "\nlife 1\n", "line 3"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -134,6 +134,12 @@ static void what_does_not_belong_there_is_refused_with_its_line(void **state)
 		if (!strstr(error, cases[i].error) || !strstr(error, path))
 			fail_msg("%zu: %s", i, error);
 	}
+	/* a newer meshd's: what the line means is not to be lost */
+	write_file("identity = " SEED "\nwireguard = " SEED "\ncolour = blue\n", 0600);
+	struct keyfile *newer;
+	assert_int_equal(keyfile_open(dir, &newer, error), ERR_VERSION);
+	assert_non_null(strstr(error, "line 3"));
+	assert_non_null(strstr(error, "newer meshd"));
 	write_file("# a comment\n\nidentity = " SEED "\nwireguard = " SEED "\n", 0600);
 	keyfile_free(open_keys());
 }

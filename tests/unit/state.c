@@ -507,6 +507,39 @@ static void what_an_older_version_wrote_is_taken_over_where_it_is_damaged(void *
 	assert_in_range(seen.count, 900, 999);
 }
 
+static int64_t number_in(const char *path, const char *sql)
+{
+	sqlite3_stmt *statement;
+	sqlite3 *sqlite;
+	int64_t ret;
+
+	assert_int_equal(sqlite3_open(path, &sqlite), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(sqlite, sql, -1, &statement, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+	ret = sqlite3_column_int64(statement, 0);
+	sqlite3_finalize(statement);
+	sqlite3_close(sqlite);
+	return ret;
+}
+
+/* The last of its steps fails: all before it are taken back, for they are one transaction. */
+static void what_an_older_version_wrote_is_never_taken_over_by_half(void **state)
+{
+	struct node *node = *state;
+	struct seen seen;
+
+	fill(node, 10);
+	run_sql(node, as_version_1);
+	run_sql(node, "CREATE TABLE attachments(in_the_way)");
+	look(node, &seen);
+	assert_string_not_equal(node->info.set_aside, "");
+	assert_int_equal(seen.count, 10);
+	assert_int_equal(number_in(node->info.set_aside, "PRAGMA user_version"), 1);
+	assert_int_equal(number_in(node->info.set_aside,
+				 "SELECT count(*) FROM pragma_table_info('records')"),
+		2);
+}
+
 static void see_attachment(void *arg, const char *segment, const char *addresses, const char *ports)
 {
 	char *text = arg;
@@ -571,6 +604,7 @@ static void what_a_newer_version_wrote_is_refused_and_left_alone(void **state)
 {
 	struct node *node = *state;
 	char path[TEMPDIR_SIZE + 16], error[STATE_ERROR_SIZE];
+	FILE *file;
 
 	fill(node, 1);
 	snprintf(path, sizeof(path), "%s/" STATE_NAME, node->dir);
@@ -579,6 +613,15 @@ static void what_a_newer_version_wrote_is_refused_and_left_alone(void **state)
 		state_open(node->dir, &self, wall, &node->state, &node->info, error), ERR_VERSION);
 	assert_non_null(strstr(error, "newer meshd"));
 	assert_int_equal(access(path, F_OK), 0);
+	/* nor is the mode of its journal, should that be another one by then */
+	run_sql(node, "PRAGMA journal_mode = DELETE");
+	assert_int_equal(
+		state_open(node->dir, &self, wall, &node->state, &node->info, error), ERR_VERSION);
+	file = fopen(path, "rb");
+	assert_non_null(file);
+	assert_int_equal(fseek(file, 18, SEEK_SET), 0); /* the format's: 2 with a write-ahead log */
+	assert_int_equal(fgetc(file), 1);
+	fclose(file);
 }
 
 static void a_full_disk_acknowledges_nothing_and_loses_nothing(void **state)
@@ -662,6 +705,7 @@ int main(void)
 		TEST(anothers_database_is_set_aside_and_not_used),
 		TEST(what_an_older_version_wrote_is_taken_over),
 		TEST(what_an_older_version_wrote_is_taken_over_where_it_is_damaged),
+		TEST(what_an_older_version_wrote_is_never_taken_over_by_half),
 		TEST(what_this_node_has_on_its_segments_is_there_after_a_restart),
 		TEST(a_database_without_segments_gets_room_for_them),
 		TEST(what_a_newer_version_wrote_is_refused_and_left_alone),
