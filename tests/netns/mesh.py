@@ -42,6 +42,7 @@ class Node:
         self.log = self.folder / "meshd.log"
         self.log.touch()
         self.process = None
+        self.program, self.env = None, {}  # of the next start; None: the build's
         self.configure(settings or {})
 
     def configure(self, settings):
@@ -54,12 +55,13 @@ class Node:
         self.config.write_text("".join(f"[{section}]\n{''.join(lines)}" for section, lines in sections.items()))
 
     def command(self, *arguments):
-        return [self.build / "meshd", "--config", self.config, "--state-dir", self.state, "--socket", self.socket, *arguments]
+        program = self.program or self.build / "meshd"
+        return [program, "--config", self.config, "--state-dir", self.state, "--socket", self.socket, *arguments]
 
     def start(self, wait=True):
         """Starts the daemon; returns when it answers."""
         assert not self.running(), f"{self.name} runs already"
-        self.process = self.host.start(*self.command(), log=self.log)
+        self.process = self.host.start(*self.command(), log=self.log, env=self.env)
         if wait:
             wait_for(lambda: not self.running() or self.meshctl("status")[0] == 0, 10, f"meshd of {self.name} answers")
             assert self.running(), f"meshd of {self.name} ended at start, status {self.process.popen.returncode}"
