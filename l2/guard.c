@@ -211,27 +211,28 @@ static void put_sets(FILE *file, const struct guard_want *want)
 	}
 }
 
+/* Every packet of this host comes by here: what most of them fail first is asked first. */
 static void put_spoofed(FILE *file, const struct guard_want *want)
 {
 	char text[TEXT_PREFIX_SIZE];
 
 	/* Before connection tracking has heard of them. */
-	fprintf(file,
-		"\tchain spoofed {\n"
-		"\t\ttype filter hook prerouting priority raw; policy accept;\n"
-		"\t\tiifname { \"lo\", \"%s\" } return\n",
-		want->interface);
+	fprintf(file, "\tchain spoofed {\n"
+		      "\t\ttype filter hook prerouting priority raw; policy accept;\n");
 	for (size_t i = 0; i < want->prefix_count; i++)
-		fprintf(file, "\t\t%s saddr %s counter name spoofed drop\n",
+		fprintf(file,
+			"\t\t%s saddr %s iifname != \"%s\" iifname != \"lo\""
+			" counter name spoofed drop\n",
 			want->prefixes[i].ip.family == 4 ? "ip" : "ip6",
-			text_prefix(&want->prefixes[i], text));
+			text_prefix(&want->prefixes[i], text), want->interface);
 	fputs("\t}\n", file);
 }
 
 /*
  * VXLAN's header stands behind UDP's 8 bytes: flags, 24 bits reserved, the VNI, 8 bits (RFC 7348).
  * A comparison that is always true asks whether there are bytes to compare; where there are none,
- * nftables goes on with the next rule.
+ * nftables goes on with the next rule. What a segment lives on is accepted by one rule, the rest is
+ * looked at for what is wrong with it.
  */
 static void put_vxlan(FILE *file, const struct guard_want *want)
 {
@@ -242,19 +243,24 @@ static void put_vxlan(FILE *file, const struct guard_want *want)
 		"\t}\n"
 		"\tchain forward {\n"
 		"\t\ttype filter hook forward priority filter; policy accept;\n"
-		"\t\toifname \"%s\" udp dport %u jump vxlan\n"
+		"\t\toifname \"%s\" udp dport %u jump unlisted\n"
 		"\t}\n",
 		L2_VXLAN_PORT, want->interface, L2_VXLAN_PORT);
+	fputs("\tchain vxlan {\n", file);
+	for (enum set set = SET_FROM4; set <= SET_FROM6; set++)
+		fprintf(file, "\t\tiifname \"%s\" udp sport < %u %s saddr . @th,96,24 @%s accept\n",
+			want->interface, L2_FROM_HIGH, set == SET_FROM4 ? "ip" : "ip6",
+			set_names[set]);
 	fprintf(file,
+		"\t\tgoto unlisted\n"
+		"\t}\n"
 		"\tchain ours {\n"
 		"\t\toifname \"%s\" counter name stray drop\n"
 		"\t\tiifname != \"%s\" counter name stray drop\n"
 		"\t\tudp sport >= %u counter name stray drop\n"
-		"\t\tip saddr . @th,96,24 @from4 return\n"
-		"\t\tip6 saddr . @th,96,24 @from6 return\n"
 		"\t\tcounter name unattached drop\n"
 		"\t}\n"
-		"\tchain vxlan {\n"
+		"\tchain unlisted {\n"
 		"\t\t@th,96,24 @vnis goto ours\n"
 		"\t\t@th,96,24 & 0 == 0 return\n"
 		"\t\tcounter name truncated drop\n"
