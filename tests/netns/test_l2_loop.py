@@ -32,17 +32,22 @@ def warned(node):
     return any("eth1 is held down" in warning for warning in node.status()["warnings"])
 
 
+def lan_of(world, *nodes):
+    """(site, guest): a LAN that all of these are plugged into, and a host on it."""
+    site, guest = world.lan("site"), world.host("guest")
+    for node in nodes:
+        site.attach(node.host, "eth1", prefix4=None, prefix6=None)
+    site.attach(guest, prefix4=None, prefix6=None)
+    guest.add_address("192.168.7.9/24")
+    nodes[0].do("l2", "create", SEGMENT)
+    return site, guest
+
+
 @pytest.fixture(name="sites")
 def two_sites(world):
     """(site, guest, the member that keeps its port, the other), with the guest's LAN plugged into both."""
     _, alpha, beta = world.mesh("alpha", "beta")
-    site = world.lan("site")
-    for node in (alpha, beta):
-        site.attach(node.host, "eth1", prefix4=None, prefix6=None)
-    guest = world.host("guest")
-    site.attach(guest, prefix4=None, prefix6=None)
-    guest.add_address("192.168.7.9/24")
-    alpha.do("l2", "create", SEGMENT)
+    site, guest = lan_of(world, alpha, beta)
     first, second = sorted((alpha, beta), key=lambda node: node.status()["node"]["id"])
     return site, guest, first, second
 
@@ -117,13 +122,7 @@ def test_a_killed_daemons_successor_goes_on_holding(sites):
 @pytest.mark.slow
 def test_with_a_spanning_tree_a_lan_is_cut_off_and_never_a_tunnel(world):
     _, alpha, beta, gamma = world.mesh("alpha", "beta", "gamma", settings={"l2.stp": "true"})
-    site, nodes = world.lan("site"), (alpha, beta, gamma)
-    for node in (alpha, beta):
-        site.attach(node.host, "eth1", prefix4=None, prefix6=None)
-    guest = world.host("guest")
-    site.attach(guest, prefix4=None, prefix6=None)
-    guest.add_address("192.168.7.9/24")
-    alpha.do("l2", "create", SEGMENT)
+    (_, guest), nodes = lan_of(world, alpha, beta), (alpha, beta, gamma)
     for number, node in enumerate(nodes, 1):
         port = ["--port", "eth1"] if node is not gamma else []
         node.do("l2", "attach", SEGMENT, "--address", f"192.168.7.{number}/24", *port)

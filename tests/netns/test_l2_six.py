@@ -4,6 +4,8 @@
 """
 import json
 
+import pytest
+
 from lan import wait_for
 from segment import Guest, floods
 
@@ -21,6 +23,7 @@ def known(node):
     return {entry["dst"] for entry in entries if "extern_learn" in entry}
 
 
+@pytest.mark.anywhere
 def test_hosts_reach_each_other_and_are_answered_for_over_an_ipv6_underlay(world):
     lan, nodes = world.lan(), []
     for name in ("alpha", "beta", "gamma"):

@@ -93,6 +93,16 @@ static int state(const struct scene *scene)
 	return scene->hold.ports[0].state;
 }
 
+/* It has heard the one before it. */
+static void setup_held(struct scene *scene)
+{
+	setup(scene);
+	turn(scene, 0);
+	hear(scene, 2, PORT);
+	turn(scene, 10);
+	assert_int_equal(state(scene), HOLD_HELD);
+}
+
 static void test_a_port_where_nobody_of_the_segment_is_heard_stays_open(void **unused)
 {
 	struct scene scene;
@@ -172,10 +182,7 @@ static void test_a_loop_that_is_gone_lets_the_port_open_again(void **unused)
 	int64_t waited_ms = 0;
 
 	(void)unused;
-	setup(&scene);
-	turn(&scene, 0);
-	hear(&scene, 2, PORT);
-	turn(&scene, 10);
+	setup_held(&scene);
 	while (state(&scene) != HOLD_OPEN) {
 		int64_t step_ms = mtime_diff_ms(hold_deadline(&scene.hold), scene.now);
 
@@ -192,11 +199,7 @@ static void test_when_the_other_leaves_the_port_is_tried_at_once(void **unused)
 	struct scene scene;
 
 	(void)unused;
-	setup(&scene);
-	turn(&scene, 0);
-	hear(&scene, 2, PORT);
-	turn(&scene, 10);
-	assert_int_equal(state(&scene), HOLD_HELD);
+	setup_held(&scene);
 	scene.members[0] = scene.members[1];
 	scene.member_count = 1;
 	turn(&scene, 10);
@@ -210,10 +213,7 @@ static void test_a_port_that_its_cable_brings_back_is_held_still(void **unused)
 	struct scene scene;
 
 	(void)unused;
-	setup(&scene);
-	turn(&scene, 0);
-	hear(&scene, 2, PORT);
-	turn(&scene, 10);
+	setup_held(&scene);
 	scene.items[2].port_state = BR_STATE_FORWARDING; /* the kernel's own doing */
 	turn(&scene, 10);
 	assert_int_equal(scene.items[2].port_state, BR_STATE_DISABLED);
