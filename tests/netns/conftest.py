@@ -11,7 +11,7 @@ import signal
 
 import pytest
 
-from mesh import BACKEND, World
+from mesh import BACKEND, SANDBOX, World
 
 
 def pytest_configure(config):
@@ -31,14 +31,18 @@ def shares_a_mesh(item):
 
 @pytest.hookimpl(tryfirst=True)  # before xdist, which looks at the marks
 def pytest_collection_modifyitems(config, items):
-    """What one mesh is made for stays with one worker. In the virtual machine, what has nothing to do with its backend is
-    no test at all, rather than a skipped one."""
+    """What one mesh is made for stays with one worker. In the virtual machine what has nothing to do with its backend, and in
+    the sandbox what is about the outside, is no test at all, rather than a skipped one."""
     for item in items:
         if shares_a_mesh(item):
             item.add_marker(pytest.mark.xdist_group(item.module.__name__))
-    if BACKEND != "kernel":
+    if SANDBOX:
+        from sandbox import OUTSIDE, OUTSIDE_FILES
+        needless = [item for item in items if item.originalname in OUTSIDE or item.module.__name__ in OUTSIDE_FILES]
+    elif BACKEND == "kernel":
+        needless = [item for item in items if any(mark.args and mark.args[0] is True for mark in item.iter_markers("skipif"))]
+    else:
         return
-    needless = [item for item in items if any(mark.args and mark.args[0] is True for mark in item.iter_markers("skipif"))]
     config.hook.pytest_deselected(items=needless)
     items[:] = [item for item in items if item not in needless]
 
