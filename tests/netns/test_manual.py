@@ -91,6 +91,15 @@ def test_meshd_conf_5_has_every_setting_and_what_is_allowed(tmp_path):
     assert check_config(tmp_path, re.sub(r"^#(?=[\w-]+ =)", "", shipped, flags=re.M)) == ""
 
 
+def test_the_control_protocol_names_every_event():
+    page = (ROOT / "daemon/ipc/IPC.md").read_text()
+    core = (ROOT / "gossip/gossip.h").read_text().split("#define GOSSIP_EVENT_LIST(X)")[1].split("enum gossip_event_kind")[0]
+    daemon = " ".join(path.read_text() for path in (ROOT / "daemon").glob("*.c"))
+    events = re.findall(r"X\(\w+, \"(\w+)\"\)", core) + re.findall(r'\.label = "(\w+)"', daemon)
+    assert len(events) > 15 and {"backend", "discovery"} < set(events)
+    assert [event for event in events if f"`{event}`" not in page] == []
+
+
 # ---- completions ----
 
 @pytest.fixture
