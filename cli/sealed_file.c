@@ -50,6 +50,23 @@ static bool can_make(const char *path)
 	return can;
 }
 
+static int write_whole(struct sealed_file *file, const void *bytes, size_t size)
+{
+	const uint8_t *at = bytes;
+
+	while (size) {
+		ssize_t put = write(file->fd, at, size);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return fail(file, "");
+		at += put;
+		size -= (size_t)put;
+	}
+	return CLI_DONE;
+}
+
 int sealed_file_create(
 	struct sealed_file *file, const struct verb_call *call, enum sealed_kind kind)
 {
@@ -75,7 +92,7 @@ int sealed_file_create(
 	if (file->fd < 0)
 		return fail(file, "");
 	file->unfinished = true;
-	return sealed_file_write(file, file->head, sizeof(file->head));
+	return write_whole(file, file->head, sizeof(file->head));
 }
 
 int sealed_file_open(struct sealed_file *file, const struct verb_call *call)
@@ -121,23 +138,6 @@ void sealed_file_request(const struct sealed_file *file, struct ipc_request *req
 		abort(); /* both are small */
 }
 
-int sealed_file_write(struct sealed_file *file, const void *bytes, size_t size)
-{
-	const uint8_t *at = bytes;
-
-	while (size) {
-		ssize_t put = write(file->fd, at, size);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put < 0)
-			return fail(file, "");
-		at += put;
-		size -= (size_t)put;
-	}
-	return CLI_DONE;
-}
-
 int sealed_file_take(struct sealed_file *file, const json_t *bytes)
 {
 	uint8_t *sealed;
@@ -147,7 +147,7 @@ int sealed_file_take(struct sealed_file *file, const json_t *bytes)
 	if (model_bytes(bytes, &sealed, &size) != 0)
 		return cli_fail(CLI_UNREACHABLE, "%s: what answers is no meshd of this version",
 			file->verb);
-	status = sealed_file_write(file, sealed, size);
+	status = write_whole(file, sealed, size);
 	free(sealed);
 	return status;
 }

@@ -26,8 +26,7 @@ void sealed_file_done(struct sealed_file *file);
 /* Puts key and head into a request; both borrowed. */
 void sealed_file_request(const struct sealed_file *file, struct ipc_request *request);
 
-int sealed_file_write(struct sealed_file *file, const void *bytes, size_t size) MUST_CHECK;
-/* The same of bytes in an answer. */
+/* Appends the bytes in an answer. */
 int sealed_file_take(struct sealed_file *file, const json_t *bytes) MUST_CHECK;
 /* It is on disk, and stays. */
 int sealed_file_finish(struct sealed_file *file) MUST_CHECK;

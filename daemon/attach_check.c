@@ -177,11 +177,6 @@ static int check_interfaces(struct daemon *daemon, const struct attach *attach,
 
 /* ---- ports ---- */
 
-static bool is_ours(const struct l2_link *link)
-{
-	return strncmp(link->link.alias, NET_LINK_MARK, strlen(NET_LINK_MARK)) == 0;
-}
-
 /* An interface with an address that counts beyond its link; NULL: it has none. */
 static const struct net_addr *address_of(const struct net_addrs *addrs, uint32_t ifindex)
 {
@@ -240,7 +235,7 @@ static int check_port(struct daemon *daemon, const struct attach *attach, const 
 		return daemon_refuse(daemon, ERR_STATE,
 			"port %s is the overlay, which carries the segment: it cannot be on it",
 			name);
-	if (is_ours(link))
+	if (net_link_is_ours(&link->link))
 		return daemon_refuse(daemon, ERR_STATE, "port %s is meshd's own", name);
 	if (link->link.flags & IFF_LOOPBACK || link->kind == L2_BRIDGE ||
 		strcmp(link->link.kind, "wireguard") == 0)
@@ -272,7 +267,7 @@ static int check_names(struct daemon *daemon, const struct attach *attach, uint3
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		const struct l2_link *link = l2_links_named(links, names[i]);
 
-		if (link && !is_ours(link))
+		if (link && !net_link_is_ours(&link->link))
 			return daemon_refuse(daemon, ERR_STATE,
 				"an interface %s is there already, and is not meshd's: rename or "
 				"remove it, or use a segment of another name",
@@ -281,7 +276,7 @@ static int check_names(struct daemon *daemon, const struct attach *attach, uint3
 	for (size_t i = 0; i < links->count; i++) {
 		const struct l2_link *link = &links->items[i];
 
-		if (link->kind == L2_VXLAN && link->vni == vni && !is_ours(link) &&
+		if (link->kind == L2_VXLAN && link->vni == vni && !net_link_is_ours(&link->link) &&
 			link->udp_port == L2_VXLAN_PORT)
 			return daemon_refuse(daemon, ERR_STATE,
 				"interface %s has VNI %u already, and is not meshd's: a VNI is "

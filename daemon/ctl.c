@@ -12,6 +12,7 @@
 #include "daemon/ctl_client.h"
 #include "daemon/ctl_kv.h"
 #include "daemon/ctl_ping.h"
+#include "daemon/ctl_verb.h"
 #include "daemon/log.h"
 
 #define BACKLOG 16
@@ -175,7 +176,7 @@ static int start(struct daemon *daemon)
 	if (!ctl)
 		return ERR_NOMEM;
 	daemon->ctl = ctl;
-	ctl->clients.daemon = daemon;
+	ctl->clients = (struct ctl_clients){.daemon = daemon, .run = ctl_verb_run};
 	if (strlen(path) >= sizeof(ctl->path)) {
 		log_error("%s is too long for the path of a socket: at most %zu bytes", path,
 			sizeof(ctl->path) - 1);

@@ -10,9 +10,6 @@
 
 #define CTL_GROUP "meshd" /* owns the socket where there is such a group */
 
-/* Bytes of answers that wait for clients to take them, in all: one full one and small ones. */
-#define CTL_OUTPUT_MAX ((size_t)96 << 20)
-
 extern const struct daemon_part ctl_part;
 
 #endif

@@ -7,10 +7,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "daemon/ctl.h"
-#include "daemon/ctl_verb.h"
-#include "daemon/log.h"
-
 /* Room for most answers, so that none with a token in it is moved and leaves a copy behind. */
 #define OUT_FIRST 4096
 
@@ -109,27 +105,13 @@ static void on_written(uv_write_t *write, int status)
 		finish_answer(client);
 }
 
-struct pack *ctl_client_begin(struct ctl_client *client)
+static struct pack *begin(struct ctl_client *client)
 {
 	wipe_output(client);
 	pack_init_growing(&client->out, IPC_HEAD_SIZE + IPC_REPLY_MAX);
 	client->out.data = malloc(OUT_FIRST);
 	client->out.capacity = client->out.data ? OUT_FIRST : 0;
 	return &client->out;
-}
-
-struct pack *ctl_client_begin_ok(struct ctl_client *client)
-{
-	struct pack *out = ctl_client_begin(client);
-
-	(void)ipc_reply_begin_ok(out); /* at the start of the output */
-	return out;
-}
-
-void ctl_client_end_ok(struct ctl_client *client)
-{
-	ipc_frame_end(&client->out, 0);
-	ctl_client_send(client);
 }
 
 /* The output as it is, or why it cannot be sent. */
@@ -139,11 +121,11 @@ static void check_output(struct ctl_client *client)
 
 	if (pack_status(&client->out) != 0) {
 		client->fill = NULL;
-		ipc_reply_error(ctl_client_begin(client), ERR_LIMIT,
+		ipc_reply_error(begin(client), ERR_LIMIT,
 			"the answer is too big, or there is no memory for it", 1);
 	} else if (waiting > CTL_OUTPUT_MAX || client->out.size > CTL_OUTPUT_MAX - waiting) {
 		client->fill = NULL;
-		ipc_reply_error(ctl_client_begin(client), ERR_LIMIT,
+		ipc_reply_error(begin(client), ERR_LIMIT,
 			"too many big answers are still being read by others: try again", 1);
 	}
 }
@@ -162,7 +144,7 @@ static bool write_at_once(struct ctl_client *client, uv_buf_t *rest)
 	return rest->len == 0;
 }
 
-void ctl_client_send(struct ctl_client *client)
+static void send_output(struct ctl_client *client)
 {
 	uv_buf_t buf;
 
@@ -187,6 +169,20 @@ void ctl_client_send(struct ctl_client *client)
 	}
 }
 
+struct pack *ctl_client_begin_ok(struct ctl_client *client)
+{
+	struct pack *out = begin(client);
+
+	(void)ipc_reply_begin_ok(out); /* at the start of the output */
+	return out;
+}
+
+void ctl_client_end_ok(struct ctl_client *client)
+{
+	ipc_frame_end(&client->out, 0);
+	send_output(client);
+}
+
 void ctl_client_refuse(
 	struct ctl_client *client, int err, unsigned exit_status, const char *format, ...)
 {
@@ -197,8 +193,8 @@ void ctl_client_refuse(
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	client->fill = NULL;
-	ipc_reply_error(ctl_client_begin(client), err, text, exit_status);
-	ctl_client_send(client);
+	ipc_reply_error(begin(client), err, text, exit_status);
+	send_output(client);
 }
 
 void ctl_client_stream(struct ctl_client *client, ctl_client_fill fill)
@@ -214,7 +210,7 @@ void ctl_client_pump(struct ctl_client *client)
 
 	if (client->closing || client->writing || !client->fill)
 		return;
-	out = ctl_client_begin(client);
+	out = begin(client);
 	state = client->fill(client, out);
 	if (state == CTL_STREAM_END)
 		client->fill = NULL;
@@ -223,7 +219,7 @@ void ctl_client_pump(struct ctl_client *client)
 		uv_timer_stop(&client->timer);
 		return;
 	}
-	ctl_client_send(client);
+	send_output(client);
 }
 
 void ctl_client_hold(struct ctl_client *client, void *held, void (*held_free)(void *held))
@@ -289,7 +285,7 @@ static void take_request(struct ctl_client *client)
 			"%s: only root and meshd's own user may change anything: run it as root",
 			ipc_verb_label(request.verb));
 	else
-		ctl_verb_run(client, &request);
+		client->all->run(client, &request);
 	ipc_request_done(&request);
 }
 

@@ -15,11 +15,16 @@
  * cannot lock them out. */
 #define CTL_CLIENTS_RESERVED 4
 
+/* Bytes of answers that wait for clients to take them, in all: one full one and small ones. */
+#define CTL_OUTPUT_MAX ((size_t)96 << 20)
+
 struct ctl_client;
 
 /* What all of them share. */
 struct ctl_clients {
 	struct daemon *daemon;
+	/* Answers a request, now or later, and exactly once: ctl_verb_run. */
+	void (*run)(struct ctl_client *client, const struct ipc_request *request);
 	struct ctl_client *first;
 	size_t count;
 	size_t output_size; /* bytes that wait to be taken, over all */
@@ -71,10 +76,7 @@ int ctl_client_new(struct ctl_clients *all, struct ctl_client **ret) MUST_CHECK;
 void ctl_client_start(struct ctl_client *client);
 void ctl_client_close(struct ctl_client *client);
 
-/* An answer: begin, put frames, send. */
-struct pack *ctl_client_begin(struct ctl_client *client);
-void ctl_client_send(struct ctl_client *client);
-/* The same where the answer is one frame: begin, put its value, end. */
+/* An answer of one frame: begin, put its value, end. */
 struct pack *ctl_client_begin_ok(struct ctl_client *client);
 void ctl_client_end_ok(struct ctl_client *client);
 /* Or this. Exit status 1: refused or failed; 2: what was asked for makes no sense. */

@@ -1,7 +1,6 @@
 #include "daemon/ctl_discover.h"
 
 #include "daemon/ctl_put.h"
-#include "daemon/ctl_status.h"
 #include "daemon/discover.h"
 
 /* Who is announced: one by its salt, seen at any number of addresses. All of it may be made up. */
@@ -38,7 +37,7 @@ static void put_node(
 		if (is_same(&view->seen[i], &view->seen[of]))
 			(void)gossip_hint_node(gossip, &view->seen[i].endpoint, &node);
 	}
-	ctl_status_put_person(out, "node", gossip, &node);
+	ctl_put_person(out, "node", gossip, &node);
 }
 
 static void put_places(

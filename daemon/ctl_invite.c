@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "daemon/ctl_put.h"
-#include "daemon/ctl_status.h"
 #include "daemon/ctl_verb.h"
 #include "gossip/record/hlc.h"
 
@@ -165,12 +164,12 @@ static void put_invite(struct pack *out, const struct gossip *gossip, wtime_t no
 	ctl_put_number(out, "used", known->used);
 	ctl_put_time(out, "created", (wtime_t){hlc_stamp_ms(known->stamp)});
 	ctl_put_time(out, "expires", (wtime_t){invite->expires_ms});
-	ctl_status_put_person(out, "by", gossip, &known->author);
+	ctl_put_person(out, "by", gossip, &known->author);
 	ctl_put_flag(out, "admin", invite->admin);
 	ctl_put_flag(out, "ephemeral", invite->ephemeral);
 	ctl_put_text(out, "node_name", *invite->node_name ? invite->node_name : NULL);
 	if (invite->has_replaced)
-		ctl_status_put_person(out, "replace", gossip, &invite->replaced);
+		ctl_put_person(out, "replace", gossip, &invite->replaced);
 	else
 		ctl_put_nil(out, "replace");
 	pack_put_str(out, "tags");

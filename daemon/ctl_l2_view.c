@@ -170,7 +170,7 @@ void ctl_l2_view_put_segment(
 	put_facts(out, daemon, segment);
 	put_members(out, daemon->gossip, segment);
 	ctl_put_text(out, "clash_with", segment->clash ? segment->clash_with : NULL);
-	ctl_status_put_person(out, "by", daemon->gossip, &segment->by);
+	ctl_put_person(out, "by", daemon->gossip, &segment->by);
 	ctl_put_number(out, "unannounced", segment->unannounced);
 	put_attachment(out, daemon, segment);
 }
@@ -189,7 +189,7 @@ static void put_mac(struct pack *out, const struct gossip *gossip, const char *s
 	pack_put_array(out, mac->ip_count);
 	for (size_t i = 0; i < mac->ip_count; i++)
 		pack_put_str(out, text_ip(&mac->ips[i], text));
-	ctl_status_put_person(out, "node", gossip, &mac->holder);
+	ctl_put_person(out, "node", gossip, &mac->holder);
 	ctl_put_number(out, "sequence", mac->sequence);
 	ctl_put_flag(out, "frozen", mac->frozen);
 	ctl_put_time(out, "since", mac->since);

@@ -21,11 +21,7 @@ static void put(
 	ctl_put_id(out, "id", &standing->id);
 	ctl_put_text(out, "name", standing->name);
 	ctl_put_text(out, "state", gossip_member_state_label(member->state));
-	pack_put_str(out, "rtt_ms");
-	if (rtt_us < 0)
-		pack_put_nil(out);
-	else
-		pack_put_double(out, (double)rtt_us / 1000);
+	ctl_put_rtt(out, rtt_us);
 	ctl_put_endpoint(out, "reached", &member->reached);
 	ctl_put_addresses(out, "addresses", &member->address6, &member->address4);
 	ctl_put_text(out, "interface", overlay.interface);

@@ -69,3 +69,36 @@ void ctl_put_addresses(
 			pack_put_str(out, text_prefix(&prefixes[i], text));
 	}
 }
+
+void ctl_put_rtt(struct pack *out, int64_t rtt_us)
+{
+	pack_put_str(out, "rtt_ms");
+	if (rtt_us < 0)
+		pack_put_nil(out);
+	else
+		pack_put_double(out, (double)rtt_us / 1000);
+}
+
+void ctl_put_person(
+	struct pack *out, const char *key, const struct gossip *gossip, const struct id *id)
+{
+	struct gossip_status status;
+	struct gossip_member member;
+
+	gossip_status(gossip, &status);
+	pack_put_str(out, key);
+	if (id_is_zero(id)) {
+		pack_put_nil(out);
+		return;
+	}
+	pack_put_map(out, 2);
+	ctl_put_id(out, "id", id);
+	if (status.has_mesh && id_equal(id, &status.mesh)) {
+		ctl_put_text(out, "name", "root key");
+	} else if (gossip_member(gossip, id, &member)) {
+		ctl_put_text(out, "name", member.standing->name);
+		gossip_member_wipe(&member);
+	} else {
+		ctl_put_nil(out, "name");
+	}
+}

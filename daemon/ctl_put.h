@@ -4,6 +4,7 @@
 
 #include "gossip/base/pack.h"
 #include "gossip/base/text.h"
+#include "gossip/gossip.h"
 
 void ctl_put_text(struct pack *out, const char *key, const char *text); /* NULL: null */
 void ctl_put_number(struct pack *out, const char *key, uint64_t number);
@@ -18,5 +19,10 @@ void ctl_put_prefix(struct pack *out, const char *key, const struct prefix *pref
 /* A list of one node's addresses, IPv6 first, each with its length. */
 void ctl_put_addresses(
 	struct pack *out, const char *key, const struct ip *ip6, const struct ip *ip4);
+/* `rtt_ms`; below 0: null, not measured. */
+void ctl_put_rtt(struct pack *out, int64_t rtt_us);
+/* A member of the mesh or its root key, {"id", "name"}; null for nobody. */
+void ctl_put_person(
+	struct pack *out, const char *key, const struct gossip *gossip, const struct id *id);
 
 #endif

@@ -298,15 +298,6 @@ static void put_tags(struct pack *out, const struct authority_member *standing)
 		pack_put_str(out, standing->tags[i]);
 }
 
-static void put_rtt(struct pack *out, int64_t rtt_us)
-{
-	pack_put_str(out, "rtt_ms");
-	if (rtt_us < 0)
-		pack_put_nil(out);
-	else
-		pack_put_double(out, (double)rtt_us / 1000);
-}
-
 #define MEMBER_FIELDS 11
 
 static void put_member_fields(
@@ -323,7 +314,7 @@ static void put_member_fields(
 	put_tags(out, standing);
 	ctl_put_addresses(out, "addresses", &member->address6, &member->address4);
 	put_endpoints(out, member);
-	put_rtt(out, member->rtt_us);
+	ctl_put_rtt(out, member->rtt_us);
 	ctl_put_time(out, "since", member->since);
 	pack_put_str(out, "wireguard");
 	if (member->self && keys_wireguard_public(&daemon->keys->wireguard.id, own) == 0 &&
@@ -332,30 +323,6 @@ static void put_member_fields(
 	else
 		ctl_overlay_put_peer(out, daemon, &standing->id,
 			member->has_wireguard ? member->wireguard_public : NULL);
-}
-
-void ctl_status_put_person(
-	struct pack *out, const char *key, const struct gossip *gossip, const struct id *id)
-{
-	struct gossip_status status;
-	struct gossip_member member;
-
-	gossip_status(gossip, &status);
-	pack_put_str(out, key);
-	if (id_is_zero(id)) {
-		pack_put_nil(out);
-		return;
-	}
-	pack_put_map(out, 2);
-	ctl_put_id(out, "id", id);
-	if (status.has_mesh && id_equal(id, &status.mesh)) {
-		ctl_put_text(out, "name", "root key");
-	} else if (gossip_member(gossip, id, &member)) {
-		ctl_put_text(out, "name", member.standing->name);
-		gossip_member_wipe(&member);
-	} else {
-		ctl_put_nil(out, "name");
-	}
 }
 
 /* The stamp in a standing is that of the admission only while it is a member. */
@@ -394,7 +361,7 @@ void ctl_status_put_member(struct pack *out, struct daemon *daemon, const struct
 	ctl_put_time(out, "lease", (wtime_t){standing->lease_ms});
 	ctl_put_time(out, "admitted", admitted(standing));
 	ctl_put_id(out, "invite", &standing->invite);
-	ctl_status_put_person(out, "by", daemon->gossip, standing->by);
+	ctl_put_person(out, "by", daemon->gossip, standing->by);
 	ctl_put_text(out, "reason", standing->reason);
 	ctl_put_endpoint(out, "reached", &member.reached);
 	ctl_put_text(out, "version", member.has_descriptor ? member.descriptor.version : NULL);

@@ -10,10 +10,6 @@ void ctl_status_put_member(struct pack *out, struct daemon *daemon, const struct
 /* What this node is part of: {"node", "mesh", "warnings"}. */
 void ctl_status_put_belonging(struct pack *out, struct daemon *daemon);
 
-/* A member {"id", "name"} of a map: a node, or the root key; null for nobody. */
-void ctl_status_put_person(
-	struct pack *out, const char *key, const struct gossip *gossip, const struct id *id);
-
 /* What the operator should know: everything in `warnings`, each with what to type; no warning is
  * without. */
 typedef void (*ctl_status_warning_cb)(void *arg, const char *text, const char *advice);

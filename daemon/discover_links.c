@@ -15,8 +15,7 @@ static bool is_named(const struct config *config, const char *name)
  */
 static bool is_own(const struct net_link *link, const struct config *config)
 {
-	return strcmp(link->name, config->interface) == 0 ||
-	       strncmp(link->alias, NET_LINK_MARK, strlen(NET_LINK_MARK)) == 0;
+	return strcmp(link->name, config->interface) == 0 || net_link_is_ours(link);
 }
 
 size_t discover_links_choose(const struct net_links *links, const struct config *config,

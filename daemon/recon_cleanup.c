@@ -33,7 +33,7 @@ static int take_down(struct nl *nl, const struct config *config, const struct ne
 		log_warn("interface %s is no WireGuard interface: left alone", link->name);
 		return 0;
 	}
-	if (strncmp(link->alias, NET_LINK_MARK, strlen(NET_LINK_MARK)) == 0)
+	if (net_link_is_ours(link))
 		marked = true;
 	else
 		err = recon_net_marked(nl, link->ifindex, &marked);

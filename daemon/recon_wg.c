@@ -8,7 +8,7 @@
 #include "daemon/log.h"
 #include "wg/net_link.h"
 
-enum wg_backend_kind recon_wg_kind(const struct config *config)
+static enum wg_backend_kind kind_of(const struct config *config)
 {
 	switch (config->backend) {
 	case CONFIG_BACKEND_KERNEL:
@@ -22,7 +22,8 @@ enum wg_backend_kind recon_wg_kind(const struct config *config)
 	return WG_BACKEND_AUTO;
 }
 
-int recon_wg_output(void)
+/* Where a child's output goes; -1: nowhere. Never a pipe of ours. */
+static int output(void)
 {
 	return log_goes_to_journal() ? STDERR_FILENO : -1;
 }
@@ -31,13 +32,12 @@ static int make_backend(struct recon_wg *wg, struct nl *nl, const struct config 
 	mtime_t now, struct recon_faults *faults)
 {
 	const struct wg_backend_config backend_config = {
-		.command = config->userspace_command, .output = recon_wg_output()};
+		.command = config->userspace_command, .output = output()};
 	int err;
 
 	if (recon_fault_waits(faults, RECON_BACKEND, now))
 		return ERR_NOT_READY;
-	err = wg_backend_new(
-		recon_wg_kind(config), nl, config->interface, &backend_config, &wg->backend);
+	err = wg_backend_new(kind_of(config), nl, config->interface, &backend_config, &wg->backend);
 	if (err)
 		recon_fault_set(faults, RECON_BACKEND, now, "no WireGuard interface %s: %s%s",
 			config->interface, nl_errno(nl) ? nl_error(nl) : err_text(err),

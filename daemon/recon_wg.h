@@ -45,8 +45,4 @@ void recon_wg_take_down(struct recon_wg *wg, struct recon_faults *faults);
 /* Lets go of everything and leaves the interface as it is. */
 void recon_wg_done(struct recon_wg *wg);
 
-enum wg_backend_kind recon_wg_kind(const struct config *config);
-/* The descriptor that a child's output goes to; -1: none. Never a pipe of ours. */
-int recon_wg_output(void);
-
 #endif

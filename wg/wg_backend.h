@@ -2,11 +2,11 @@
  * Whoever makes WireGuard run: the kernel, or a process that speaks the UAPI socket. One interface,
  * driven by somebody else's loop:
  *
- *	call wg_backend_step() at first, whenever `fd` is readable and whenever `deadline` is
- *reached, and read both again afterwards; observe and apply while it is WG_RUNNING.
+ *   call wg_backend_step() at first, whenever `fd` is readable and whenever `deadline` is reached,
+ *   and read both again afterwards; observe and apply while it is WG_RUNNING.
  *
- * Steps never wait. Observing and applying wait for an answer that is there at once, for at most 2
- *s where something is broken; after such a failure the state says so and steps see to it. A new
+ * Steps never wait. Observing and applying wait for an answer that is there at once, for at most
+ * 2 s where something is broken; after such a failure the state says so and steps see to it. A new
  * `generation` means another device than before: what was known of it is void.
  *
  * Errors are ERR_NOT_READY (starting, or waiting before the next try), ERR_UNSUPPORTED (this host
