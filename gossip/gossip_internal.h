@@ -92,11 +92,11 @@ struct gossip {
 	struct record **authority_records; /* what it was computed from */
 	size_t authority_count;
 	uint64_t authority_version;
-	bool authority_applied; /* what follows from it was done */
 	mtime_t view_next;
 	mtime_t store_changed;
 	struct id agreed_with; /* who last told the same digest since then, if anybody did */
 	bool agreed;
+	bool authority_applied; /* what follows from it was done */
 	bool view_dirty;
 	bool claims_dirty; /* of addresses: some living claim is another one */
 	/* members */
