@@ -281,19 +281,6 @@ static void effect_seen(void *arg, int node, const struct gossip_effect *effect)
 		f->nodes[node].left = true;
 }
 
-static void tell(struct faults *f)
-{
-	struct sim *sim = f->sim;
-	struct invariant_break first;
-
-	sim->checked += invariants_checked(f->checker);
-	if (!invariants_first(f->checker, &first))
-		return;
-	sim_break(sim, "%s: n%d: %s", invariant_text(first.invariant), first.node, first.detail);
-	sim->broken_at = (mtime_t){first.at_ms * 1000};
-	sim->broken = invariants_broken(f->checker);
-}
-
 static struct faults *begin(struct sim *sim)
 {
 	struct faults *f = calloc(1, sizeof(*f));
@@ -313,8 +300,8 @@ static struct faults *begin(struct sim *sim)
 	for (int i = 0; i < FAULTS; i++)
 		f->enabled[i] = faults_chance(f, ENABLED);
 	f->evil = faults_chance(f, HAS_EVIL) ? 1 + faults_below(f, f->members - 1) : -1;
-	f->checker = invariants_new();
-	f->watch = watch_new(f->cluster, f->checker);
+	f->checker = sim->checker;
+	f->watch = sim->watch;
 	cluster_observe(f->cluster, effect_seen, f);
 	return f;
 }
@@ -331,9 +318,5 @@ void faults_run(struct sim *sim)
 	storm(f);
 	calm_down(f);
 	expect_whole(f);
-	tell(f);
-	cluster_inspect(f->cluster, NULL, NULL);
-	watch_free(f->watch);
-	invariants_free(f->checker);
 	free(f);
 }

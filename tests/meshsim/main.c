@@ -24,6 +24,7 @@ int main(int argc, char **argv)
 	options_parse(argc, argv, &options);
 	sim_init(&sim, &options);
 	options.scenario->run(&sim);
+	sim_tell(&sim);
 	metrics_end(&sim.metrics);
 	if (options.json)
 		report_json(&sim, wall_now() - began);

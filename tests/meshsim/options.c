@@ -34,6 +34,7 @@ static void usage(FILE *out)
 	      "cut its network. Churn P: the share of the nodes that end and come back in a "
 	      "minute.\n"
 	      "A partition parts the mesh in two halves from second AT to HEAL.\n\n"
+	      "Of up to 64 nodes with our detector every transition is checked for invariants.\n"
 	      "Exit status: 0, or 1 where an invariant broke (with the seed and the virtual time), "
 	      "2 usage.\n",
 		out);
@@ -212,6 +213,9 @@ void options_parse(int argc, char **argv, struct options *ret)
 		(ret->nodes < ret->scenario->nodes_min || ret->nodes > ret->scenario->nodes_max))
 		refuse("scenario %s takes --nodes from %d to %d, not %d", ret->scenario->name,
 			ret->scenario->nodes_min, ret->scenario->nodes_max, ret->nodes);
+	if (ret->scenario->nodes_max && ret->mechanisms != &swim_mesh)
+		refuse("scenario %s looks at what our detector promises: no other --detector",
+			ret->scenario->name);
 	if (ret->anomalies < 0)
 		ret->anomalies = ret->nodes < ANOMALIES ? ret->nodes : ANOMALIES;
 	if (ret->anomalies > ret->nodes)

@@ -26,12 +26,33 @@ void sim_init(struct sim *sim, const struct options *options)
 	rng_init(&sim->rng, seed);
 	sim->cluster = cluster_new(&network);
 	metrics_init(&sim->metrics, sim->cluster, options->nodes);
+	if (options->nodes > INVARIANTS_NODES_MAX || options->mechanisms != &swim_mesh)
+		return;
+	sim->checker = invariants_new();
+	sim->watch = watch_new(sim->cluster, sim->checker);
 }
 
 void sim_done(struct sim *sim)
 {
 	cluster_free(sim->cluster);
 	metrics_done(&sim->metrics);
+	watch_free(sim->watch);
+	invariants_free(sim->checker);
+}
+
+void sim_tell(struct sim *sim)
+{
+	struct invariant_break first;
+
+	if (!sim->checker)
+		return;
+	sim->checked += invariants_checked(sim->checker);
+	if (!invariants_first(sim->checker, &first))
+		return;
+	sim->broken = 0; /* what was seen at the end follows from it */
+	sim_break(sim, "%s: n%d: %s", invariant_text(first.invariant), first.node, first.detail);
+	sim->broken_at = (mtime_t){first.at_ms * 1000};
+	sim->broken = invariants_broken(sim->checker);
 }
 
 void sim_mesh(struct sim *sim)

@@ -11,6 +11,7 @@
 
 #include "gossip/base/rng.h"
 #include "tests/meshsim/faults_list.h"
+#include "tests/meshsim/invariants_watch.h"
 #include "tests/meshsim/metrics.h"
 #include "tests/meshsim/options.h"
 
@@ -22,6 +23,9 @@ struct sim {
 	struct cluster *cluster;
 	struct rng rng; /* of what is done to the mesh */
 	struct metrics metrics;
+	/* what looks at every transition; NULL: nothing does (sim_init) */
+	struct invariants *checker;
+	struct watch *watch;
 	/* invariants: how many times one was looked at, and the first that broke */
 	uint64_t checked, broken;
 	char what[1280];
@@ -31,12 +35,16 @@ struct sim {
 	uint64_t faults[FAULTS]; /* of scenario faults: how often each kind happened */
 };
 
-/* An empty cluster, the faults of the options' network in it. */
+/* An empty cluster, the faults of the options' network in it. Of a mesh of up to
+ * INVARIANTS_NODES_MAX nodes every transition is looked at: in larger ones that would take longer
+ * than all the rest, and other detectors than ours have other rules. */
 void sim_init(struct sim *sim, const struct options *options);
 void sim_done(struct sim *sim);
 /* Makes the mesh, starts it, runs it warm, and begins to measure. */
 void sim_mesh(struct sim *sim);
 
+/* The run is over: what the checker has found is the sim's. */
+void sim_tell(struct sim *sim);
 /* An invariant did not hold. */
 void sim_break(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

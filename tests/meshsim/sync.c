@@ -20,7 +20,8 @@ static int half_of(int64_t number)
 static struct record *make(struct sim *sim, int64_t number, int64_t first_ms)
 {
 	static const uint8_t value[VALUE_SIZE];
-	int author = (int)(number / OF_AN_AUTHOR) % sim->options.nodes;
+	int half = half_of(number), authors = (sim->options.nodes + 1 - half) / 2;
+	int author = (int)(number / 2 / OF_AN_AUTHOR) % authors * 2 + half;
 	struct record_draft draft = {.type = RECORDS_OTHER,
 		.key = &number,
 		.key_size = sizeof(number),
