@@ -259,7 +259,7 @@ int gossip_view_compute(struct gossip *g)
 	g->authority_records = records;
 	g->authority_count = count;
 	g->authority_version = version;
-	g->authority_applied = false;
+	g->authority_applied = count == 0; /* nothing follows from none */
 	gossip_lease_computed(g);
 	return 0;
 }
