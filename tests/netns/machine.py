@@ -67,14 +67,14 @@ mount -t overlay -o "lowerdir=$1,upperdir=/mnt/upper,workdir=/mnt/work" overlay 
 cd /mnt/root
 mount -t proc proc proc
 mount -t sysfs sysfs sys
-if [ -z "$4" ]; then
-	for path in proc/sys proc/sysrq-trigger sys; do
-		if [ -e "$path" ]; then
-			mount --bind "$path" "$path"
-			mount -o remount,ro,bind "$path"
-		fi
-	done
-fi
+for path in proc/sys proc/sysrq-trigger sys; do
+	if [ -e "$path" ]; then
+		mount --bind "$path" "$path"
+		# What the namespace has of its own may be set where systemd is not alone.
+		[ -z "$4" ] || [ "$path" != proc/sys ] || mount --bind proc/sys/net proc/sys/net
+		mount -o remount,ro,bind "$path"
+	fi
+done
 if [ -z "$5" ]; then
 	mount -t cgroup2 cgroup2 sys/fs/cgroup
 else
@@ -170,7 +170,7 @@ def debian_root(dependencies):
 class Machine(Host):
     def __init__(self, name, root, shared, folder="", unit="", limits=False):
         """shared: a folder of this machine that is /srv there; folder: one that is there by its own name. unit: all that is
-        started, an empty target; then /sys and /proc/sys are as on any host. limits: what a service may take is limited, also
+        started, an empty target; then /proc/sys/net is as on any host. limits: what a service may take is limited, also
         where this machine has control groups of the first version for that."""
         self.name = name
         self.links = {}
