@@ -185,7 +185,7 @@ def test_a_real_prometheus_scrapes_it_and_the_dashboard_shows_what_there_is(worl
         re.sub(r"_(bucket|sum|count)$", "", name) for name in wanted}
     assert unseen <= {"meshd_state", "meshd_admin", "meshd_clock_synchronized", "meshd_peers_without_series",
                       "meshd_wireguard_info", "meshd_wireguard_peer_session", "meshd_joins_served_total",
-                      "meshd_store_bytes", "meshd_gossip_received_bytes_total", "meshd_segment_attached",
+                      "meshd_gossip_passed_over_total", "meshd_store_bytes", "meshd_gossip_received_bytes_total", "meshd_segment_attached",
                       "meshd_mdns_running"}, "the dashboard leaves something out"
 
     wait_for(lambda: prometheus.value('up{job="meshd"}') == 1, 15, "Prometheus scrapes meshd")
