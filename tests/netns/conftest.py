@@ -31,11 +31,13 @@ def shares_a_mesh(item):
 
 @pytest.hookimpl(tryfirst=True)  # before xdist, which looks at the marks
 def pytest_collection_modifyitems(config, items):
-    """What one mesh is made for stays with one worker. In the virtual machine what has nothing to do with its backend, and in
-    the sandbox what is about the outside, is no test at all, rather than a skipped one."""
+    """What one mesh is made for stays with one worker. What takes long comes first: no worker is left alone with it at the
+    end. In the virtual machine what has nothing to do with its backend, and in the sandbox what is about the outside, is no
+    test at all, rather than a skipped one."""
     for item in items:
         if shares_a_mesh(item):
             item.add_marker(pytest.mark.xdist_group(item.module.__name__))
+    items.sort(key=lambda item: not (item.get_closest_marker("slow") or item.get_closest_marker("xdist_group")))
     if SANDBOX:
         from sandbox import OUTSIDE, OUTSIDE_FILES
         needless = [item for item in items if item.originalname in OUTSIDE or item.module.__name__ in OUTSIDE_FILES]
