@@ -2,7 +2,7 @@
 import pathlib
 import signal
 
-from lan import TIME_SCALE, wait_for
+from lan import wait_for
 
 SERVICE = "_meshd._udp"
 BROWSE_S = 1
@@ -86,5 +86,5 @@ class Mdns:
     def browse(self):
         """What is announced there now, fields of a service: avahi-browse's lines, taken apart. It cannot be asked to end
         when it has all there is: now and then it waits for ever."""
-        text = self.host.run("timeout", BROWSE_S * TIME_SCALE, "avahi-browse", "-rp", SERVICE, check=False).stdout
+        text = self.host.run("timeout", BROWSE_S, "avahi-browse", "-rp", SERVICE, check=False).stdout
         return [line.split(";") for line in text.splitlines() if line.startswith("=")]

@@ -5,7 +5,9 @@ import struct
 
 import msgpack
 
-ANSWER_S = 30
+from lan import TIME_SCALE
+
+ANSWER_S = 30 * TIME_SCALE
 
 
 class Gone(Exception):

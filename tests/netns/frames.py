@@ -3,7 +3,6 @@ import ctypes
 import ipaddress
 import itertools
 import os
-import pathlib
 import socket
 import struct
 import threading

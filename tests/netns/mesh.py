@@ -5,6 +5,7 @@ import pathlib
 import re
 import signal
 
+from control import Control, Gone
 from lan import Host, Lan, Traffic, wait_for
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -63,7 +64,7 @@ class Node:
         assert not self.running(), f"{self.name} runs already"
         self.process = self.host.start(*self.command(), log=self.log, env=self.env)
         if wait:
-            wait_for(lambda: not self.running() or self.meshctl("status")[0] == 0, 10, f"meshd of {self.name} answers")
+            wait_for(lambda: not self.running() or self.answers(), 10, f"meshd of {self.name} answers")
             assert self.running(), f"meshd of {self.name} ended at start, status {self.process.popen.returncode}"
 
     def running(self):
@@ -109,7 +110,21 @@ class Node:
         return json.loads(self.do("--json", *arguments, **options))
 
     def status(self):
-        return self.json("status")
+        """What `meshctl --json status` prints, without a process: it is asked for again and again."""
+        try:
+            control = Control(self.socket)
+        except Gone as gone:
+            raise AssertionError(f"{self.name}: meshd does not answer") from gone
+        try:
+            return control.ask("status")
+        finally:
+            control.close()
+
+    def answers(self):
+        try:
+            return bool(self.status())
+        except (AssertionError, Gone):
+            return False
 
     def addresses(self):
         """Overlay addresses, without their lengths: IPv6 first."""

@@ -34,6 +34,7 @@ def test_a_prefix_that_the_host_has_a_route_to_is_refused_at_init(world):
     assert not warned(alpha, "overlaps")
 
 
+@pytest.mark.anywhere
 def test_a_prefix_that_the_host_has_a_route_to_is_warned_about_at_join(world):
     _, alpha, beta = world.nodes_on_lan("alpha", "beta")
     beta.host.run("ip", "route", "add", "10.56.200.0/24", "dev", "eth0")
@@ -49,6 +50,7 @@ def test_a_prefix_that_the_host_has_a_route_to_is_warned_about_at_join(world):
     wait_for(lambda: not warned(beta, "overlaps"), 15, "the warning goes with the route")
 
 
+@pytest.mark.anywhere
 def test_an_address_that_an_invite_pins_is_the_nodes(world):
     _, alpha, beta, gamma = world.nodes_on_lan("alpha", "beta", "gamma")
     for node in (alpha, beta, gamma):

@@ -71,7 +71,7 @@ def test_a_role_founds_a_mesh_and_changes_nothing_the_second_time(world, tmp_pat
     for node in site.nodes:
         wait_for(lambda: node.sees(*site.nodes), 15, f"{node.name} sees everybody alive")
     all_ping(*site.nodes)
-    site.nodes[2].host.run("ping", "-c1", "-W5", "192.168.7.1")
+    wait_for(lambda: site.nodes[2].host.can_ping("192.168.7.1"), 5, "the segment is up")
     wait_for(lambda: site.nodes[0].members()["beta"]["admin"], 5, "beta is an admin")
 
     assert site.play("--diff")[0] == dict.fromkeys(NAMES, 0)

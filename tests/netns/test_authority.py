@@ -33,6 +33,7 @@ def test_the_root_makes_an_admin_and_takes_the_office_back(world):
     alpha.do("grant", "beta", "admin")
     wait_for(lambda: all(shows(node, "beta", "admin", True) for node in (alpha, beta, gamma)), 5, "beta is an admin")
     invite = beta.json("invite")
+    wait_for(lambda: any(known["id"] == invite["id"] for known in alpha.invites()), 5, "alpha knows beta's invite")
     assert events_of(gamma, "granted")[-1]["to"] == "admin" and events_of(gamma, "granted")[-1]["by"]
     assert "no office" in beta.meshctl("grant", "gamma", "king")[2]
     assert "already" in refused(alpha, "grant", "beta", "admin")
@@ -92,6 +93,6 @@ def test_a_machine_set_up_anew_takes_the_place_of_the_old_one(world):
     assert sorted(status["addresses"]) == sorted(old["addresses"])
     anew.pings(alpha, timeout=10)
     beta.pings(anew, timeout=10)
-    shown = beta.json("show", old["id"])
-    assert shown["state"] == "revoked" and shown["reason"] == "replaced by gamma"
+    shown = wait_for(lambda: (found := beta.json("show", old["id"]))["state"] == "revoked" and found, 5, "the old one is revoked")
+    assert shown["reason"] == "replaced by gamma"
     assert shown["by"]["name"] == "alpha"

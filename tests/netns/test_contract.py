@@ -62,6 +62,7 @@ def look(alpha):
     shown = alpha("show", "two")
     assert set(shown) >= MEMBER and alpha("show", shown["id"][:6])["id"] == shown["id"]
     assert alpha("discover")["mdns"] == "off"
+    wait_for(lambda: alpha.node.meshctl("why", "two")[0] == 0, 10, "all is well between them")
     assert alpha("ping", "--count", "1", "two")["layers"]["gossip"]["received"] == 1
     assert alpha("why", "two")["reachable"] is True
     assert set(alpha("debug dump")) >= {"status", "store", "plan", "observed", "last_operations", "last_errors"}

@@ -34,7 +34,7 @@ class Manager:
 def start(node, **environment):
     """The daemon, without waiting for more than that it answers."""
     node.process = node.host.start(*node.command(), log=node.log, env=environment)
-    wait_for(lambda: node.meshctl("status")[0] == 0, 10, f"meshd of {node.name} answers")
+    wait_for(node.answers, 10, f"meshd of {node.name} answers")
 
 
 def test_the_service_manager_is_told_of_start_reload_life_and_end(world, tmp_path):
@@ -106,7 +106,8 @@ def test_the_end_does_not_wait_long_for_a_name_server_that_is_down(world):
     node.host.run("sh", "-c", """
         ip link add dns0 type veth peer name dns1 && ip link set dns0 up && ip link set dns1 up
         ip address add 192.0.2.1/24 dev dns0 && ip neigh add 192.0.2.53 lladdr 02:00:00:00:00:01 dev dns0
-        echo nameserver 192.0.2.53 > /run/resolv.conf && mount --bind /run/resolv.conf /etc/resolv.conf""")
+        printf 'nameserver 192.0.2.53\noptions timeout:30\n' > /run/resolv.conf
+        mount --bind /run/resolv.conf /etc/resolv.conf""")
     node.start()
     node.signal(signal.SIGTERM)
     assert node.process.wait(5) == 0
@@ -126,7 +127,7 @@ def test_a_pipe_is_nothing_for_the_wireguard_process_to_write_to(world):
 def test_a_daemon_without_standard_descriptors_writes_its_log_to_nobody(world):
     node = world.node(world.host("alpha"), NO_DATA_PLANE)
     node.process = node.host.start("sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh", *node.command(), log=node.log)
-    wait_for(lambda: node.meshctl("status")[0] == 0, 10, "meshd answers")
+    wait_for(node.answers, 10, "meshd answers")
     pid = node.host.pids("meshd")[0]
     assert [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in range(3)] == ["/dev/null"] * 3
     node.stop()

@@ -235,6 +235,7 @@ def test_a_damaged_database_is_set_aside_and_the_mesh_gives_it_back(world):
     all_ping(alpha, beta)
 
 
+@daemon_only
 def test_a_node_that_cannot_replace_its_identity_says_so_and_ends(world):
     node = world.node(world.host("alpha"), {"wireguard.backend": "none"})
     node.start()

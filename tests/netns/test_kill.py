@@ -4,7 +4,6 @@
 """
 import os
 import random
-import signal
 import subprocess
 import threading
 import time
@@ -12,7 +11,7 @@ import time
 import pytest
 
 from control import Control, Gone
-from lan import die_with_parent, wait_for
+from lan import TIME_SCALE, die_with_parent, wait_for
 from mesh import BACKEND, BUILD
 
 KILLS = int(os.environ.get("MESHD_TEST_KILLS", 40))
@@ -50,7 +49,7 @@ class Daemon:
     def end(self):
         """A clean one, with nothing from a sanitizer in its log."""
         self.process.terminate()
-        assert self.process.wait(20) == 0, self.log.read_text()[-4000:]
+        assert self.process.wait(20 * TIME_SCALE) == 0, self.log.read_text()[-4000:]
         text = self.log.read_text()
         assert "Sanitizer" not in text and "runtime error" not in text, text[-8000:]
 
@@ -217,7 +216,7 @@ def test_what_was_acknowledged_survives_kill_9_at_any_moment(pair):
         one.kill()
         may_write.clear()
         for writer in writers:
-            assert writer.idle.wait(20)
+            assert writer.idle.wait(20 * TIME_SCALE)
         one.start()
         if chance.randrange(4) == 0:  # it is killed while it starts, too
             time.sleep(chance.uniform(0, 0.1))

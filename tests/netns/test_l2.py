@@ -9,10 +9,10 @@ import signal
 
 import pytest
 
-from avahi import Mdns
-from lan import TIME_SCALE, wait_for
+from avahi import BROWSE_S, Mdns
+from lan import wait_for
 from mesh import Refused, World
-from overlay import kernel_traces
+from overlay import PING_TIMEOUT_S, kernel_traces
 from segment import Listener, floods, has_link, mac_of, master_of, plug, send, tunnels
 
 FOLLOW_S = 3  # the contract's: what members do is everywhere by then
@@ -72,7 +72,7 @@ def attach(node, name, number=None, *ports):
 
 
 def pings(host, address, timeout=FOLLOW_S):
-    wait_for(lambda: host.can_ping(address, 0.3 * TIME_SCALE), timeout, f"{host.name} pings {address}")
+    wait_for(lambda: host.can_ping(address, PING_TIMEOUT_S), timeout, f"{host.name} pings {address}")
 
 
 def give(host, number):
@@ -160,7 +160,7 @@ def test_a_service_that_avahi_publishes_is_found_on_the_other_site(site, segment
         stack.start()
     publisher = site.printer.start("avahi-publish", "-s", "inkjet", "_ipp._tcp", 631, log=site.folder / "publish.log")
     try:
-        wait_for(lambda: ";192.168.77.11;631;" in site.laptop.run("timeout", TIME_SCALE, "avahi-browse", "-rp", "_ipp._tcp",
+        wait_for(lambda: ";192.168.77.11;631;" in site.laptop.run("timeout", BROWSE_S, "avahi-browse", "-rp", "_ipp._tcp",
                                                                   check=False).stdout, 15, "the laptop finds the printer")
     finally:
         publisher.signal(signal.SIGKILL)

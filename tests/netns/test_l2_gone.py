@@ -22,7 +22,7 @@ def test_a_member_whose_daemon_died_gets_frames_for_a_minute_and_again_as_soon_a
     wait_for(lambda: alpha.sees(beta, state="dead"), 30, "beta is dead")
     start = time.monotonic()
     assert len(floods(alpha.host, VNI)) == 1
-    assert alpha.host.can_ping("10.9.0.2")
+    wait_for(lambda: alpha.host.can_ping("10.9.0.2"), 5, "and frames arrive")
     wait_for(lambda: not floods(alpha.host, VNI) and not tunnels(alpha.host, VNI), 90, "it costs no copies any more")
     assert time.monotonic() - start > 30
     segment, = alpha.json("l2", "list")["segments"]

@@ -220,8 +220,9 @@ def test_other_peoples_vxlan_and_other_traffic_go_on(scene):
     scene.arrives(scene.send(scene.underlay, scene.stranger4, scene.victim4, FOREIGN), scene.foreign)
     scene.arrives(scene.send(scene.underlay, scene.stranger4, scene.victim4, FOREIGN, 8), scene.foreign)
     scene.arrives(scene.send(scene.overlay, OTHER4, VICTIM4, FOREIGN), scene.foreign)
-    assert scene.stranger.can_ping(scene.victim4) and scene.stranger.can_ping(scene.victim6)
-    assert scene.victim.can_ping(VICTIM4) and scene.victim.can_ping(VICTIM6)
+    for host, address in ((scene.stranger, scene.victim4), (scene.stranger, scene.victim6), (scene.victim, VICTIM4),
+                          (scene.victim, VICTIM6)):
+        wait_for(lambda host=host, address=address: host.can_ping(address), 5, f"{address} answers")
     assert set(counters(scene.victim).values()) == {0}
 
 

@@ -165,7 +165,7 @@ def test_hosts_of_a_lan_that_has_the_meshs_prefix_too_are_no_forgers(scene):
     scene.alpha.host.add_address(f"{network}.1/24")
     wait_for(lambda: f"ip saddr {prefix}" not in table(scene.alpha), 15, "it is not any more")
     scene.stranger.add_address(f"{network}.2/24")
-    assert scene.stranger.can_ping(f"{network}.1")
+    wait_for(lambda: scene.stranger.can_ping(f"{network}.1"), 5, "the LAN works")
     dropped(scene, scene.from_stranger, "stray")
     scene.alpha.host.delete_address(f"{network}.1/24")
     scene.stranger.delete_address(f"{network}.2/24")

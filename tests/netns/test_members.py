@@ -48,6 +48,7 @@ def test_a_node_revoked_while_it_was_out_of_reach_stays_out(world):
     assert key not in peers(alpha) | peers(beta)
 
 
+@pytest.mark.anywhere
 def test_a_node_that_left_comes_back_as_a_new_member(world):
     _, alpha, beta = world.mesh("alpha", "beta")
     before = beta.status()["node"]["id"]
@@ -57,6 +58,7 @@ def test_a_node_that_left_comes_back_as_a_new_member(world):
     beta.pings(alpha, timeout=10)
 
 
+@pytest.mark.anywhere
 def test_the_last_admin_leaves_only_by_force(world):
     _, alpha, _ = world.mesh("alpha", "beta")
     status, _, error = alpha.meshctl("leave")
@@ -66,6 +68,7 @@ def test_the_last_admin_leaves_only_by_force(world):
     assert kernel_traces(alpha) == []
 
 
+@pytest.mark.anywhere
 def test_who_is_no_admin_revokes_nobody(world):
     _, alpha, beta = world.mesh("alpha", "beta")
     status, out, error = beta.meshctl("revoke", "alpha")
@@ -74,6 +77,7 @@ def test_who_is_no_admin_revokes_nobody(world):
     beta.pings(alpha)
 
 
+@pytest.mark.anywhere
 def test_secrets_are_readable_by_their_owner_alone(world):
     _, alpha = world.nodes_on_lan("alpha")
     alpha.start()

@@ -22,6 +22,7 @@ def test_three_hosts_ping_each_other_over_both_families(world):
     assert member["endpoint"] and member["public_key"] in peers(nodes[0])
 
 
+@pytest.mark.anywhere
 def test_the_founder_dies_and_a_fourth_joins_with_an_older_token(world):
     lan, alpha, beta, gamma = world.mesh("alpha", "beta", "gamma")
     token = alpha.invite()

@@ -26,9 +26,9 @@ def cmake(*arguments):
                    stdout=subprocess.DEVNULL)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def packages():
-    """The folder of the packages: this version's, and one that says that it is the next."""
+    """The folder of the packages: this version's, and one that says that it is the next. Made by whoever comes first."""
     build, shared = BUILD / "deb", BUILD / "deb" / "packages"
     with open(BUILD / "deb.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -270,7 +270,7 @@ def test_the_service_is_reloaded_watched_and_open_to_its_group_for_looking(world
     assert machine.output("stat", "-c", "%a", "/var/lib/meshd").strip() == "700"
     # A daemon that hangs is ended by the watchdog, and started again.
     machine.run("sh", "-c", "mkdir -p /etc/systemd/system/meshd.service.d && "
-                "printf '[Service]\nWatchdogSec=2\n' >/etc/systemd/system/meshd.service.d/soon.conf && "
+                "printf '[Service]\nWatchdogSec=4\n' >/etc/systemd/system/meshd.service.d/soon.conf && "
                 "systemctl daemon-reload")
     alpha.systemctl("restart")
     pid = alpha.property("MainPID")

@@ -196,6 +196,7 @@ def test_what_a_stolen_admins_machine_did_falls_and_the_rest_stands(world):
     thief.join(beta.invite())
     beta.do("revoke", "gamma")
     wait_for(lambda: gamma.status()["state"] == "revoked", 15, "gamma is out")
+    wait_for(lambda: alpha.members()["gamma"]["state"] == "revoked" and "thief" in alpha.members(), 15, "alpha hears of all that")
     alpha.do("ungrant", "beta", "admin", "--except", "gamma")
     alpha.do("revoke", "beta", "--reason", "stolen")
     alpha.do("revoke", "thief", "--reason", "let in by a thief")

@@ -94,6 +94,7 @@ def shown_by_processes(node):
                 yield f"{node.name}: {name}'s {file}", pathlib.Path(f"/proc/{pid}/{file}").read_bytes()
 
 
+@pytest.mark.anywhere
 def test_nothing_that_is_written_or_told_has_a_secret_in_it(world, tmp_path):
     _, alpha, beta = world.nodes_on_lan("alpha", "beta", settings={"metrics.listen": METRICS_LISTEN})
     secrets = Secrets()
@@ -229,7 +230,7 @@ def test_nobody_reads_the_memory_and_files_are_the_owners_alone(folder, world):
     node.process = host.start(*as_nobody(folder / "meshd", *command[1:]), log=node.log,
                               # which needs to trace it
                               env={"ASAN_OPTIONS": "detect_leaks=0"})
-    wait_for(lambda: node.meshctl("status")[0] == 0, 10, "meshd answers")
+    wait_for(node.answers, 10, "meshd answers")
     node.init()
     pid = host.pids("meshd")[0]
     plain = subprocess.Popen(as_nobody("sleep", "60"))

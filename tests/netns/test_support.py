@@ -15,7 +15,7 @@ def test_hosts_on_a_lan_ping_each_other_over_both_families(world):
     alpha, beta = world.host("alpha"), world.host("beta")
     lan.attach(alpha)
     for address in lan.attach(beta):
-        assert alpha.can_ping(address)
+        wait_for(lambda address=address: alpha.can_ping(address), 5, f"{address} answers")
     assert beta.output("hostname").strip() == "beta"
     assert beta.addresses() == ["192.0.2.12", "2001:db8::12"]
 
@@ -25,7 +25,7 @@ def test_a_split_lan_drops_everything_between_groups_and_heals(world):
     alpha, beta, gamma = (world.host(name) for name in ("alpha", "beta", "gamma"))
     _, to_beta, to_gamma = (lan.attach(host)[0] for host in (alpha, beta, gamma))
     lan.split([gamma])
-    assert alpha.can_ping(to_beta)
+    wait_for(lambda: alpha.can_ping(to_beta), 5, "who is on the same side answers")
     assert not alpha.can_ping(to_gamma)
     assert "state UP" in gamma.output("ip", "link", "show", "eth0")
     lan.heal(gamma)

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from lan import Traffic, wait_for
+from lan import TIME_SCALE, Traffic, wait_for
 from mesh import BACKEND, BUILD, World
 
 IFACE = "mesh0"
@@ -66,7 +66,7 @@ class Drive:
     def leave_running(self):
         """The daemon's end, with everything left up."""
         self.popen.stdin.close()
-        status = self.popen.wait(10)
+        status = self.popen.wait(10 * TIME_SCALE)
         assert status == 0, self.log.read_text()
 
     def kill(self):
@@ -288,7 +288,7 @@ def test_a_process_that_hangs_does_not_stop_the_loop_for_good(pair):
     wait_for(lambda: alpha.show()["state"] == "waiting", 10, "it is noticed")
     os.kill(pid, signal.SIGCONT)
     alpha.settled()
-    assert connected(alpha)
+    wait_for(lambda: connected(alpha), 5, "alpha reaches beta again")
 
 
 @userspace_only
@@ -343,7 +343,7 @@ def test_something_else_of_that_name_is_left_alone(world, tmp_path):
 def test_stop_leaves_nothing_behind(pair):
     alpha, _ = pair
     assert alpha.ask("stop") == {"error": ""}
-    assert alpha.popen.wait(10) == 0
+    assert alpha.popen.wait(10 * TIME_SCALE) == 0
     assert alpha.host.run("ip", "link", "show", IFACE, check=False).returncode != 0
     assert alpha.host.pids("wireguard-go") == []
     assert alpha.host.run("ls", f"/var/run/wireguard/{IFACE}.sock", check=False).returncode != 0
