@@ -65,14 +65,14 @@ struct peer {
 	uint16_t wireguard_port; /* 0 also for a key that cannot be used */
 	uint16_t mtu;
 	uint32_t claim;
-	mtime_t described; /* of the rate at which new ones are taken */
-	mtime_t displaced; /* and records that take others' places */
+	mtime_t described;  /* of the rate at which new ones are taken */
+	mtime_t displaced;  /* and records that take others' places */
+	mtime_t unreadable; /* what came from there last was; ZERO: never */
 	uint8_t wireguard_public[32];
 	struct peer_key *next; /* NULL: it announces none */
 	bool confirmed;	       /* it has installed the key that we announce */
 	bool gone;	       /* dead for GOSSIP_GONE_MS */
 	bool apart;	       /* by its descriptor: no version of the protocol in common */
-	mtime_t unreadable;    /* what came from there last was; ZERO: never */
 	struct ip address4;    /* family 0: none, or lost in a clash */
 	enum gossip_member_state state;
 	wtime_t since;
