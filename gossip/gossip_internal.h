@@ -98,8 +98,7 @@ struct gossip {
 	bool agreed;
 	bool authority_applied; /* what follows from it was done */
 	bool view_dirty;
-	bool authority_applied; /* what follows from it was done */
-	bool claims_dirty;	/* of addresses: some living claim is another one */
+	bool claims_dirty; /* of addresses: some living claim is another one */
 	/* members */
 	bool key_anybody;	/* members have their keys: the others' turn */
 	struct map peers, tags; /* by id; by receive tag */

@@ -70,7 +70,6 @@ struct peer {
 	mtime_t unreadable; /* what came from there last was; ZERO: never */
 	uint8_t wireguard_public[32];
 	struct peer_key *next; /* NULL: it announces none */
-	mtime_t unreadable;    /* what came from there last was; ZERO: never */
 	bool confirmed;	       /* it has installed the key that we announce */
 	bool gone;	       /* dead for GOSSIP_GONE_MS */
 	bool apart;	       /* by its descriptor: no version of the protocol in common */
