@@ -92,16 +92,17 @@ class Node:
         """meshd --cleanup."""
         self.host.run(*self.command("--cleanup"))
 
-    def meshctl(self, *arguments, input=None, timeout=60):
+    def run_meshctl(self, *arguments, **options):
+        return self.host.run(self.build / "meshctl", "--socket", self.socket, *arguments, check=False, **options)
+
+    def meshctl(self, *arguments, **options):
         """(status, stdout, stderr)"""
-        done = self.host.run(self.build / "meshctl", "--socket", self.socket, *arguments, check=False, input=input,
-                             timeout=timeout)
+        done = self.run_meshctl(*arguments, **options)
         return done.returncode, done.stdout, done.stderr
 
-    def do(self, *arguments, input=None, timeout=60):
+    def do(self, *arguments, **options):
         """stdout of a meshctl that has to succeed; else Refused."""
-        done = self.host.run(self.build / "meshctl", "--socket", self.socket, *arguments, check=False, input=input,
-                             timeout=timeout)
+        done = self.run_meshctl(*arguments, **options)
         if done.returncode:
             raise Refused(self, [str(argument) for argument in arguments], done)
         return done.stdout

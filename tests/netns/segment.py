@@ -28,17 +28,20 @@ def master_of(host, dev):
     return json.loads(host.output("ip", "-json", "link", "show", "dev", dev))[0].get("master")
 
 
+def entries(host, vni):
+    """(MAC, where it sends what is for that) of the VXLAN device; none where there is no such device."""
+    text = host.run("bridge", "-json", "fdb", "show", "dev", f"vx{vni}", check=False).stdout or "[]"
+    return [(entry["mac"], entry["dst"]) for entry in json.loads(text) if "dst" in entry]
+
+
 def floods(host, vni):
     """Where the VXLAN device sends what it knows no better for."""
-    text = host.run("bridge", "-json", "fdb", "show", "dev", f"vx{vni}", check=False).stdout or "[]"
-    return sorted(entry["dst"] for entry in json.loads(text) if entry["mac"] == "00:00:00:00:00:00")
+    return sorted(place for mac, place in entries(host, vni) if mac == "00:00:00:00:00:00")
 
 
 def tunnels(host, vni):
     """{MAC: where the VXLAN device sends what is for it}"""
-    text = host.run("bridge", "-json", "fdb", "show", "dev", f"vx{vni}", check=False).stdout or "[]"
-    return {entry["mac"]: entry["dst"] for entry in json.loads(text)
-            if "dst" in entry and entry["mac"] != "00:00:00:00:00:00"}
+    return {mac: place for mac, place in entries(host, vni) if mac != "00:00:00:00:00:00"}
 
 
 class Guest:
