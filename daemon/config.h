@@ -1,7 +1,6 @@
 /*
- * The configuration file: INI, every setting optional. One table of settings (config.c) is what
- * parsing, defaults, errors and --check-config go by. A file with anything wrong in it is refused
- * whole.
+ * The settings, every one of them optional. One table of them (config.c) is what files, defaults,
+ * errors and reloads go by; files are config_file.h's.
  */
 #ifndef MESHD_DAEMON_CONFIG_H
 #define MESHD_DAEMON_CONFIG_H
@@ -17,9 +16,6 @@
 #define CONFIG_ADVERTISE_MAX  8
 #define CONFIG_INTERFACES_MAX 16
 #define CONFIG_COMMAND_SIZE   256
-#define CONFIG_LINE_MAX	      1024	  /* characters of one line */
-#define CONFIG_FILE_MAX	      (64 * 1024) /* bytes; a real one has a few hundred */
-#define CONFIG_ERROR_SIZE     640
 #define CONFIG_MTU_MIN	      1280 /* IPv6's least (RFC 8200) */
 #define CONFIG_MTU_MAX	      65455
 #define CONFIG_ROTATE_LEAST_MS \
@@ -69,14 +65,6 @@ const char *config_backend_label(enum config_backend backend);
 int config_parse_level(const char *text, enum config_level *ret) MUST_CHECK;
 
 void config_defaults(struct config *ret);
-/* The text of a whole file. ERR_MALFORMED, with the first thing that is wrong, its place and what
- * is allowed there, as one line in ret_error. source names the file in it. */
-int config_parse(const char *source, const char *text, size_t size, struct config *ret,
-	char ret_error[CONFIG_ERROR_SIZE]) MUST_CHECK;
-/* ERR_UNKNOWN when there is no such file, ERR_SYSTEM when it cannot be read; else as
- * config_parse. */
-int config_read(const char *path, struct config *ret, char ret_error[CONFIG_ERROR_SIZE]) MUST_CHECK;
-
 /* The name this node asks for: the configured one, else made from the host name's first label;
  * empty where that has nothing to make a name of. */
 const char *config_node_name(const struct config *config, char buf[CONFIG_NAME_SIZE]);

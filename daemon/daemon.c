@@ -13,6 +13,7 @@
 #include "daemon/addresses.h"
 #include "daemon/attach.h"
 #include "daemon/backup.h"
+#include "daemon/config_file.h"
 #include "daemon/core.h"
 #include "daemon/ctl.h"
 #include "daemon/daemon_mesh.h"
@@ -180,15 +181,10 @@ static void take_config(struct daemon *daemon, const struct config *read)
 
 static void reload(struct daemon *daemon)
 {
-	char error[CONFIG_ERROR_SIZE];
+	char error[CONFIG_FILE_ERROR_SIZE];
 	struct config read;
-	int err = config_read(daemon->options.config, &read, error);
 
-	if (err == ERR_UNKNOWN && !daemon->options.config_named) {
-		config_defaults(&read);
-		err = 0;
-	}
-	if (err) {
+	if (config_file_read(daemon->options.config, daemon->options.config_named, &read, error)) {
 		daemon_warn(daemon, DAEMON_WARNING_RELOAD, "the configuration stays as it was: %s",
 			error);
 		return;

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/config_file.h"
 #include "daemon/daemon.h"
 #include "daemon/ipc/ipc.h"
 #include "daemon/log.h"
@@ -126,21 +127,6 @@ static enum mode parse_options(int argc, char **argv, struct daemon_options *ret
 	return mode;
 }
 
-/* Where there is no file at the default place, every setting has its default. */
-static int read_config(const struct daemon_options *options, struct config *ret)
-{
-	char error[CONFIG_ERROR_SIZE];
-	int err = config_read(options->config, ret, error);
-
-	if (err == ERR_UNKNOWN && !options->config_named) {
-		config_defaults(ret);
-		return 0;
-	}
-	if (err)
-		fprintf(stderr, "meshd: %s\n", error);
-	return err;
-}
-
 /* Else the first files and sockets that are opened would be what is logged to and inherited as a
  * child's output. */
 static bool fill_standard_descriptors(void)
@@ -176,6 +162,7 @@ static void protect(void)
 
 int main(int argc, char **argv)
 {
+	char error[CONFIG_FILE_ERROR_SIZE];
 	struct daemon_options options;
 	struct config config;
 	enum mode mode;
@@ -188,8 +175,10 @@ int main(int argc, char **argv)
 	if (mode == MODE_DONE)
 		return 0;
 	protect();
-	if (read_config(&options, &config))
+	if (config_file_read(options.config, options.config_named, &config, error)) {
+		fprintf(stderr, "meshd: %s\n", error);
 		return 1;
+	}
 	if (mode == MODE_CHECK_CONFIG) {
 		printf("%s: %s\n", options.config,
 			access(options.config, F_OK) ? "absent, every setting has its default"

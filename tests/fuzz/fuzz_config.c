@@ -1,6 +1,6 @@
 /* A configuration file of arbitrary bytes: accepted whole, or refused with one line that says
  * where. */
-#include "daemon/config.h"
+#include "daemon/config_file.h"
 
 #include <assert.h>
 #include <string.h>
@@ -9,9 +9,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char error[CONFIG_ERROR_SIZE] = "";
+	char error[CONFIG_FILE_ERROR_SIZE] = "";
 	struct config config;
-	int err = config_parse("fuzz", (const char *)data, size, &config, error);
+	int err = config_file_parse("fuzz", (const char *)data, size, &config, error);
 
 	if (err) {
 		assert(err == ERR_MALFORMED);

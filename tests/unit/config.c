@@ -8,15 +8,15 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "daemon/config.h"
+#include "daemon/config_file.h"
 #include "gossip/base/text.h"
 
 static struct config parse(const char *text)
 {
-	char error[CONFIG_ERROR_SIZE] = "";
+	char error[CONFIG_FILE_ERROR_SIZE] = "";
 	struct config config;
 
-	if (config_parse("file", text, strlen(text), &config, error))
+	if (config_file_parse("file", text, strlen(text), &config, error))
 		fail_msg("%s", error);
 	return config;
 }
@@ -121,11 +121,11 @@ static void what_is_wrong_is_named_with_its_place_and_what_is_allowed(void **sta
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		char error[CONFIG_ERROR_SIZE] = "";
+		char error[CONFIG_FILE_ERROR_SIZE] = "";
 		struct config config;
 
-		assert_int_equal(
-			config_parse("file", cases[i].text, strlen(cases[i].text), &config, error),
+		assert_int_equal(config_file_parse("file", cases[i].text, strlen(cases[i].text),
+					 &config, error),
 			ERR_MALFORMED);
 		assert_string_equal(error, cases[i].error);
 	}
@@ -146,33 +146,37 @@ static void bad_values_are_refused(void **state)
 		"[wireguard]\nuserspace-command = wireguard-go", "[wireguard]\nrotate-every = 30",
 		"[wireguard]\nrotate-every = 59m", "[metrics]\nlisten = 9586",
 		"[log]\nlevel = info\n debug"};
-	char error[CONFIG_ERROR_SIZE], line[CONFIG_LINE_MAX + 32];
+	char error[CONFIG_FILE_ERROR_SIZE], line[CONFIG_FILE_LINE_MAX + 32];
 	struct config config;
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		if (!config_parse("file", cases[i], strlen(cases[i]), &config, error))
+		if (!config_file_parse("file", cases[i], strlen(cases[i]), &config, error))
 			fail_msg("accepted: %s", cases[i]);
 	}
-	assert_int_equal(config_parse("file", "[log]\0", 6, &config, error), ERR_MALFORMED);
+	assert_int_equal(config_file_parse("file", "[log]\0", 6, &config, error), ERR_MALFORMED);
 	memset(line, '#', sizeof(line));
-	assert_int_equal(config_parse("file", line, sizeof(line), &config, error), ERR_MALFORMED);
+	assert_int_equal(
+		config_file_parse("file", line, sizeof(line), &config, error), ERR_MALFORMED);
 }
 
 static void a_file_that_is_not_there_is_told_apart(void **state)
 {
 	(void)state;
-	char path[] = "/tmp/meshd-config-XXXXXX", error[CONFIG_ERROR_SIZE];
+	char path[] = "/tmp/meshd-config-XXXXXX", error[CONFIG_FILE_ERROR_SIZE];
 	int fd = mkstemp(path);
 	struct config config;
 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, "[log]\nlevel = warn\n", 19), 19);
 	close(fd);
-	assert_int_equal(config_read(path, &config, error), 0);
+	assert_int_equal(config_file_read(path, true, &config, error), 0);
 	assert_int_equal(config.level, CONFIG_LEVEL_WARN);
 	unlink(path);
-	assert_int_equal(config_read(path, &config, error), ERR_UNKNOWN);
-	assert_int_equal(config_read("/", &config, error), ERR_SYSTEM);
+	assert_int_equal(config_file_read(path, true, &config, error), ERR_UNKNOWN);
+	config.wireguard_port = 0;
+	assert_int_equal(config_file_read(path, false, &config, error), 0);
+	assert_int_equal(config.wireguard_port, 51820);
+	assert_int_equal(config_file_read("/", true, &config, error), ERR_SYSTEM);
 }
 
 static void count_restart(const char *section, const char *key, void *arg)
