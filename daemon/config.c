@@ -1,10 +1,11 @@
-#include "daemon/config_internal.h"
+#include "daemon/config.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "daemon/config_internal.h"
 #include "gossip/base/text.h"
 #include "gossip/trust/admission.h"
 
