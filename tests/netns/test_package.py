@@ -103,12 +103,11 @@ class Installed:
         return None
 
 
-@pytest.fixture
-def machines(world, packages):
-    """machines(name...): booted, on one LAN, with nothing of ours on them."""
+def machines_with(world, packages, *more):
+    """make(name...): machines that are booted, on one LAN, with these Debian packages beside the rest, and nothing of ours."""
     package = package_of(packages, "0.1.0")
     depends = [word.split("(")[0].split("|")[0].strip() for word in control_field(package, "Depends").split(",")]
-    root = debian_root(depends)
+    root = debian_root([*depends, *more])
     lan = world.lan()
 
     def make(*names, **options):
@@ -120,6 +119,11 @@ def machines(world, packages):
             made.append(machine)
         return made
     return make
+
+
+@pytest.fixture
+def machines(world, packages):
+    return machines_with(world, packages)
 
 
 def install(machine, packages, version="0.1.0"):
