@@ -1,5 +1,5 @@
-"""The Ansible role on machines with systemd, where it installs the package and runs the service. It takes a minute on an idle
-machine, and is no part of tests/run:
+"""The Ansible role on machines with systemd, where it installs the package and runs the service. It takes minutes, and is no
+part of tests/run:
 
     MESHD_BUILD=$PWD/build-asan /usr/bin/python3 -m pytest tests/netns/ansible_service.py
 """
