@@ -174,6 +174,8 @@ class Node:
             wait_for(lambda: self.host.can_ping(address), timeout, f"{self.name} pings {other.name} at {address}")
 
     def traffic(self, address, rate=50):
+        """Pings from when the address answers, so that whatever is lost of them was lost on the way."""
+        wait_for(lambda: self.host.can_ping(address), 10, f"{self.name} pings {address}")
         return Traffic(self.host, address, self.folder / f"ping-{address.replace(':', '_')}.log", rate)
 
     def log_tail(self):
