@@ -78,7 +78,7 @@ struct gossip {
 	struct store *store;	 /* NULL while unjoined */
 	struct record *storing;	 /* on its way into the store and on disk already: not to be
 				    persisted again */
-	uint64_t storing_number; /* the change that it is to be; 0: the next */
+	uint64_t storing_number; /* the change that it is to be; 0: no VALUE */
 	struct own_record *own_first, **own_last;
 	struct kv *kv;	      /* NULL while unjoined */
 	bool signs_elsewhere; /* values are signed by the caller */

@@ -266,8 +266,8 @@ static void own_persisted(struct gossip *g, const struct own_record *own)
 	struct record *record = own->record;
 	bool fresh;
 
-	gossip_value_storing(g, own);
 	g->storing = record;
+	g->storing_number = own->number;
 	int err = gossip_record_put(g, record, &fresh);
 	g->storing = NULL;
 	if (err != 0) {

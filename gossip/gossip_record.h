@@ -11,7 +11,6 @@ struct own_record {
 	uint64_t ticket;
 	struct record *record;
 	uint64_t number; /* of a VALUE: the change that it will be, if nobody is before it */
-	mtime_t published;
 };
 
 /* What follows from each change of the store. */

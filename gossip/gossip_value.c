@@ -19,11 +19,6 @@ struct restored_value {
 	uint64_t number;
 };
 
-/* A change of our own has its number before it is on disk, so that one write is enough. Others'
- * changes with later numbers are not shown before it, or a reader would pass over it; unless the
- * disk makes it wait for longer than this: then it gets another number, and is written again. */
-#define HOLD_MS 1000
-
 /* Keys under `mesh/` are the admins'; all others are everybody's, and stay those of who has left,
  * or is void: as in any store, a value outlives who wrote it. Who is revoked is purged; who is
  * proven to say two things at once is believed in nothing from there on. */
@@ -141,18 +136,6 @@ void gossip_value_review(struct gossip *g)
 void gossip_value_publish(struct gossip *g, struct own_record *own)
 {
 	own->number = kv_reserve(g->kv);
-	own->published = g->time.now;
-}
-
-static bool is_held(const struct gossip *g, const struct own_record *own)
-{
-	return mtime_diff_ms(g->time.now, own->published) <= HOLD_MS;
-}
-
-void gossip_value_storing(struct gossip *g, const struct own_record *own)
-{
-	/* else a reader may be behind that number by now */
-	g->storing_number = is_held(g, own) ? own->number : 0;
 }
 
 void gossip_value_tell(struct gossip *g)
@@ -209,11 +192,13 @@ bool gossip_value_next(const struct gossip *g, const void *prefix, size_t prefix
 	return false;
 }
 
-/* The number before which all changes are there, UINT64_MAX: of all that there are. */
+/* The number before which all changes are there, UINT64_MAX: of all that there are. A change of our
+ * own has its number before it is on disk, so that one write is enough: what comes behind it waits
+ * for the disk, or a reader would pass over it. */
 static uint64_t horizon(const struct gossip *g)
 {
 	for (const struct own_record *own = g->own_first; own; own = own->next) {
-		if (own->number && is_held(g, own))
+		if (own->number)
 			return own->number;
 	}
 	return UINT64_MAX;

@@ -16,8 +16,6 @@ void gossip_value_removed(struct gossip *g, const struct record *record);
 void gossip_value_review(struct gossip *g);
 /* One of our own is on its way to disk. */
 void gossip_value_publish(struct gossip *g, struct own_record *own);
-/* And is there. */
-void gossip_value_storing(struct gossip *g, const struct own_record *own);
 /* At the end of an input. */
 void gossip_value_tell(struct gossip *g);
 
