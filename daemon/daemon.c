@@ -351,6 +351,13 @@ static int start(struct daemon *daemon)
 	return err;
 }
 
+void daemon_trim(void)
+{
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
+}
+
 int daemon_run(const struct daemon_options *options, const struct config *config)
 {
 	struct daemon *daemon = calloc(1, sizeof(*daemon));
@@ -377,9 +384,7 @@ int daemon_run(const struct daemon_options *options, const struct config *config
 		notify_ready();
 		addresses_look(daemon->addresses);
 		daemon_wake(daemon);
-#ifdef __GLIBC__
-		malloc_trim(0); /* what only the start needed */
-#endif
+		daemon_trim();
 	}
 	uv_run(loop, UV_RUN_DEFAULT);
 	exit_status = daemon->exit_status;

@@ -140,6 +140,8 @@ int daemon_run(const struct daemon_options *options, const struct config *config
 int daemon_cleanup(const struct daemon_options *options, const struct config *config);
 /* Ends the loop; daemon_run returns exit_status once everything has closed. */
 void daemon_stop(struct daemon *daemon, int exit_status);
+/* Memory that only a start or a join needed goes back to the system. */
+void daemon_trim(void);
 
 struct gossip_time daemon_time(struct daemon *daemon);
 

@@ -192,6 +192,7 @@ static void join_stored(void *arg, int err, const char *text)
 	struct daemon *daemon = arg;
 
 	finish(&daemon->joining, err, text);
+	daemon_trim();
 }
 
 void daemon_mesh_joined(struct daemon *daemon, int err, const char *text)

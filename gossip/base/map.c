@@ -63,7 +63,7 @@ static int grow(struct map *map)
 
 int map_put(struct map *map, const void *key, void *value)
 {
-	if ((map->count + 1) * 4 > map->capacity * 3 && grow(map) != 0)
+	if ((map->count + 1) * 5 > map->capacity * 4 && grow(map) != 0)
 		return ERR_NOMEM;
 	struct map_slot *slot = &map->slots[find(map, key)];
 

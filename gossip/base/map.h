@@ -22,7 +22,7 @@ struct map_slot {
 };
 
 struct map {
-	struct map_slot *slots; /* a power of two of them, linear probing, at most 3/4 full */
+	struct map_slot *slots; /* a power of two of them, linear probing, at most 4/5 full */
 	size_t count, capacity;
 	size_t key_size;
 	uint8_t hash_key[16];
