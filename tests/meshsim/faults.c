@@ -160,14 +160,15 @@ static bool knows_what_it_is(struct faults *f, int node)
 	       (standing_of(f, node) == AUTHORITY_MEMBER) == (g->state == GOSSIP_RUNNING);
 }
 
-/* Who is long dead no longer has its hosts. It becomes so a while after each has found it dead. */
+/* A member that is long dead no longer has its hosts. It becomes so a while after each has found it
+ * dead. */
 static bool agree_on_gone(const struct gossip *a, const struct gossip *b)
 {
 	const struct peer *peer, *other;
 
 	map_each (&a->peers, slot, peer) {
 		other = gossip_peer(b, &peer->id);
-		if (other && other->gone != peer->gone)
+		if (other && peer->member && other->gone != peer->gone)
 			return false;
 	}
 	return true;
