@@ -26,6 +26,7 @@ int text_parse_hex(const char *text, void *ret_data, size_t size)
 		out_size != size)
 		return ERR_MALFORMED;
 	memcpy(ret_data, out, size);
+	sodium_memzero(out, sizeof(out)); /* it may be a private key */
 	return 0;
 }
 
