@@ -160,34 +160,11 @@ static bool knows_what_it_is(struct faults *f, int node)
 	       (standing_of(f, node) == AUTHORITY_MEMBER) == (g->state == GOSSIP_RUNNING);
 }
 
-/* A member that is long dead no longer has its hosts. It becomes so a while after each has found it
- * dead. */
-static bool agree_on_gone(const struct gossip *a, const struct gossip *b)
-{
-	const struct peer *peer, *other;
-
-	map_each (&a->peers, slot, peer) {
-		other = gossip_peer(b, &peer->id);
-		if (other && peer->member && other->gone != peer->gone)
-			return false;
-	}
-	return true;
-}
-
 static bool is_whole(struct faults *f)
 {
-	const struct gossip *first = NULL;
-
 	for (int i = 0; i < cluster_count(f->cluster); i++) {
-		const struct gossip *g = cluster_core(f->cluster, i);
-
 		if (!knows_what_it_is(f, i))
 			return false;
-		if (!g || g->state != GOSSIP_RUNNING)
-			continue;
-		if (first && !agree_on_gone(first, g))
-			return false;
-		first = first ? first : g;
 	}
 	return cluster_converged(f->cluster, NULL);
 }
@@ -216,7 +193,7 @@ static void tell_parts(struct faults *f, char *text, size_t size)
 	}
 }
 
-/* Whether it knows of any address where a node is now. */
+/* Whether it knows of any address where a node is now that streams reach. */
 static bool could_find_anybody(struct faults *f, int node)
 {
 	const struct gossip *g = cluster_core(f->cluster, node);
@@ -227,7 +204,7 @@ static bool could_find_anybody(struct faults *f, int node)
 		for (size_t i = gossip_peer_candidates(g, peer, at); i-- > 0;) {
 			int other = cluster_node_at(f->cluster, &at[i]);
 
-			if (other >= 0 && other != node)
+			if (other >= 0 && other != node && !f->nodes[other].nat.on)
 				return true;
 		}
 	}
@@ -247,6 +224,36 @@ static void give_up_lost(struct faults *f)
 		f->nodes[i].gone = true;
 		cluster_kill(f->cluster, i);
 	}
+}
+
+/* A member that is long dead no longer has its hosts. It becomes so a while after each has found it
+ * dead; of who is dead when a node starts, that takes another while. */
+static bool agree_with(const struct gossip *a, const struct gossip *b)
+{
+	const struct peer *peer, *other;
+
+	map_each (&a->peers, slot, peer) {
+		other = gossip_peer(b, &peer->id);
+		if (other && peer->member && other->gone != peer->gone)
+			return false;
+	}
+	return true;
+}
+
+static bool agree_on_gone(const struct faults *f)
+{
+	const struct gossip *first = NULL;
+
+	for (int i = 0; i < cluster_count(f->cluster); i++) {
+		const struct gossip *g = cluster_core(f->cluster, i);
+
+		if (!g || g->state != GOSSIP_RUNNING)
+			continue;
+		if (first && !agree_with(first, g))
+			return false;
+		first = first ? first : g;
+	}
+	return true;
 }
 
 static void expect_whole(struct faults *f)
@@ -269,6 +276,11 @@ static void expect_whole(struct faults *f)
 	if (since_ms > until_ms)
 		return;
 	samples_add(&f->sim->metrics.converge, (since_ms - began_ms) * 1000);
+	until_ms = sim_now_ms(f->sim) + FAULTS_CALM_MS;
+	while (!agree_on_gone(f) && sim_now_ms(f->sim) < until_ms)
+		run_until(f, sim_now_ms(f->sim) + LOOK_MS);
+	invariants_check(f->checker, INVARIANT_CONVERGES, agree_on_gone(f), -1,
+		"%d s later not all agree who is long dead", FAULTS_CALM_MS / 1000);
 	watch_end(f->watch);
 }
 

@@ -8,8 +8,7 @@ from lan import TIME_SCALE, wait_for
 from mesh import all_ping
 from overlay import peers, ping_until, wg_show
 
-# What is lost is what comes while a peer's daemon waits for a processor that others have.
-LOSS_MAX = 0.01 * min(TIME_SCALE, 3)
+LOSS_MAX = 0.01
 NO_DATAGRAMS = """table inet test {
     chain in { type filter hook input priority 0; udp dport 8946 drop; }
     chain out { type filter hook output priority 0; udp dport 8946 drop; }
