@@ -124,10 +124,12 @@ static void warn_versions(struct daemon *daemon, ctl_status_warning_cb each, voi
 	struct gossip_member member;
 
 	while (gossip_member_next(daemon->gossip, &index, &member)) {
-		if (member.apart && apart_count++ == 0)
+		bool counts = member.standing->standing == AUTHORITY_MEMBER;
+
+		if (counts && member.apart && apart_count++ == 0)
 			snprintf(apart, sizeof(apart), "%s (%u to %u)", member.standing->name,
 				member.descriptor.protocol_least, member.descriptor.protocol_most);
-		if (member.unreadable && unreadable_count++ == 0)
+		if (counts && member.unreadable && unreadable_count++ == 0)
 			strcpy(unreadable, member.standing->name);
 		gossip_member_wipe(&member);
 	}

@@ -65,8 +65,9 @@ bool rotate_must_wait(const struct rotate_unconfirmed *member)
 		return true;
 	if (member->forced || !member->session)
 		return false;
-	return !member->alive || member->alive_ms < ALIVE_LEAST_MS ||
-	       member->announced_ms < ALIVE_MOST_MS;
+	/* whoever is suspected now and then was never alive for long */
+	return !member->alive || member->announced_ms < ALIVE_MOST_MS ||
+	       (member->alive_ms < ALIVE_LEAST_MS && member->announced_ms < 2 * ALIVE_MOST_MS);
 }
 
 static bool waits_for(

@@ -216,6 +216,9 @@ static void who_is_alive_and_does_not_confirm_holds_nobody_up_for_ever(void **st
 	/* but who has just come back is given its time */
 	member.alive_ms = HOUR_MS / 2;
 	assert_true(rotate_must_wait(&member));
+	/* and not again and again */
+	member.announced_ms = 28 * DAY_MS;
+	assert_false(rotate_must_wait(&member));
 }
 
 static void who_is_alive_without_a_tunnel_has_a_moment(void **state)
