@@ -211,21 +211,35 @@ static void put_sets(FILE *file, const struct guard_want *want)
 	}
 }
 
-/* Every packet of this host comes by here: what most of them fail first is asked first. */
 static void put_spoofed(FILE *file, const struct guard_want *want)
 {
 	char text[TEXT_PREFIX_SIZE];
 
-	/* Before connection tracking has heard of them. */
-	fprintf(file, "\tchain spoofed {\n"
-		      "\t\ttype filter hook prerouting priority raw; policy accept;\n");
 	for (size_t i = 0; i < want->prefix_count; i++)
 		fprintf(file,
 			"\t\t%s saddr %s iifname != \"%s\" iifname != \"lo\""
 			" counter name spoofed drop\n",
 			want->prefixes[i].ip.family == 4 ? "ip" : "ip6",
 			text_prefix(&want->prefixes[i], text), want->interface);
-	fputs("\t}\n", file);
+}
+
+/* Where packets come by. All of this host's do, and a hook costs most of them more than its rules:
+ * so there is one of each, and what most packets fail first is asked first. */
+static void put_hooks(FILE *file, const struct guard_want *want)
+{
+	fputs("\tchain input {\n"
+	      "\t\ttype filter hook input priority filter; policy accept;\n",
+		file);
+	put_spoofed(file, want);
+	fprintf(file,
+		"\t\tudp dport %u jump vxlan\n"
+		"\t}\n"
+		"\tchain forward {\n"
+		"\t\ttype filter hook forward priority filter; policy accept;\n",
+		L2_VXLAN_PORT);
+	put_spoofed(file, want);
+	fprintf(file, "\t\toifname \"%s\" udp dport %u jump unlisted\n\t}\n", want->interface,
+		L2_VXLAN_PORT);
 }
 
 /*
@@ -236,16 +250,6 @@ static void put_spoofed(FILE *file, const struct guard_want *want)
  */
 static void put_vxlan(FILE *file, const struct guard_want *want)
 {
-	fprintf(file,
-		"\tchain input {\n"
-		"\t\ttype filter hook input priority filter; policy accept;\n"
-		"\t\tudp dport %u jump vxlan\n"
-		"\t}\n"
-		"\tchain forward {\n"
-		"\t\ttype filter hook forward priority filter; policy accept;\n"
-		"\t\toifname \"%s\" udp dport %u jump unlisted\n"
-		"\t}\n",
-		L2_VXLAN_PORT, want->interface, L2_VXLAN_PORT);
 	fputs("\tchain vxlan {\n", file);
 	for (enum set set = SET_FROM4; set <= SET_FROM6; set++)
 		fprintf(file, "\t\tiifname \"%s\" udp sport < %u %s saddr . @th,96,24 @%s accept\n",
@@ -289,8 +293,8 @@ int guard_text_whole(const struct guard_want *want, char **ret)
 	      "\tcounter truncated { }\n\tcounter spoofed { }\n",
 		file);
 	put_sets(file, want);
-	put_spoofed(file, want);
 	put_vxlan(file, want);
+	put_hooks(file, want);
 	fputs("}\n", file);
 	return finish(file, &text, ret);
 }
