@@ -274,8 +274,9 @@ static void note_word(struct gossip *g, const struct id *by, struct sync *sync)
 	g->age.has_word = true;
 	g->age.word_by = *by;
 	while (sync && (record = sync_take_withheld(sync))) {
-		/* without memory it stays */
-		if (map_put(&g->age.lacked, &record->hash, record) != 0)
+		/* it may be told of again and again; without memory it stays */
+		if (map_get(&g->age.lacked, &record->hash) ||
+			map_put(&g->age.lacked, &record->hash, record) != 0)
 			record_unref(record);
 	}
 }

@@ -258,7 +258,7 @@ static void look_for_gone(struct gossip *g)
 
 	g->gone_next = MTIME_NEVER;
 	map_each (&g->peers, at, peer) {
-		if (peer->gone || peer->state != GOSSIP_MEMBER_DEAD || !peer->member)
+		if (peer->gone || peer->state != GOSSIP_MEMBER_DEAD)
 			continue;
 		if (!mtime_reached(g->time.now, peer->gone_at)) {
 			g->gone_next = mtime_min(g->gone_next, peer->gone_at);
