@@ -205,7 +205,7 @@ static void work(struct story *story)
 
 static enum outcome play_round(struct story *story)
 {
-	static const unsigned steps[] = {10, 100, 1000, STEPS_BEFORE};
+	static const unsigned steps[] = {100, 1000, STEPS_BEFORE};
 	char error[STATE_ERROR_SIZE];
 	enum outcome outcome;
 	int err;
