@@ -34,12 +34,14 @@ static int office_of(
 	return ERR_INVALID;
 }
 
-static void answer(struct ctl_client *client, int err, uint64_t ticket)
+/* The ticket is read here, when err has been found out: as arguments of one call the two have no
+ * order. */
+static void answer(struct ctl_client *client, int err, const uint64_t *ticket)
 {
 	if (err != 0)
 		ctl_verb_refuse(client, err);
 	else
-		ctl_verb_await_disk(client, ticket, ctl_verb_subject_done);
+		ctl_verb_await_disk(client, *ticket, ctl_verb_subject_done);
 }
 
 void ctl_grant_give(struct ctl_client *client, const struct ipc_request *request)
@@ -56,7 +58,7 @@ void ctl_grant_give(struct ctl_client *client, const struct ipc_request *request
 		answer(client,
 			gossip_grant(
 				daemon->gossip, daemon_time(daemon), &task->id, office, &ticket),
-			ticket);
+			&ticket);
 }
 
 void ctl_grant_take(struct ctl_client *client, const struct ipc_request *request)
@@ -74,7 +76,7 @@ void ctl_grant_take(struct ctl_client *client, const struct ipc_request *request
 		answer(client,
 			gossip_ungrant(daemon->gossip, daemon_time(daemon), &task->id, office,
 				except->texts, except->count, &ticket),
-			ticket);
+			&ticket);
 }
 
 void ctl_grant_keep(struct ctl_client *client, const struct ipc_request *request)
@@ -85,7 +87,7 @@ void ctl_grant_keep(struct ctl_client *client, const struct ipc_request *request
 
 	if (task)
 		answer(client, gossip_keep(daemon->gossip, daemon_time(daemon), &task->id, &ticket),
-			ticket);
+			&ticket);
 }
 
 void ctl_grant_revoke(struct ctl_client *client, const struct ipc_request *request)
@@ -99,5 +101,5 @@ void ctl_grant_revoke(struct ctl_client *client, const struct ipc_request *reque
 		answer(client,
 			gossip_revoke(daemon->gossip, daemon_time(daemon), &task->id,
 				reason ? reason : "", &ticket),
-			ticket);
+			&ticket);
 }

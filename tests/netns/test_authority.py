@@ -58,6 +58,25 @@ def test_an_admin_makes_writers(world):
 
 
 @only_once
+def test_what_an_admin_says_is_acknowledged_when_it_is_on_disk(world):
+    _, alpha, beta = world.nodes_on_lan("alpha", "beta", settings=GOSSIP_ONLY)
+    alpha.state.mkdir(mode=0o700)
+    alpha.host.run("mount", "-t", "tmpfs", "-o", "size=2m,mode=0700", "tmpfs", alpha.state)
+    alpha.start()
+    alpha.init()
+    beta.start()
+    beta.join(alpha.invite())
+    for verb in ("grant", "ungrant") * 5:  # the second sees what the first did
+        alpha.do(verb, "beta", "writer")
+    alpha.host.run("sh", "-c", f"head -c 2m /dev/zero > {alpha.state}/ballast || :")
+    wait_for(lambda: "full" in alpha.meshctl("kv", "put", "key", "x" * 30000)[2], 10, "the disk is full")
+    for words in (("grant", "beta", "writer"), ("keep", "beta"), ("revoke", "beta")):
+        assert "cannot be written to disk" in refused(alpha, *words)
+    alpha.host.run("rm", f"{alpha.state}/ballast")
+    wait_for(lambda: alpha.members()["beta"]["state"] == "revoked", 40, "it is tried again until it is written")
+
+
+@only_once
 def test_an_admission_is_kept_by_the_admins_node_itself(world):
     _, alpha, beta = world.mesh("alpha", "beta", settings=GOSSIP_ONLY)
     wait_for(lambda: shows(beta, "beta", "kept", True), 30, "beta is kept")
