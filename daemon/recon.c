@@ -274,6 +274,30 @@ static int open_kernel(struct recon *recon)
 	return 0;
 }
 
+static void keeper_asked(uv_poll_t *poll, int status, int events)
+{
+	const struct recon *recon = poll->data;
+
+	(void)events;
+	if (status || !recon_keeper_answer(recon->keeper_fd))
+		(void)uv_poll_stop(poll);
+}
+
+/* With no data plane there is nothing to keep. */
+static void keep_interface(struct recon *recon)
+{
+	recon->keeper_fd = -1;
+	if (recon->config.backend == CONFIG_BACKEND_NONE)
+		return;
+	recon->keeper_fd = recon_keeper_take(recon->config.interface);
+	if (recon->keeper_fd < 0 ||
+		uv_poll_init(&recon->daemon->loop, &recon->keeper_poll, recon->keeper_fd))
+		return;
+	recon->handles++;
+	recon->keeper_poll.data = recon;
+	(void)uv_poll_start(&recon->keeper_poll, UV_READABLE, keeper_asked);
+}
+
 /* Expelled while no daemon ran: what an earlier one left goes now. */
 static void forget_revoked(const struct recon *recon)
 {
@@ -297,9 +321,7 @@ static int recon_start(struct daemon *daemon)
 	recon->daemon = daemon;
 	recon->config = daemon->config;
 	recon->plan_due = true;
-	recon->keeper_fd = recon->config.backend == CONFIG_BACKEND_NONE
-				   ? -1
-				   : recon_keeper_take(recon->config.interface);
+	keep_interface(recon);
 	(void)uv_timer_init(&daemon->loop, &recon->timer);
 	recon->timer.data = recon;
 	recon->handles++;
@@ -337,6 +359,8 @@ static void recon_stop(struct daemon *daemon)
 	uv_close((uv_handle_t *)&recon->timer, handle_closed);
 	if (recon->monitor_poll.data)
 		uv_close((uv_handle_t *)&recon->monitor_poll, handle_closed);
+	if (recon->keeper_poll.data)
+		uv_close((uv_handle_t *)&recon->keeper_poll, handle_closed);
 }
 
 static void recon_free(struct daemon *daemon)

@@ -24,6 +24,7 @@ struct recon {
 	struct daemon *daemon;
 	uv_timer_t timer;
 	uv_poll_t monitor_poll;
+	uv_poll_t keeper_poll;
 	struct recon_watch *watch; /* NULL: nothing to poll */
 	size_t handles;		   /* open ones */
 	bool stopped;

@@ -1,7 +1,10 @@
 """What goes wrong on a host: a clear error or a degraded mode that status tells of, never a crash or a lost record."""
+import contextlib
 import json
 import pathlib
 import signal
+import subprocess
+import textwrap
 
 import pytest
 
@@ -22,6 +25,16 @@ def end_of(node, *arguments, **options):
 
 def warned(node, text):
     return any(text in warning for warning in node.status()["warnings"])
+
+
+@contextlib.contextmanager
+def as_nobody(host, script):
+    """Meanwhile a process of an unprivileged user's has done this, and is there."""
+    script = f"import os, socket, sys\nos.setuid(65534)\n{textwrap.dedent(script)}\nprint('ready', flush=True)\nsys.stdin.read()"
+    with subprocess.Popen([*host.enter, "/usr/bin/python3", "-c", script], text=True,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == "ready\n"
+        yield
 
 
 def test_cleanup_leaves_nothing_of_ours(world):
@@ -54,6 +67,41 @@ def test_cleanup_spares_the_interface_of_a_daemon_that_runs(world):
     alpha.stop()
     other.cleanup()
     assert kernel_traces(alpha) == []
+
+
+HOLD_THE_NAME = """
+holder = socket.socket(socket.AF_UNIX)
+holder.bind("\\0meshd/mesh0")
+holder.listen(0)
+"""
+ASK_FOR_THE_NAME = """
+askers = [socket.socket(socket.AF_UNIX) for _ in range(200)]
+for asker in askers:
+    asker.setblocking(False)
+    asker.connect_ex("\\0meshd/mesh0")
+"""
+
+
+def test_cleanup_is_blocked_by_no_other_user_that_holds_the_name(world):
+    _, alpha = world.nodes_on_lan("alpha")
+    with as_nobody(alpha.host, HOLD_THE_NAME):
+        status, text = end_of(alpha, "--cleanup")
+        assert status == 0 and "user 65534" in text and "passed over" in text, text
+        alpha.start()
+        assert "@meshd/mesh0 cannot be taken" in alpha.log.read_text()
+        alpha.stop()
+    with as_nobody(alpha.host, HOLD_THE_NAME + ASK_FOR_THE_NAME):
+        status, text = end_of(alpha, "--cleanup")
+        assert status == 0 and "held by no meshd that answers" in text, text
+
+
+def test_cleanup_sees_a_daemon_that_another_user_besets(world):
+    _, alpha = world.mesh("alpha")
+    wait_for(lambda: link(alpha), 5, "the overlay is up")
+    with as_nobody(alpha.host, ASK_FOR_THE_NAME):
+        status, text = end_of(world.node(alpha.host), "--cleanup")
+    pid = int(alpha.host.output("pgrep", "-x", "meshd"))
+    assert status == 1 and f"mesh0 is kept by a meshd that runs, pid {pid}," in text
 
 
 @pytest.mark.slow
