@@ -1,7 +1,6 @@
 #include "daemon/recon.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -444,8 +443,8 @@ void recon_status(const struct recon *recon, struct recon_status *ret)
 	if (!ret->up)
 		ret->problem = recon_fault_text(faults, RECON_PLAN, RECON_ROUTE4);
 	/* wireguard-go is told its port, the kernel takes it when the interface comes up. */
-	ret->port_taken = strstr(faults->of[RECON_DEVICE].text, strerror(EADDRINUSE)) ||
-			  strstr(faults->of[RECON_LINK].text, strerror(EADDRINUSE));
+	ret->port_taken = faults->of[RECON_DEVICE].err == ERR_IN_USE ||
+			  faults->of[RECON_LINK].err == ERR_IN_USE;
 }
 
 const struct wg_peer *recon_peer(

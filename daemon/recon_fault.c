@@ -37,6 +37,7 @@ void recon_fault_set(
 		recon_journal_add(&faults->journal, RECON_JOURNAL_ERROR, "%s", text);
 	}
 	faults->counts[object]++;
+	faults->of[object].err = 0;
 	memcpy(faults->of[object].text, text, sizeof(text));
 	faults->of[object].next = mtime_add_ms(now, wait_ms ? wait_ms : RECON_FAULT_WAIT_MS);
 	wait_ms = wait_ms ? wait_ms * 2 : RECON_FAULT_WAIT_MS * 2;
@@ -44,11 +45,17 @@ void recon_fault_set(
 		wait_ms < RECON_FAULT_WAIT_MAX_MS ? wait_ms : RECON_FAULT_WAIT_MAX_MS;
 }
 
+void recon_fault_set_err(struct recon_faults *faults, enum recon_object object, int err)
+{
+	faults->of[object].err = err;
+}
+
 void recon_fault_clear(struct recon_faults *faults, enum recon_object object)
 {
 	if (faults->of[object].text[0])
 		log_info("no longer: %s", faults->of[object].text);
 	faults->of[object].text[0] = '\0';
+	faults->of[object].err = 0;
 	faults->of[object].wait_ms = 0;
 }
 

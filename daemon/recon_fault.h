@@ -44,6 +44,7 @@ struct recon_faults {
 	uint64_t counts[RECON_OBJECTS]; /* of what failed since the start, every try */
 	struct {
 		char text[RECON_FAULT_SIZE]; /* empty: all is well */
+		int err;		     /* recon_fault_set_err() */
 		int64_t wait_ms;
 		mtime_t next; /* try */
 	} of[RECON_OBJECTS];
@@ -53,6 +54,8 @@ struct recon_faults {
 bool recon_fault_waits(const struct recon_faults *faults, enum recon_object object, mtime_t now);
 void recon_fault_set(struct recon_faults *faults, enum recon_object object, mtime_t now,
 	const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* The error behind the fault that was set last, where something depends on which it is. */
+void recon_fault_set_err(struct recon_faults *faults, enum recon_object object, int err);
 void recon_fault_clear(struct recon_faults *faults, enum recon_object object);
 /* The first of these objects' texts; NULL: all is well. */
 const char *recon_fault_text(

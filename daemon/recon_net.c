@@ -90,12 +90,14 @@ static int turn_link(struct nl *nl, uint32_t ifindex, const struct plan *plan, m
 			changes & NET_LINK_UP ? " up" : "");
 		err = net_link_apply(nl, ifindex, &want, changes);
 	}
-	if (err)
-		recon_fault_set(faults, RECON_LINK, now, "cannot set up interface %s: %s", name,
-			nl_error(nl));
-	else
+	if (!err) {
 		recon_fault_clear(faults, RECON_LINK);
-	return err ? ERR_NOT_READY : 0;
+		return 0;
+	}
+	recon_fault_set(
+		faults, RECON_LINK, now, "cannot set up interface %s: %s", name, nl_error(nl));
+	recon_fault_set_err(faults, RECON_LINK, err);
+	return ERR_NOT_READY;
 }
 
 static int turn_addresses(struct nl *nl, const struct net_link *link, const struct plan *plan,

@@ -80,9 +80,11 @@ static int fail(struct recon_wg *wg, int err, mtime_t now, struct recon_faults *
 {
 	wg->applied = false;
 	/* It has just gone: the next step tells why, and makes it again. */
-	if (err != ERR_UNKNOWN)
-		recon_fault_set(faults, RECON_DEVICE, now, "%s",
-			wg->backend->error[0] ? wg->backend->error : err_text(err));
+	if (err == ERR_UNKNOWN)
+		return err;
+	recon_fault_set(faults, RECON_DEVICE, now, "%s",
+		wg->backend->error[0] ? wg->backend->error : err_text(err));
+	recon_fault_set_err(faults, RECON_DEVICE, err);
 	return err;
 }
 

@@ -82,6 +82,8 @@ static int err_of_errno(int number)
 		return ERR_UNSUPPORTED;
 	case EEXIST:
 		return ERR_STATE;
+	case EADDRINUSE:
+		return ERR_IN_USE;
 	case EINVAL:
 	case ERANGE:
 		return ERR_INVALID;

@@ -10,8 +10,9 @@
  * `generation` means another device than before: what was known of it is void.
  *
  * Errors are ERR_NOT_READY (starting, or waiting before the next try), ERR_UNSUPPORTED (this host
- * has no such backend), ERR_STATE (something else has the interface's name), ERR_UNKNOWN (it has
- * gone), ERR_TIMEOUT, ERR_SYSTEM, ERR_NOMEM; `error` has the words for people.
+ * has no such backend), ERR_STATE (something else has the interface's name), ERR_IN_USE (something
+ * else has the port), ERR_UNKNOWN (it has gone), ERR_TIMEOUT, ERR_SYSTEM, ERR_NOMEM; `error` has
+ * the words for people.
  */
 #ifndef MESHD_WG_WG_BACKEND_H
 #define MESHD_WG_WG_BACKEND_H

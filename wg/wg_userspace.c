@@ -245,6 +245,8 @@ static int exchange(struct wg_userspace *userspace, const char *request, size_t 
 
 static int fail_answer(struct wg_backend *backend, int err, int number)
 {
+	if (err == ERR_SYSTEM && number == EADDRINUSE)
+		err = ERR_IN_USE;
 	return wg_backend_fail(backend, err, "WireGuard of %s: %s", backend->name,
 		err == ERR_SYSTEM ? strerror(number) : err_text(err));
 }

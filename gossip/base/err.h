@@ -35,7 +35,8 @@
 	X(TIMEOUT, "timeout", "timed out")                                          \
 	X(EXHAUSTED, "exhausted", "every address of the prefix is taken")           \
 	X(UNSUPPORTED, "unsupported", "not supported by this system")               \
-	X(SYSTEM, "system", "system error")
+	X(SYSTEM, "system", "system error")                                         \
+	X(IN_USE, "in_use", "in use already")
 
 enum err_index {
 #define X(name, label, text) ERR_INDEX_##name,
