@@ -5,7 +5,6 @@
 #include "daemon/attach.h"
 #include "daemon/ctl_kv.h"
 #include "daemon/ctl_put.h"
-#include "daemon/ctl_status.h"
 #include "daemon/recon_l2.h"
 
 /* ---- one segment ---- */
@@ -61,8 +60,7 @@ void ctl_l2_view_put_status(struct pack *out, struct daemon *daemon)
 
 #define BAD_KEYS_SHOWN 4 /* somebody who writes more of them has seen the first */
 
-static void warn_segment(
-	const struct gossip_segment *segment, ctl_status_warning_cb each, void *arg)
+static void warn_segment(const struct gossip_segment *segment, daemon_warning_cb each, void *arg)
 {
 	char text[512];
 
@@ -86,7 +84,7 @@ static void warn_segment(
 	}
 }
 
-void ctl_l2_view_each_warning(struct daemon *daemon, ctl_status_warning_cb each, void *arg)
+void ctl_l2_view_each_warning(struct daemon *daemon, daemon_warning_cb each, void *arg)
 {
 	struct gossip_segment segment;
 	size_t index = 0, key_size = 0;

@@ -3,7 +3,6 @@
 #define MESHD_DAEMON_CTL_L2_VIEW_H
 
 #include "daemon/ctl_client.h"
-#include "daemon/ctl_status.h"
 
 /* `l2` of the status. */
 void ctl_l2_view_put_status(struct pack *out, struct daemon *daemon);
@@ -14,7 +13,7 @@ void ctl_l2_view_put_segment(
 void ctl_l2_view_put_member(
 	struct pack *out, struct daemon *daemon, const struct gossip_member *member);
 /* What the operator should know of them: in `warnings`. */
-void ctl_l2_view_each_warning(struct daemon *daemon, ctl_status_warning_cb each, void *arg);
+void ctl_l2_view_each_warning(struct daemon *daemon, daemon_warning_cb each, void *arg);
 /* The verb l2-list: each segment as an item, and each of its MAC addresses as an item behind it. */
 void ctl_l2_view_list(struct ctl_client *client, const struct ipc_request *request);
 

@@ -50,7 +50,7 @@ static void answer(struct ctl_client *client, bool rotated)
 	pack_put_map(out, 3);
 	ctl_put_flag(out, "rotated", rotated);
 	ctl_put_text(out, "wireguard_public_key",
-		keys_wireguard_public(&rotate_wireguard_keys(daemon)->id, public) == 0
+		keys_wireguard_public(&daemon_wireguard_keys(daemon)->id, public) == 0
 			? text_key(public, text)
 			: NULL);
 	put_waiting(out, daemon);

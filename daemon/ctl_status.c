@@ -80,7 +80,7 @@ static bool clock_warning(
 #define MOVED_SHOWN_MS (24 * 3600 * INT64_C(1000)) /* as long as members that left are listed */
 
 static void warn_address(struct daemon *daemon, const struct gossip_status *status,
-	ctl_status_warning_cb each, void *arg)
+	daemon_warning_cb each, void *arg)
 {
 	char text[512], lost[TEXT_IP_SIZE], now[TEXT_IP_SIZE], prefix[TEXT_PREFIX_SIZE];
 	const char *holder = "another member", *advice;
@@ -115,7 +115,7 @@ static void warn_address(struct daemon *daemon, const struct gossip_status *stat
 }
 
 /* Members that this meshd cannot talk to, though they may be well: how many, and the first. */
-static void warn_versions(struct daemon *daemon, ctl_status_warning_cb each, void *arg)
+static void warn_versions(struct daemon *daemon, daemon_warning_cb each, void *arg)
 {
 	static const char advice[] = "`meshd --version` there and here; update the older one: no "
 				     "tunnel notices";
@@ -149,7 +149,7 @@ static void warn_versions(struct daemon *daemon, ctl_status_warning_cb each, voi
 	}
 }
 
-void ctl_status_each_warning(struct daemon *daemon, ctl_status_warning_cb each, void *arg)
+void ctl_status_each_warning(struct daemon *daemon, daemon_warning_cb each, void *arg)
 {
 	struct gossip_status status;
 	char text[512];

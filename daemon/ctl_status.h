@@ -12,7 +12,6 @@ void ctl_status_put_belonging(struct pack *out, struct daemon *daemon);
 
 /* What the operator should know: everything in `warnings`, each with what to type; no warning is
  * without. */
-typedef void (*ctl_status_warning_cb)(void *arg, const char *text, const char *advice);
-void ctl_status_each_warning(struct daemon *daemon, ctl_status_warning_cb each, void *arg);
+void ctl_status_each_warning(struct daemon *daemon, daemon_warning_cb each, void *arg);
 
 #endif

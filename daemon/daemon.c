@@ -52,6 +52,11 @@ static bool clock_synced(void)
 	return adjtimex(&timex) != -1 && !(timex.status & STA_UNSYNC);
 }
 
+const struct keys *daemon_wireguard_keys(const struct daemon *daemon)
+{
+	return daemon->rotated ? daemon->rotated : &daemon->keys->wireguard;
+}
+
 struct gossip_time daemon_time(struct daemon *daemon)
 {
 	struct gossip_time time = {.now = {(int64_t)(uv_hrtime() / 1000)}};

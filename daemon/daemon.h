@@ -102,6 +102,7 @@ struct daemon {
 	struct daemon_options options;
 	struct config config;
 	struct keyfile *keys;
+	struct keys *rotated;  /* what WireGuard has while the key file is ahead; else NULL */
 	struct gossip *gossip; /* another one after leaving: never keep it over a turn */
 	struct state *state;
 	struct transport *transport;
@@ -145,6 +146,10 @@ void daemon_trim(void);
 
 struct gossip_time daemon_time(struct daemon *daemon);
 
+/* What WireGuard is to have now: the key file's key once everything else is ready for it
+ * (rotate.h). */
+const struct keys *daemon_wireguard_keys(const struct daemon *daemon);
+
 /* Asks for another look: every part's changed() is called soon. */
 void daemon_wake(struct daemon *daemon);
 
@@ -184,5 +189,7 @@ void daemon_addresses_changed(struct daemon *daemon);
 void daemon_warn(struct daemon *daemon, enum daemon_warning which, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 void daemon_warn_clear(struct daemon *daemon, enum daemon_warning which);
+/* Somebody who lists warnings: each with what to type against it. */
+typedef void (*daemon_warning_cb)(void *arg, const char *text, const char *advice);
 
 #endif

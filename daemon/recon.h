@@ -51,7 +51,7 @@ void recon_status(const struct recon *recon, struct recon_status *ret);
  */
 const struct wg_peer *recon_peer(
 	const struct recon *recon, const uint8_t wireguard_public[WG_KEY_SIZE]);
-/* WireGuard's key is another one (rotate_wireguard_keys): it has it when this returns, unless it
+/* WireGuard's key is another one (daemon_wireguard_keys): it has it when this returns, unless it
  * does not run. */
 void recon_rekey(struct recon *recon);
 /* Whether WireGuard has a session with the member. */

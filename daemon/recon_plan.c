@@ -4,7 +4,6 @@
 
 #include "daemon/keyfile.h"
 #include "daemon/log.h"
-#include "daemon/rotate.h"
 
 #define PLAN_SHARE	 10   /* of the loop's time for making plans, as a divisor */
 #define UNREADY_MS	 20   /* between plans while keys are computed */
@@ -82,8 +81,8 @@ void recon_plan_make(struct recon *recon, struct gossip_time time)
 		.underlay_mtu = recon->host.underlay_mtu,
 		.have = recon_tunnel_owned(recon) ? &recon->wg.sync.have : NULL,
 		.behind_nat = recon->nat};
-	keys_wireguard_private(rotate_wireguard_keys(daemon), private_key);
-	err = keys_wireguard_public(&rotate_wireguard_keys(daemon)->id, public_key);
+	keys_wireguard_private(daemon_wireguard_keys(daemon), private_key);
+	err = keys_wireguard_public(&daemon_wireguard_keys(daemon)->id, public_key);
 	if (!err)
 		err = plan_make(&input, recon->paths, time.now, &plan);
 	sodium_memzero(private_key, sizeof(private_key));

@@ -37,7 +37,6 @@ struct rotate {
 	struct daemon *daemon;
 	uv_timer_t timer;
 	bool stopped, forced;
-	struct keys *before;	/* what WireGuard has while the key file is ahead; else NULL */
 	mtime_t began;		/* the next key was announced, or the daemon started with it */
 	mtime_t settled, retry; /* not before */
 };
@@ -130,7 +129,7 @@ int rotate_begin(struct daemon *daemon, bool force)
 			"this node is no member of a mesh: a key of its own is made when it joins");
 	if (status.yielded_why)
 		return daemon_refuse(daemon, ERR_STATE, "%s", status.yielded_why);
-	if (rotate->before)
+	if (daemon->rotated)
 		return 0; /* the last step is under way */
 	if (!daemon->keys->has_next) {
 		err = make_next(daemon);
@@ -151,7 +150,7 @@ int rotate_begin(struct daemon *daemon, bool force)
 
 bool rotate_under_way(const struct daemon *daemon)
 {
-	return daemon->keys->has_next || daemon->rotate->before;
+	return daemon->keys->has_next || daemon->rotated;
 }
 
 /* The key file goes first: from here on every start is one with the new key. */
@@ -179,7 +178,7 @@ static int promote(struct rotate *rotate)
 		return ERR_SYSTEM;
 	}
 	keys_done(&keys->next);
-	rotate->before = before;
+	rotate->daemon->rotated = before;
 	return 0;
 }
 
@@ -198,16 +197,10 @@ static void switch_key(struct rotate *rotate)
 	daemon_wake(daemon);
 }
 
-const struct keys *rotate_wireguard_keys(const struct daemon *daemon)
-{
-	return daemon->rotate && daemon->rotate->before ? daemon->rotate->before
-							: &daemon->keys->wireguard;
-}
-
 void rotate_switched(struct daemon *daemon)
 {
-	sodium_free(daemon->rotate->before);
-	daemon->rotate->before = NULL;
+	sodium_free(daemon->rotated);
+	daemon->rotated = NULL;
 	recon_rekey(daemon->recon);
 	daemon_wake(daemon);
 }
@@ -269,8 +262,8 @@ static void go_on(struct rotate *rotate, struct gossip_time time)
 /* A rotation ends with the membership that it was for. */
 static void forget(struct rotate *rotate)
 {
-	sodium_free(rotate->before);
-	rotate->before = NULL;
+	sodium_free(rotate->daemon->rotated);
+	rotate->daemon->rotated = NULL;
 	rotate->forced = false;
 	daemon_warn_clear(rotate->daemon, DAEMON_WARNING_ROTATE);
 }
@@ -286,7 +279,7 @@ static void look(struct rotate *rotate)
 		forget(rotate);
 		return;
 	}
-	if (rotate->before)
+	if (daemon->rotated)
 		return;
 	if (daemon->keys->has_next) {
 		go_on(rotate, time);
@@ -360,7 +353,8 @@ static void rotate_free(struct daemon *daemon)
 {
 	if (!daemon->rotate)
 		return;
-	sodium_free(daemon->rotate->before);
+	sodium_free(daemon->rotated);
+	daemon->rotated = NULL;
 	free(daemon->rotate);
 	daemon->rotate = NULL;
 }

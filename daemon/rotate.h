@@ -43,8 +43,6 @@ struct rotate_unconfirmed {
 };
 bool rotate_must_wait(const struct rotate_unconfirmed *member);
 
-/* What WireGuard is to have now: the key file's key once everything else is ready for it. */
-const struct keys *rotate_wireguard_keys(const struct daemon *daemon);
 /* EFFECT_KEY: now. */
 void rotate_switched(struct daemon *daemon);
 

@@ -202,7 +202,7 @@ bool rotate_next_waiting(const struct daemon *daemon, size_t *index, struct goss
 	return false;
 }
 
-const struct keys *rotate_wireguard_keys(const struct daemon *daemon)
+const struct keys *daemon_wireguard_keys(const struct daemon *daemon)
 {
 	(void)daemon;
 	abort();
