@@ -67,8 +67,17 @@ static int write_whole(struct sealed_file *file, const void *bytes, size_t size)
 	return CLI_DONE;
 }
 
-int sealed_file_create(
-	struct sealed_file *file, const struct verb_call *call, enum sealed_kind kind)
+static int ask_first(struct cli *cli, const struct verb_call *call)
+{
+	json_t *result = NULL;
+	int status = cli_call(cli, &call->request, CLI_TIMEOUT_MS, NULL, &result);
+
+	json_decref(result);
+	return status;
+}
+
+int sealed_file_create(struct sealed_file *file, struct cli *cli, const struct verb_call *call,
+	enum sealed_kind kind)
 {
 	struct sealed_head head = {.kind = kind,
 		.operations = SEALED_OPERATIONS_MIN,
@@ -85,7 +94,9 @@ int sealed_file_create(
 		return cli_fail(CLI_FAILED, "%s: libsodium has no randomness", file->verb);
 	randombytes_buf(head.salt, sizeof(head.salt));
 	sealed_head_encode(&head, file->head);
-	status = derive(file, call, &head, true);
+	status = ask_first(cli, call);
+	if (status == CLI_DONE)
+		status = derive(file, call, &head, true);
 	if (status != CLI_DONE)
 		return status;
 	file->fd = open(file->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -95,7 +106,7 @@ int sealed_file_create(
 	return write_whole(file, file->head, sizeof(file->head));
 }
 
-int sealed_file_open(struct sealed_file *file, const struct verb_call *call)
+int sealed_file_open(struct sealed_file *file, struct cli *cli, const struct verb_call *call)
 {
 	struct sealed_head head;
 	size_t size;
@@ -109,8 +120,10 @@ int sealed_file_open(struct sealed_file *file, const struct verb_call *call)
 	if (status != CLI_DONE)
 		return status;
 	err = sealed_head_decode(file->head, size, &head);
-	if (err == 0)
-		return derive(file, call, &head, false);
+	if (err == 0) {
+		status = ask_first(cli, call);
+		return status == CLI_DONE ? derive(file, call, &head, false) : status;
+	}
 	return cli_fail(CLI_FAILED, "%s: %s: %s", file->verb, file->path,
 		err == ERR_VERSION ? "a newer version of meshctl made it"
 		: err == ERR_LIMIT ? "what its passphrase is to cost is not what meshctl writes"

@@ -16,11 +16,13 @@ struct sealed_file {
 	uint8_t *key; /* sodium_malloc */
 };
 
-/* The call's first operand names the file; its passphrase is asked for, or read from
+/* The call's first operand names the file. The daemon is asked what it would refuse whatever the
+ * file; then its passphrase is asked for, or read from
  * --passphrase-file. The status, told. sealed_file_done whatever it is. */
-int sealed_file_create(
-	struct sealed_file *file, const struct verb_call *call, enum sealed_kind kind) MUST_CHECK;
-int sealed_file_open(struct sealed_file *file, const struct verb_call *call) MUST_CHECK;
+int sealed_file_create(struct sealed_file *file, struct cli *cli, const struct verb_call *call,
+	enum sealed_kind kind) MUST_CHECK;
+int sealed_file_open(
+	struct sealed_file *file, struct cli *cli, const struct verb_call *call) MUST_CHECK;
 void sealed_file_done(struct sealed_file *file);
 
 /* Puts key and head into a request; both borrowed. */

@@ -52,7 +52,7 @@ static int run_backup(struct cli *cli, struct verb_call *call)
 	struct sealed_file file;
 	json_t *result = NULL;
 	char size[HUMAN_SIZE];
-	int status = sealed_file_create(&file, call, SEALED_BACKUP);
+	int status = sealed_file_create(&file, cli, call, SEALED_BACKUP);
 
 	if (status == CLI_DONE) {
 		writing = &file;
@@ -126,7 +126,7 @@ static int run_restore(struct cli *cli, struct verb_call *call)
 	struct client client;
 	json_t *result = NULL;
 	char *error = NULL;
-	int status = sealed_file_open(&file, call);
+	int status = sealed_file_open(&file, cli, call);
 
 	client_init(&client);
 	if (status == CLI_DONE)

@@ -80,7 +80,7 @@ static int run_export(struct cli *cli, struct verb_call *call)
 {
 	struct sealed_file file;
 	json_t *result = NULL;
-	int status = sealed_file_create(&file, call, SEALED_ROOT);
+	int status = sealed_file_create(&file, cli, call, SEALED_ROOT);
 
 	if (status == CLI_DONE) {
 		sealed_file_request(&file, &call->request);
@@ -100,7 +100,7 @@ static int run_import(struct cli *cli, struct verb_call *call)
 {
 	struct sealed_file file;
 	json_t *result = NULL;
-	int status = sealed_file_open(&file, call);
+	int status = sealed_file_open(&file, cli, call);
 
 	if (status == CLI_DONE)
 		status = ask_import(cli, &file, &result);

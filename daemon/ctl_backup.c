@@ -99,9 +99,14 @@ static enum ctl_stream fill(struct ctl_client *client, struct pack *out)
 
 void ctl_backup_run(struct ctl_client *client, const struct ipc_request *request)
 {
-	struct transfer *transfer = transfer_new(client, request);
+	struct transfer *transfer;
 	int err;
 
+	if (ctl_root_asks_first(request)) {
+		ctl_root_answer_first(client, daemon_may_backup(client->daemon));
+		return;
+	}
+	transfer = transfer_new(client, request);
 	if (!transfer)
 		return;
 	err = daemon_backup(client->daemon, &transfer->backup);
@@ -127,8 +132,8 @@ void ctl_backup_restore(struct ctl_client *client, const struct ipc_request *req
 {
 	int err = daemon_may_restore(client->daemon);
 
-	if (err)
-		ctl_verb_refuse_daemon(client, err);
+	if (err || ctl_root_asks_first(request))
+		ctl_root_answer_first(client, err);
 	else if (transfer_new(client, request))
 		answer(client);
 }

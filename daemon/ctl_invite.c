@@ -190,27 +190,43 @@ static int newest_first(const void *a, const void *b)
 	return (left->stamp < right->stamp) - (left->stamp > right->stamp);
 }
 
+/* The door by which the founder came in, which nobody minted: who signed it was admitted by it. */
+static bool is_founders(const struct gossip *gossip, const struct authority_invite *known)
+{
+	struct gossip_member author;
+	bool is = gossip_member(gossip, &known->author, &author);
+
+	if (!is)
+		return false;
+	is = id_equal(&author.standing->invite, &known->invite.id);
+	gossip_member_wipe(&author);
+	return is;
+}
+
 void ctl_invite_list(struct ctl_client *client, const struct ipc_request *request)
 {
 	const struct gossip *gossip = client->daemon->gossip;
 	wtime_t now = daemon_time(client->daemon).wall;
 	const struct authority_invite **invites;
+	const struct authority_invite *known;
 	struct gossip_status status;
-	uint32_t count = 0;
+	uint32_t all = 0, count = 0;
 	struct pack *out;
 
 	(void)request;
 	gossip_status(gossip, &status);
 	now.ms += status.clock_offset_ms;
-	while (gossip_invite_at(gossip, count))
-		count++;
-	invites = calloc(count + 1, sizeof(*invites)); /* never of nothing */
+	while (gossip_invite_at(gossip, all))
+		all++;
+	invites = calloc(all + 1, sizeof(*invites)); /* never of nothing */
 	if (!invites) {
 		ctl_client_refuse(client, ERR_NOMEM, 1, "%s", err_text(ERR_NOMEM));
 		return;
 	}
-	for (uint32_t i = 0; i < count; i++)
-		invites[i] = gossip_invite_at(gossip, i);
+	for (uint32_t i = 0; (known = gossip_invite_at(gossip, i)); i++) {
+		if (!is_founders(gossip, known))
+			invites[count++] = known;
+	}
 	qsort(invites, count, sizeof(*invites), newest_first);
 	out = ctl_client_begin_ok(client);
 	pack_put_map(out, 1);

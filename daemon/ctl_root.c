@@ -4,6 +4,21 @@
 #include "daemon/ctl_verb.h"
 #include "daemon/root.h"
 
+bool ctl_root_asks_first(const struct ipc_request *request)
+{
+	return !ipc_request_has(request, IPC_ARG_SECRET) && !ipc_request_has(request, IPC_ARG_HEAD);
+}
+
+void ctl_root_answer_first(struct ctl_client *client, int err)
+{
+	if (err) {
+		ctl_verb_refuse_daemon(client, err);
+		return;
+	}
+	pack_put_nil(ctl_client_begin_ok(client));
+	ctl_client_end_ok(client);
+}
+
 bool ctl_root_sealed_args(struct ctl_client *client, const struct ipc_request *request,
 	enum sealed_kind kind, const uint8_t **ret_key, const uint8_t **ret_head)
 {
@@ -54,6 +69,10 @@ void ctl_root_export(struct ctl_client *client, const struct ipc_request *reques
 	size_t size;
 	int err;
 
+	if (ctl_root_asks_first(request)) {
+		ctl_root_answer_first(client, root_may_export(client->daemon));
+		return;
+	}
 	if (!ctl_root_sealed_args(client, request, SEALED_ROOT, &key, &head))
 		return;
 	err = root_export(client->daemon, key, head, sealed, &size);
@@ -80,6 +99,10 @@ void ctl_root_import(struct ctl_client *client, const struct ipc_request *reques
 	const uint8_t *key, *head;
 	int err;
 
+	if (ctl_root_asks_first(request)) {
+		ctl_root_answer_first(client, root_may_import(client->daemon));
+		return;
+	}
 	if (!ctl_root_sealed_args(client, request, SEALED_ROOT, &key, &head))
 		return;
 	err = root_import(client->daemon, key, head, sealed->bytes, sealed->count);

@@ -35,6 +35,19 @@ static int add_attachments(struct backup *backup, const struct daemon *daemon)
 	return err;
 }
 
+int daemon_may_backup(struct daemon *daemon)
+{
+	struct gossip_status status;
+
+	gossip_status(daemon->gossip, &status);
+	return status.state == GOSSIP_RUNNING && daemon->keys->has_mesh && !status.yielded_why
+		       ? 0
+		       : daemon_refuse(daemon, ERR_STATE,
+				 "this node is %s: there is nothing that a backup would bring back",
+				 status.yielded_why ? "not the only one that bears its identity"
+						    : gossip_state_label(status.state));
+}
+
 int daemon_backup(struct daemon *daemon, struct backup *ret)
 {
 	struct backup backup = {.made = daemon_time(daemon).wall};
@@ -42,14 +55,11 @@ int daemon_backup(struct daemon *daemon, struct backup *ret)
 	struct gossip_member member;
 	struct gossip_status status;
 	size_t index = 0;
-	int err = 0;
+	int err = daemon_may_backup(daemon);
 
+	if (err)
+		return err;
 	gossip_status(daemon->gossip, &status);
-	if (status.state != GOSSIP_RUNNING || !daemon->keys->has_mesh || status.yielded_why)
-		return daemon_refuse(daemon, ERR_STATE,
-			"this node is %s: there is nothing that a backup would bring back",
-			status.yielded_why ? "not the only one that bears its identity"
-					   : gossip_state_label(status.state));
 	backup.keys = sodium_malloc(sizeof(*backup.keys));
 	if (!backup.keys)
 		return daemon_refuse(daemon, ERR_NOMEM, "%s", err_text(ERR_NOMEM));

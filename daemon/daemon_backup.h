@@ -7,6 +7,8 @@
 
 /* All that this node is, to be released with backup_done. ERR_STATE: it belongs to no mesh. */
 int daemon_backup(struct daemon *daemon, struct backup *ret) MUST_CHECK;
+/* ERR_STATE: it belongs to no mesh. */
+int daemon_may_backup(struct daemon *daemon) MUST_CHECK;
 /* ERR_STATE: this node belongs to a mesh, or is about to. */
 int daemon_may_restore(struct daemon *daemon) MUST_CHECK;
 /* Makes this node the one in the backup, and empties that. done is called when all of it is on

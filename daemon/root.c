@@ -9,13 +9,25 @@
 #define CONTENT_VERSION 1
 #define CONTENT_MAX	128 /* [version, mesh, seed] */
 
-static int need_root(struct daemon *daemon)
+int root_may_export(struct daemon *daemon)
 {
 	return daemon->keys->has_root
 		       ? 0
 		       : daemon_refuse(daemon, ERR_STATE,
 				 "the mesh's root key is not on this node: `meshctl root import "
 				 "FILE` brings an exported one here");
+}
+
+int root_may_import(struct daemon *daemon)
+{
+	struct gossip_status status;
+
+	gossip_status(daemon->gossip, &status);
+	return status.has_mesh
+		       ? 0
+		       : daemon_refuse(daemon, ERR_STATE,
+				 "this node belongs to no mesh: `meshctl join` it first, the root "
+				 "key comes after that");
 }
 
 /* The key file says what the core is told, or neither changes. */
@@ -45,7 +57,7 @@ int root_export(struct daemon *daemon, const uint8_t key[SEALED_KEY_SIZE],
 	uint8_t content[CONTENT_MAX], seed[32];
 	struct sealed sealed;
 	struct pack pack;
-	int err = need_root(daemon);
+	int err = root_may_export(daemon);
 
 	if (err)
 		return err;
@@ -66,7 +78,7 @@ int root_export(struct daemon *daemon, const uint8_t key[SEALED_KEY_SIZE],
 
 int root_forget(struct daemon *daemon)
 {
-	int err = need_root(daemon);
+	int err = root_may_export(daemon);
 
 	if (err)
 		return err;
@@ -140,9 +152,7 @@ int root_import(struct daemon *daemon, const uint8_t key[SEALED_KEY_SIZE],
 		daemon_refuse(
 			daemon, err, "there is no root key in it that this version understands");
 	} else if (!status.has_mesh) {
-		err = daemon_refuse(daemon, ERR_STATE,
-			"this node belongs to no mesh: `meshctl join` it first, the root key comes "
-			"after that");
+		err = root_may_import(daemon);
 	} else if (!id_equal(&root->id, &status.mesh)) {
 		err = daemon_refuse(daemon, ERR_OTHER_MESH,
 			"it is the root key of another mesh than this node's");

@@ -13,6 +13,10 @@
 /* With a derived key and a file's head, of which the caller made sure by sealed_head_decode. Each
  * is on disk when it returns. Errors have a text in daemon_error(). */
 
+/* ERR_STATE: this node does not hold the root. */
+int root_may_export(struct daemon *daemon) MUST_CHECK;
+/* ERR_STATE: this node belongs to no mesh. */
+int root_may_import(struct daemon *daemon) MUST_CHECK;
 /* What comes behind the head. ERR_STATE: this node does not hold the root. It counts as exported
  * when root_import has seen that it can be read back. */
 int root_export(struct daemon *daemon, const uint8_t key[SEALED_KEY_SIZE],

@@ -97,17 +97,17 @@ enum ipc_right { IPC_READ, IPC_CHANGE };
 	X(UNGRANT, "ungrant", CHANGE, IPC_BIT(EXCEPT), IPC_BIT(NODE) | IPC_BIT(OFFICE))          \
 	X(EVENTS, "events", READ, IPC_BIT(FOLLOW), 0)                                            \
 	X(DOCTOR, "doctor", READ, 0, 0)                                                          \
-	X(ROOT_EXPORT, "root-export", CHANGE, 0, IPC_BIT(SECRET) | IPC_BIT(HEAD))                \
+	X(ROOT_EXPORT, "root-export", CHANGE, IPC_BIT(SECRET) | IPC_BIT(HEAD), 0)                \
 	X(ROOT_FORGET, "root-forget", CHANGE, 0, 0)                                              \
-	X(ROOT_IMPORT, "root-import", CHANGE, 0,                                                 \
-		IPC_BIT(SECRET) | IPC_BIT(HEAD) | IPC_BIT(SEALED))                               \
+	X(ROOT_IMPORT, "root-import", CHANGE, IPC_BIT(SECRET) | IPC_BIT(HEAD) | IPC_BIT(SEALED), \
+		0)                                                                               \
 	X(KV_PUT, "kv-put", CHANGE, 0, IPC_BIT(KEY) | IPC_BIT(VALUE))                            \
 	X(KV_GET, "kv-get", READ, 0, IPC_BIT(KEY))                                               \
 	X(KV_DEL, "kv-del", CHANGE, 0, IPC_BIT(KEY))                                             \
 	X(KV_LIST, "kv-list", READ, IPC_BIT(PREFIX), 0)                                          \
 	X(KV_WATCH, "kv-watch", READ, IPC_BIT(PREFIX) | IPC_BIT(SINCE), 0)                       \
-	X(BACKUP, "backup", CHANGE, 0, IPC_BIT(SECRET) | IPC_BIT(HEAD))                          \
-	X(RESTORE, "restore", CHANGE, 0, IPC_BIT(SECRET) | IPC_BIT(HEAD))                        \
+	X(BACKUP, "backup", CHANGE, IPC_BIT(SECRET) | IPC_BIT(HEAD), 0)                          \
+	X(RESTORE, "restore", CHANGE, IPC_BIT(SECRET) | IPC_BIT(HEAD), 0)                        \
 	X(RESTORE_PART, "restore-part", CHANGE, 0, IPC_BIT(SEALED))                              \
 	X(DISCOVER, "discover", READ, 0, 0)                                                      \
 	X(L2_CREATE, "l2-create", CHANGE, IPC_BIT(VNI) | IPC_BIT(AUTO) | IPC_BIT(FLOOD),         \

@@ -221,10 +221,11 @@ def test_a_token_is_alone_on_standard_output(world):
 def test_invites_are_listed_newest_first_from_the_moment_they_are_minted(node):
     node.start()
     node.init()
+    assert node.do("invites").startswith("No invites.")  # that by which the founder came in nobody minted
     minted = []
     for _ in range(6):
         minted.insert(0, node.json("invite")["id"])
-        assert [item["id"] for item in node.json("invites")["invites"]][: len(minted)] == minted
+        assert [item["id"] for item in node.json("invites")["invites"]] == minted
     node.do("uninvite", minted[0])
     assert node.json("invites")["invites"][0]["state"] == "withdrawn"
 

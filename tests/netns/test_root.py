@@ -96,6 +96,19 @@ def test_what_does_not_open_changes_nothing(pair, tmp_path):
     assert "at least" in refusal(beta, "root", "import", file, "--passphrase-file", wrong)
 
 
+def test_what_is_refused_anyway_is_refused_before_a_passphrase_is_typed(pair, world):
+    alpha, beta, secret, file = pair
+    assert "not on this node" in refusal(beta, "root", "export", file) and not file.exists()
+    export(alpha, file, secret)
+    other = world.node(world.host("other"), {"wireguard.backend": "none"})
+    other.start()
+    assert "no mesh" in refusal(other, "root", "import", file)
+    sealed = file.with_name("backup")
+    assert "unjoined" in refusal(other, "backup", sealed)
+    alpha.do("backup", sealed, "--passphrase-file", secret)
+    assert "meshctl leave" in refusal(beta, "restore", sealed)
+
+
 def test_the_root_of_another_mesh_is_refused(pair, world):
     alpha, _, secret, file = pair
     other = world.node(world.host("other"), {"wireguard.backend": "none"})

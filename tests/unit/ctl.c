@@ -87,6 +87,12 @@ int daemon_backup(struct daemon *daemon, struct backup *ret)
 	return ERR_STATE;
 }
 
+int daemon_may_backup(struct daemon *daemon)
+{
+	(void)daemon;
+	return ERR_STATE;
+}
+
 int daemon_may_restore(struct daemon *daemon)
 {
 	(void)daemon;
