@@ -163,7 +163,7 @@ void ctl_status_each_warning(struct daemon *daemon, daemon_warning_cb each, void
 		each(arg, text,
 			"`timedatectl` shows it; run a time daemon, such as systemd-timesyncd or "
 			"chrony");
-	if (status.yielded_why)
+	if (status.yielded_why && status.state != GOSSIP_REVOKED) /* else it is told above */
 		each(arg, status.yielded_why,
 			"`meshctl leave` here; or stop the other machine for good, and `systemctl "
 			"restart meshd`");

@@ -124,11 +124,11 @@ int rotate_begin(struct daemon *daemon, bool force)
 	int err = 0;
 
 	gossip_status(daemon->gossip, &status);
+	if (status.yielded_why)
+		return daemon_refuse(daemon, ERR_STATE, "%s", status.yielded_why);
 	if (status.state != GOSSIP_RUNNING)
 		return daemon_refuse(daemon, ERR_STATE,
 			"this node is no member of a mesh: a key of its own is made when it joins");
-	if (status.yielded_why)
-		return daemon_refuse(daemon, ERR_STATE, "%s", status.yielded_why);
 	if (daemon->rotated)
 		return 0; /* the last step is under way */
 	if (!daemon->keys->has_next) {

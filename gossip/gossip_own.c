@@ -59,14 +59,14 @@ bool gossip_own_has_yielded(const struct gossip *g)
 
 const char *gossip_own_yielded_why(const struct gossip *g)
 {
-	return g->own.yielded && g->state != GOSSIP_REVOKED ? twice_text : NULL;
+	if (!g->own.yielded)
+		return NULL;
+	return g->own.superseded ? restored_text : twice_text;
 }
 
 int gossip_own_may_write(struct gossip *g)
 {
-	return g->own.yielded ? gossip_fail(g, ERR_STATE, "%s",
-					g->own.superseded ? restored_text : twice_text)
-			      : 0;
+	return g->own.yielded ? gossip_fail(g, ERR_STATE, "%s", gossip_own_yielded_why(g)) : 0;
 }
 
 /* ---- events ---- */

@@ -213,6 +213,8 @@ static void the_old_machine_steps_back_whenever_it_returns(void **state)
 		say(c, ORIGINAL, 1306);
 		assert_true(cluster_wait(c, 30000, has_yielded, &original));
 		assert_int_equal(cluster_status(c, ORIGINAL).state, GOSSIP_REVOKED);
+		assert_non_null(
+			strstr(cluster_status(c, ORIGINAL).yielded_why, "restored from a backup"));
 		expect_silence(c, ORIGINAL);
 		cluster_run(c, 300000);
 		assert_false(has_yielded(c, &restored));
