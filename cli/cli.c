@@ -1,6 +1,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -134,6 +135,14 @@ static int take_reply(struct cli *cli, const struct ipc_reply *reply, cli_item_c
 	return CLI_UNREACHABLE;
 }
 
+/* As at a write to a pipe that nobody reads: quietly, unless whoever started us would not have it
+ * so. */
+static int end_unread(void)
+{
+	(void)raise(SIGPIPE);
+	return cli_fail(CLI_FAILED, "nobody reads standard output");
+}
+
 int cli_connect(struct cli *cli, struct client *client, char **ret_error)
 {
 	int err;
@@ -163,6 +172,8 @@ int cli_ask(struct cli *cli, struct client *client, const struct ipc_request *re
 		if (err == 0)
 			status = take_reply(cli, &reply, on_item, ret_result, ret_error, &end);
 	}
+	if (err == ERR_WITHDRAWN)
+		return end_unread();
 	if (err != 0) {
 		*ret_error = broken_off(cli, err, timeout_ms);
 		status = err == ERR_TOO_BIG ? CLI_FAILED : CLI_UNREACHABLE;

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/interrupt.h"
 #include "cli/memory.h"
 
 #define SEND_TIMEOUT_MS 10000 /* a daemon that works takes a request at once */
@@ -60,9 +61,10 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static int wait_for(int fd, short events, int64_t deadline_ms)
+/* output: also until nobody reads it any more; below 0: none. */
+static int wait_for(int fd, short events, int64_t deadline_ms, int output)
 {
-	struct pollfd poller = {.fd = fd, .events = events};
+	struct pollfd pollers[] = {{.fd = fd, .events = events}, {.fd = output}};
 
 	for (;;) {
 		int64_t left_ms = deadline_ms == INT64_MAX ? -1 : deadline_ms - now_ms();
@@ -70,10 +72,11 @@ static int wait_for(int fd, short events, int64_t deadline_ms)
 
 		if (deadline_ms != INT64_MAX && left_ms <= 0)
 			return ERR_TIMEOUT;
-		ready = poll(&poller, 1, left_ms > INT32_MAX ? INT32_MAX : (int)left_ms);
+		ready = poll(pollers, ARRAY_SIZE(pollers),
+			left_ms > INT32_MAX ? INT32_MAX : (int)left_ms);
 		if (ready > 0)
-			return 0;
-		if (ready < 0 && errno != EINTR)
+			return pollers[0].revents ? 0 : ERR_WITHDRAWN;
+		if (ready < 0 && (errno != EINTR || interrupt_came()))
 			return ERR_SYSTEM;
 	}
 }
@@ -90,7 +93,7 @@ static int send_all(int fd, const uint8_t *data, size_t size)
 			data += sent;
 			size -= (size_t)sent;
 		} else if (errno == EAGAIN) {
-			err = wait_for(fd, POLLOUT, deadline_ms);
+			err = wait_for(fd, POLLOUT, deadline_ms, -1);
 			if (err != 0)
 				return err;
 		} else if (errno != EINTR) {
@@ -124,6 +127,7 @@ int client_send(struct client *client, const struct ipc_request *request)
 
 static int receive_all(int fd, uint8_t *data, size_t size, int64_t deadline_ms)
 {
+	int output = deadline_ms == INT64_MAX ? STDOUT_FILENO : -1;
 	int err;
 
 	while (size > 0) {
@@ -135,7 +139,7 @@ static int receive_all(int fd, uint8_t *data, size_t size, int64_t deadline_ms)
 		} else if (got == 0 || errno == ECONNRESET) {
 			return ERR_STATE;
 		} else if (errno == EAGAIN) {
-			err = wait_for(fd, POLLIN, deadline_ms);
+			err = wait_for(fd, POLLIN, deadline_ms, output);
 			if (err != 0)
 				return err;
 		} else if (errno != EINTR) {

@@ -17,8 +17,9 @@ void client_done(struct client *client); /* wipes what came in: it may be a toke
 int client_connect(struct client *client, const char *path) MUST_CHECK;
 /* ERR_TOO_BIG, ERR_TIMEOUT, ERR_SYSTEM. */
 int client_send(struct client *client, const struct ipc_request *request) MUST_CHECK;
-/* The next reply, good until the next call. timeout_ms below 0: waits for ever. ERR_TIMEOUT;
- * ERR_MALFORMED: not our protocol; ERR_STATE: the daemon closed the connection; ERR_SYSTEM. */
+/* The next reply, good until the next call. timeout_ms below 0: waits for ever, or until nobody
+ * reads our standard output any more (ERR_WITHDRAWN). ERR_TIMEOUT; ERR_MALFORMED: not our protocol;
+ * ERR_STATE: the daemon closed the connection; ERR_SYSTEM. */
 int client_receive(struct client *client, int64_t timeout_ms, struct ipc_reply *ret) MUST_CHECK;
 
 #endif

@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/interrupt.h"
+
 #define HEAD_SIZE    8 /* type, code, checksum, id, sequence: the same in both families */
 #define IPV4_HEADER  20
 #define IPV6_HEADER  40
@@ -144,9 +146,9 @@ static int wait_for_answer(const struct echo *echo, double until_ms)
 	while ((left_ms = until_ms - now_ms()) > 0) {
 		int ready = poll(&poll_fd, 1, (int)left_ms + 1);
 
-		if (ready < 0)
+		if (ready < 0 && (errno != EINTR || interrupt_came()))
 			return ERR_SYSTEM;
-		if (ready == 0)
+		if (ready <= 0)
 			continue;
 		size = recv(echo->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 		if (size < 0 && errno != EAGAIN && errno != EINTR)

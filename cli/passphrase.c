@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -14,18 +15,28 @@
 /* One byte more than may be there, and a NUL. */
 #define LINE_SIZE (PASSPHRASE_MAX + 2)
 
+/* Whoever is asked may leave it at that. */
+static const int signals[] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP};
+
+static volatile sig_atomic_t came;
+
 static void on_signal(int number)
 {
-	(void)number; /* it ends the read, so that the terminal is put right */
+	came = number; /* it ends the read, so that the terminal is put right first */
 }
 
-/* Up to the end of the line, without it. -1: see errno. */
-static ssize_t read_line(int fd, char line[LINE_SIZE])
+/* Up to the end of the line, without it; signals of `heard`, where that is not NULL, come while it
+ * waits only, so that none is lost between a look and a wait. -1: see errno. */
+static ssize_t read_line(int fd, const sigset_t *heard, char line[LINE_SIZE])
 {
+	struct pollfd poller = {.fd = fd, .events = POLLIN};
 	size_t size = 0;
 
 	while (size < LINE_SIZE - 1) {
-		ssize_t got = read(fd, line + size, 1);
+		ssize_t got = heard && ppoll(&poller, 1, NULL, heard) < 0 ? -1 : 1;
+
+		if (got > 0)
+			got = read(fd, line + size, 1);
 
 		if (got < 0)
 			return -1;
@@ -39,8 +50,9 @@ static ssize_t read_line(int fd, char line[LINE_SIZE])
 
 static ssize_t prompt(int terminal, const char *text, char line[LINE_SIZE])
 {
-	struct sigaction quiet = {.sa_handler = on_signal}, before[2];
+	struct sigaction quiet = {.sa_handler = on_signal}, before[ARRAY_SIZE(signals)];
 	struct termios shown, hidden;
+	sigset_t held, mask;
 	ssize_t size = -1;
 	int saved;
 
@@ -48,20 +60,27 @@ static ssize_t prompt(int terminal, const char *text, char line[LINE_SIZE])
 		return -1;
 	hidden = shown;
 	hidden.c_lflag &= ~(tcflag_t)ECHO;
-	sigaction(SIGINT, &quiet, &before[0]);
-	sigaction(SIGTERM, &quiet, &before[1]);
+	sigemptyset(&held);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		sigaddset(&held, signals[i]);
+	sigprocmask(SIG_BLOCK, &held, &mask);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		sigaction(signals[i], &quiet, &before[i]);
 	/* hidden before it is asked: what is typed early is neither shown nor lost */
 	if (tcsetattr(terminal, TCSAFLUSH, &hidden) == 0) {
 		if (write(terminal, text, strlen(text)) >= 0)
-			size = read_line(terminal, line);
+			size = read_line(terminal, &mask, line);
 		saved = errno;
 		tcsetattr(terminal, TCSAFLUSH, &shown);
 		if (write(terminal, "\n", 1) < 0)
 			size = -1;
 		errno = saved;
 	}
-	sigaction(SIGINT, &before[0], NULL);
-	sigaction(SIGTERM, &before[1], NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		sigaction(signals[i], &before[i], NULL);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+	if (came)
+		(void)raise(came);
 	return size;
 }
 
@@ -83,7 +102,7 @@ static int check(const char *verb, const char *line, ssize_t size)
 static int from_file(const char *verb, const char *path, char line[LINE_SIZE])
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t size = fd < 0 ? -1 : read_line(fd, line);
+	ssize_t size = fd < 0 ? -1 : read_line(fd, NULL, line);
 	int saved = errno;
 
 	if (fd >= 0)

@@ -1,7 +1,6 @@
 #include "cli/verb.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -9,6 +8,7 @@
 #include "cli/describe.h"
 #include "cli/echo.h"
 #include "cli/human.h"
+#include "cli/interrupt.h"
 #include "cli/memory.h"
 #include "cli/model.h"
 #include "gossip/base/text.h"
@@ -23,7 +23,7 @@ static const char help[] =
 	"Then\n"
 	"says how many were answered and how fast.\n"
 	"\n"
-	"  --count N  so often (default 4)\n"
+	"  --count N  so often (default 4); Ctrl-C ends it earlier\n"
 	"\n"
 	"The exit status is 0 when each layer was answered at least once, else 1: `meshctl why "
 	"NODE`\n"
@@ -54,14 +54,6 @@ struct ping {
 	json_t *last; /* what the daemon said last; borrowed from nobody */
 };
 
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int number)
-{
-	(void)number;
-	interrupted = 1;
-}
-
 /* ---- asking ---- */
 
 static void add_answer(struct counts *counts, double ms)
@@ -76,9 +68,17 @@ static void add_answer(struct counts *counts, double ms)
 static int ask_gossip(struct cli *cli, struct verb_call *call, struct ping *ping, double *ret_ms)
 {
 	json_t *result;
-	int status = cli_call(cli, &call->request, ANSWER_MS + CLI_TIMEOUT_MS, NULL, &result);
+	char *error;
+	int status =
+		cli_try(cli, &call->request, ANSWER_MS + CLI_TIMEOUT_MS, NULL, &result, &error);
 
-	if (status != CLI_DONE)
+	if (status != CLI_DONE && interrupt_came())
+		status = ping->last ? CLI_DONE
+				    : cli_fail(CLI_FAILED, "interrupted before meshd answered");
+	else if (status != CLI_DONE)
+		cli_fail(status, "%s", error);
+	free(error);
+	if (!result)
 		return status;
 	json_decref(ping->last);
 	ping->last = result;
@@ -96,7 +96,7 @@ static double ask_echo(struct counts *counts)
 	double ms;
 	int err = echo_ask(&counts->echo, 0, ANSWER_MS, &ms);
 
-	counts->reason = err == ERR_SYSTEM ? refusal(err) : NULL;
+	counts->reason = err == ERR_SYSTEM && !interrupt_came() ? refusal(err) : NULL;
 	return err == 0 ? ms : -1;
 }
 
@@ -233,8 +233,37 @@ static void print_json(struct cli *cli, const struct ping *ping)
 static void wait_until(struct timespec *next)
 {
 	next->tv_sec += INTERVAL_MS / 1000;
-	while (!interrupted && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, next, NULL) == EINTR)
+	while (!interrupt_came() &&
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, next, NULL) == EINTR)
 		;
+}
+
+/* An interruption ends it: what was not asked by then does not count. */
+static int ask_round(struct cli *cli, struct verb_call *call, struct ping *ping, double *ret_ms)
+{
+	bool first = !ping->last;
+	int status = ask_gossip(cli, call, ping, &ret_ms[GOSSIP]);
+
+	if (status != CLI_DONE)
+		return status;
+	if (first) {
+		ping->counts[GOSSIP].there = true;
+		open_echoes(ping);
+		if (!cli->json)
+			put_heading(cli, ping);
+	}
+	for (enum layer i = 0; i < LAYERS; i++) {
+		struct counts *counts = &ping->counts[i];
+
+		if (!counts->there || (i != GOSSIP && interrupt_came()))
+			continue;
+		counts->sent++;
+		if (i != GOSSIP && counts->echo.fd >= 0)
+			ret_ms[i] = ask_echo(counts);
+		if (ret_ms[i] >= 0)
+			add_answer(counts, ret_ms[i]);
+	}
+	return CLI_DONE;
 }
 
 static int run_rounds(struct cli *cli, struct verb_call *call, struct ping *ping)
@@ -243,30 +272,15 @@ static int run_rounds(struct cli *cli, struct verb_call *call, struct ping *ping
 	struct timespec next;
 
 	clock_gettime(CLOCK_MONOTONIC, &next);
-	for (int round = 1; round <= count && !interrupted; round++) {
+	for (int round = 1; round <= count && !interrupt_came(); round++) {
 		double ms[LAYERS] = {-1, -1, -1};
-		int status = ask_gossip(cli, call, ping, &ms[GOSSIP]);
+		int status = ask_round(cli, call, ping, ms);
 
 		if (status != CLI_DONE)
 			return status;
-		if (round == 1) {
-			ping->counts[GOSSIP].there = true;
-			open_echoes(ping);
-			if (!cli->json)
-				put_heading(cli, ping);
-		}
-		for (enum layer i = IPV6; i < LAYERS; i++) {
-			if (ping->counts[i].there && ping->counts[i].echo.fd >= 0)
-				ms[i] = ask_echo(&ping->counts[i]);
-		}
-		for (enum layer i = 0; i < LAYERS; i++) {
-			ping->counts[i].sent += ping->counts[i].there;
-			if (ms[i] >= 0)
-				add_answer(&ping->counts[i], ms[i]);
-		}
 		cli_look_at_clock(cli);
 		keep_round(ping, ms);
-		if (!cli->json)
+		if (!cli->json && !interrupt_came())
 			put_round(cli, ping, round, ms);
 		if (round < count)
 			wait_until(&next);
@@ -279,7 +293,7 @@ static int verdict(const struct ping *ping)
 	const char *name = model_text(ping->last, "name", "-");
 
 	for (enum layer i = 0; i < LAYERS; i++) {
-		if (ping->counts[i].there && ping->counts[i].received == 0)
+		if (ping->counts[i].sent > 0 && ping->counts[i].received == 0)
 			return cli_fail(CLI_FAILED,
 				"%s does not answer over %s: `meshctl why %s` says how far it gets",
 				name, layer_titles[i], name);
@@ -290,12 +304,11 @@ static int verdict(const struct ping *ping)
 static int run(struct cli *cli, struct verb_call *call)
 {
 	struct ping ping = {.rounds = memory_check(json_array())};
-	const struct sigaction action = {.sa_handler = on_interrupt};
 	int status;
 
 	for (enum layer i = 0; i < LAYERS; i++)
 		ping.counts[i].echo.fd = -1;
-	(void)sigaction(SIGINT, &action, NULL);
+	interrupt_take();
 	ipc_request_set_number(&call->request, IPC_ARG_TIMEOUT_MS, ANSWER_MS);
 	status = run_rounds(cli, call, &ping);
 	if (status == CLI_DONE) {

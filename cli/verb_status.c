@@ -1,12 +1,12 @@
 #include "cli/verb.h"
 
 #include <limits.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "cli/describe.h"
 #include "cli/human.h"
+#include "cli/interrupt.h"
 #include "cli/memory.h"
 #include "cli/model.h"
 #include "cli/table.h"
@@ -289,6 +289,10 @@ static int look(struct cli *cli, struct verb_call *call)
 	size_t size;
 	int status = cli_try(cli, &call->request, CLI_TIMEOUT_MS, NULL, &result, &error);
 
+	if (status != CLI_DONE && interrupt_came()) {
+		free(error);
+		return CLI_DONE;
+	}
 	cli_look_at_clock(cli);
 	cli->screen.out = memory_check(open_memstream(&text, &size));
 	if (error) {
@@ -316,23 +320,12 @@ static int look(struct cli *cli, struct verb_call *call)
 	return status;
 }
 
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int number)
-{
-	(void)number;
-	interrupted = 1;
-}
-
 /* Each picture goes out in one piece, so that none is seen half drawn; without a cursor that jumps
  * about, which is brought back at the end. */
 static void take_terminal(const struct screen *screen)
 {
-	const struct sigaction action = {.sa_handler = on_interrupt};
-
 	(void)setvbuf(screen->out, NULL, _IOFBF, PICTURE_SIZE);
-	(void)sigaction(SIGINT, &action, NULL);
-	(void)sigaction(SIGTERM, &action, NULL);
+	interrupt_take();
 	fputs("\033[?25l\033[2J", screen->out);
 }
 
@@ -350,7 +343,7 @@ static int run(struct cli *cli, struct verb_call *call)
 		status = look(cli, call);
 		if (fflush(cli->screen.out) != 0)
 			return cli_fail(CLI_FAILED, "cannot write to standard output");
-	} while (status == CLI_DONE && !interrupted && sleep(1) == 0);
+	} while (status == CLI_DONE && !interrupt_came() && sleep(1) == 0);
 	if (drawn)
 		fputs("\033[?25h", cli->screen.out);
 	return status;
