@@ -17,7 +17,9 @@
 #define LOST_BURST	 2     /* of one member, it is soon for so many deaths at once ... */
 #define LOST_GAP_MS	 60000 /* ... and for so many in the long run */
 #define DIAL_ADDRESSES	 3     /* of one, at once: most that are known of it may be old */
-#define ISOLATED_DIALS	 3  /* at once: of whom a node knows from long ago, most may have moved */
+#define ISOLATED_DIALS	 3 /* at once: of whom a node knows from long ago, most may have moved */
+/* Whoever answers no datagram of this node's for so long, though others may answer for it. */
+#define UNANSWERED_MS	 10000
 #define ISOLATED_TRIES	 16 /* before the gap grows, unless all members were dialled before that */
 
 bool gossip_contact_is_dialling(const struct gossip *g, const struct id *peer)
@@ -51,11 +53,15 @@ void gossip_contact_dialled(struct gossip *g, const struct stream *s)
 	}
 }
 
-/* Whether a stream may have something to tell it: it is dead, or lives without answering datagrams,
- * which it cannot read without its records. */
-static bool wants_stream(const struct peer *peer)
+/* Whether a stream may have something to tell it, or us: it is dead, or lives without answering
+ * datagrams, which it cannot read without its records. That it lives may be the word of others
+ * alone, who may keep from us why it does not answer. */
+static bool wants_stream(const struct gossip *g, const struct peer *peer)
 {
-	return peer->state == GOSSIP_MEMBER_DEAD ||
+	bool unanswered = mtime_before(peer->reached_heard, peer->asked) &&
+			  mtime_diff_ms(g->time.now, peer->asked) >= UNANSWERED_MS;
+
+	return peer->state == GOSSIP_MEMBER_DEAD || unanswered ||
 	       mtime_before(peer->reached_heard, peer->checked);
 }
 
@@ -68,7 +74,7 @@ static void dial_one(struct gossip *g)
 	for (size_t i = 0; i < count; i++) {
 		struct peer *peer = gossip_peer(g, &chosen[i]);
 
-		if (peer && wants_stream(peer) && !gossip_contact_is_dialling(g, &peer->id) &&
+		if (peer && wants_stream(g, peer) && !gossip_contact_is_dialling(g, &peer->id) &&
 			dial(g, peer))
 			return;
 	}
@@ -115,8 +121,8 @@ static bool looks_for_others(const struct gossip *g)
 }
 
 /* Streams reach where datagrams may not, and whoever was expelled, or lost its database, hears of
- * it on one: members are dialled while nobody is heard at all, and otherwise a dead one now and
- * then. */
+ * it on one: members are dialled while nobody is heard at all, and otherwise one now and then that
+ * is dead or does not answer. */
 void gossip_contact_tick(struct gossip *g)
 {
 	if (!looks_for_others(g))
@@ -159,4 +165,11 @@ void gossip_contact_lost(struct gossip *g, struct peer *peer)
 {
 	if (mtime_allows(&peer->lost, g->time.now, LOST_GAP_MS, LOST_BURST))
 		g->dead_next = mtime_min(g->dead_next, gossip_jittered(g, DEAD_SOON_MS));
+}
+
+void gossip_contact_told_void(struct gossip *g, struct peer *peer)
+{
+	if (g->state == GOSSIP_RUNNING && !gossip_contact_is_dialling(g, &peer->id) &&
+		mtime_allows(&peer->lost, g->time.now, LOST_GAP_MS, LOST_BURST))
+		(void)dial(g, peer);
 }

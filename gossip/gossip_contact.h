@@ -18,6 +18,9 @@ mtime_t gossip_contact_deadline(const struct gossip *g);
 void gossip_contact_dialled(struct gossip *g, const struct stream *s);
 /* It was found dead: it may live without our datagrams. */
 void gossip_contact_lost(struct gossip *g, struct peer *peer);
+/* It says that we are no member any more, by a record of which we cannot see that it holds: on a
+ * stream it tells what it hangs on. */
+void gossip_contact_told_void(struct gossip *g, struct peer *peer);
 /* A stream reached a member that answers no datagrams. */
 void gossip_contact_by_stream(struct gossip *g, struct peer *peer);
 

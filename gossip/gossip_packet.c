@@ -5,6 +5,7 @@
 #include "gossip/crypto/replay.h"
 #include "gossip/crypto/seal.h"
 #include "gossip/gossip_age.h"
+#include "gossip/gossip_contact.h"
 #include "gossip/gossip_effect.h"
 #include "gossip/gossip_fetch.h"
 #include "gossip/gossip_internal.h"
@@ -574,8 +575,8 @@ static void act_on(struct gossip *g, struct peer *peer, const struct msg *msg)
 	g->last_heard = g->time.now;
 	swim_heard(g->swim, g->time.now, from);
 	items_received(g, peer, msg);
-	if (msg_has(msg, MSG_VOID))
-		(void)record_received(g, peer, &msg->void_record);
+	if (msg_has(msg, MSG_VOID) && !record_received(g, peer, &msg->void_record))
+		gossip_contact_told_void(g, peer);
 	if (msg_has(msg, MSG_TIME)) {
 		peer->clock_offset_ms = msg->time.ms - g->time.wall.ms;
 		peer->has_clock = true;
