@@ -7,6 +7,7 @@
 
 #include "gossip/crypto/seal.h"
 #include "gossip/gossip_age.h"
+#include "gossip/gossip_ahead.h"
 #include "gossip/gossip_attach.h"
 #include "gossip/gossip_check.h"
 #include "gossip/gossip_contact.h"
@@ -75,7 +76,7 @@ static bool is_enough(const struct gossip *g, size_t clocks)
 }
 
 /* Of several clocks the median, this node's own among them: so of three no one alone decides. */
-bool gossip_clock_offset(const struct gossip *g, int64_t *ret_ms)
+size_t gossip_clocks(const struct gossip *g, int64_t *ret_ms)
 {
 	int64_t offsets[64];
 	size_t count = 0;
@@ -86,12 +87,24 @@ bool gossip_clock_offset(const struct gossip *g, int64_t *ret_ms)
 			count < ARRAY_SIZE(offsets) - 1)
 			offsets[count++] = peer->clock_offset_ms;
 	}
-	if (!is_enough(g, count))
-		return false;
+	if (!count)
+		return 0;
+	size_t all = count;
+
 	if (count > 1)
-		offsets[count++] = 0;
-	qsort(offsets, count, sizeof(offsets[0]), compare_offsets);
-	*ret_ms = offsets[count / 2];
+		offsets[all++] = 0;
+	qsort(offsets, all, sizeof(offsets[0]), compare_offsets);
+	*ret_ms = offsets[all / 2];
+	return count;
+}
+
+bool gossip_clock_offset(const struct gossip *g, int64_t *ret_ms)
+{
+	int64_t offset_ms;
+
+	if (!is_enough(g, gossip_clocks(g, &offset_ms)))
+		return false;
+	*ret_ms = offset_ms;
 	return true;
 }
 
@@ -128,6 +141,7 @@ int gossip_open_mesh(struct gossip *g, const struct id *mesh)
 	g->mesh = *mesh;
 	g->hlc = (struct hlc){0};
 	hlc_begin(&g->hlc, rng_u64(&g->rng));
+	g->above = g->hlc;
 	map_init(&g->peers, sizeof(struct id), &g->rng);
 	map_init(&g->tags, SEAL_TAG_SIZE, &g->rng);
 	map_init(&g->purged, sizeof(struct id), &g->rng);
@@ -146,6 +160,7 @@ int gossip_open_mesh(struct gossip *g, const struct id *mesh)
 	if (err != 0)
 		gossip_close_mesh(g);
 	gossip_contact_start(g);
+	gossip_ahead_start(g);
 	return err;
 }
 
@@ -236,7 +251,8 @@ static void restored(struct gossip *g, const struct record *record)
 {
 	struct descriptor descriptor;
 
-	if (!id_equal(&record->author, &g->config.identity->id)) {
+	if (!id_equal(&record->author, &g->config.identity->id) ||
+		authority_concerns(record->type)) {
 		if (hlc_observe(&g->hlc, g->time.wall, record->stamp) != 0)
 			return; /* somebody's clock was wrong: not ours to follow */
 		return;
@@ -342,7 +358,7 @@ mtime_t gossip_deadline(const struct gossip *g)
 	next = mtime_min(next, gossip_age_deadline(g));
 	next = mtime_min(next, gossip_rotate_deadline(g));
 	next = mtime_min(next, mtime_min(gossip_keep_deadline(g), gossip_lease_deadline(g)));
-	next = mtime_min(next, gossip_proof_deadline(g));
+	next = mtime_min(next, mtime_min(gossip_proof_deadline(g), gossip_ahead_deadline(g)));
 	next = mtime_min(next, mtime_min(gossip_attach_deadline(g), gossip_mac_deadline(g)));
 	next = mtime_min(next, spread_deadline(g->spread));
 	if (g->view_dirty)
@@ -374,6 +390,7 @@ void gossip_tick(struct gossip *g, struct gossip_time time)
 		gossip_sync_tick(g);
 		gossip_fetch_tick(g);
 		gossip_age_tick(g);
+		gossip_ahead_tick(g);
 		gossip_contact_tick(g);
 		gossip_hint_tick(g);
 		gossip_rotate_tick(g);

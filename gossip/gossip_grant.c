@@ -228,7 +228,8 @@ static int check_new_admin(struct gossip *g, const struct authority_member *memb
 	return 0;
 }
 
-/* The later word counts: one from the future would win over this one whatever is said. */
+/* The later word counts: one of another admin's from the future would win over this one whatever is
+ * said. */
 static int check_writer(struct gossip *g, const struct authority_member *member, bool grant)
 {
 	const struct record *said = authority_writer(g->authority, &member->id);
@@ -239,7 +240,8 @@ static int check_writer(struct gossip *g, const struct authority_member *member,
 	if (member->writer == grant)
 		return gossip_fail(g, ERR_STATE, "%s is %s", member->name,
 			grant ? "a writer already" : "no writer");
-	if (said && hlc_stamp_ms(said->stamp) > gossip_mesh_time(g).ms + HLC_AHEAD_MAX_MS)
+	if (said && !id_equal(&said->author, &g->config.identity->id) &&
+		hlc_stamp_ms(said->stamp) > gossip_mesh_time(g).ms + HLC_AHEAD_MAX_MS)
 		return gossip_fail(g, ERR_FUTURE,
 			"what was said last of %s bears a time in the future, and would count "
 			"before "

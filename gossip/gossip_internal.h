@@ -15,6 +15,7 @@
  *   gossip_fetch.c    what is too large for a datagram: announced, and asked for
  *   gossip_value.c    key-values: put, deleted, shown
  *   gossip_age.c      how old that is: collection, and the reset of who was away
+ *   gossip_ahead.c    what was said when a clock was ahead
  *   gossip_check.c    whether a member that answers no datagram answers a stream
  *   gossip_contact.c  whom to dial
  *   gossip_hint.c     where somebody of this mesh may be, by hearsay
@@ -47,6 +48,7 @@
 #include "gossip/base/rng.h"
 #include "gossip/gossip.h"
 #include "gossip/gossip_age.h"
+#include "gossip/gossip_ahead.h"
 #include "gossip/gossip_attach.h"
 #include "gossip/gossip_fetch.h"
 #include "gossip/gossip_hint.h"
@@ -75,6 +77,7 @@ struct gossip {
 	struct id mesh;
 	/* records */
 	struct hlc hlc;
+	struct hlc above;	 /* own words of authority that are ahead: gossip_record_publish */
 	struct store *store;	 /* NULL while unjoined */
 	struct record *storing;	 /* on its way into the store and on disk already: not to be
 				    persisted again */
@@ -87,6 +90,7 @@ struct gossip {
 	struct restored_value *restored_values; /* until the start */
 	size_t restored_count, restored_capacity;
 	struct age age;
+	struct ahead ahead;
 	uint64_t numbers[GOSSIP_NUMBERS]; /* on disk, or on their way there; 0: none */
 	struct authority *authority;
 	struct record **authority_records; /* what it was computed from */
@@ -195,7 +199,9 @@ void gossip_set_state(struct gossip *g, enum gossip_state state);
 wtime_t gossip_mesh_time(const struct gossip *g);
 /* Whether it is more than this host's clock, for which nobody vouches. */
 bool gossip_mesh_time_known(const struct gossip *g);
-/* How far the clocks of the others are from this one: their median. false: none is known. */
+/* How many others' clocks are known, and how far they are from this one: their median. */
+size_t gossip_clocks(const struct gossip *g, int64_t *ret_ms);
+/* The same. false: not enough are known for it to count. */
 bool gossip_clock_offset(const struct gossip *g, int64_t *ret_ms);
 /* Opens and closes what belongs to a mesh: store, members, keys. */
 int gossip_open_mesh(struct gossip *g, const struct id *mesh) MUST_CHECK;

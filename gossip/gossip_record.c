@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "gossip/gossip_age.h"
+#include "gossip/gossip_ahead.h"
 #include "gossip/gossip_effect.h"
 #include "gossip/gossip_fetch.h"
 #include "gossip/gossip_grant.h"
@@ -48,6 +49,14 @@ static void spread_record(struct gossip *g, const struct record *record)
 		return; /* no memory: the next comparison of stores brings it */
 }
 
+static void spread_end(struct gossip *g, const struct record *record)
+{
+	struct hash topic;
+
+	store_topic(record, &topic);
+	spread_drop(g->spread, &topic);
+}
+
 static void record_added(void *context, struct record *record)
 {
 	struct gossip *g = context;
@@ -77,6 +86,9 @@ static void record_removed(void *context, struct record *record, const struct re
 	gossip_effect_remove(g, &record->hash);
 	g->store_changed = g->time.now;
 	g->agreed = false;
+	/* what takes its place is news though it be older */
+	if (successor && successor->stamp < record->stamp)
+		spread_end(g, record);
 	if (authority_concerns(record->type))
 		g->view_dirty = true;
 	if (record->type == RECORD_VALUE && !successor)
@@ -150,6 +162,11 @@ static bool record_spare(void *context, const struct record *record)
 	       authority_stands(g->authority, record);
 }
 
+static bool record_yields(void *context, const struct record *held, const struct record *record)
+{
+	return gossip_ahead_yields(context, held, record);
+}
+
 static void record_twice(void *context, const struct record *record, const struct record *other)
 {
 	gossip_proof_found(context, record, other);
@@ -162,6 +179,7 @@ struct store_observer gossip_record_observer(struct gossip *g)
 		.buried = record_buried,
 		.admit = record_admit,
 		.spare = record_spare,
+		.yields = record_yields,
 		.twice = record_twice,
 		.context = g};
 }
@@ -210,6 +228,26 @@ void gossip_record_publish_signed(struct gossip *g, struct record *record)
 	g->own_last = &own->next;
 }
 
+/* Authority counts whatever its clock, and in a slot the latest: so a word of it comes after the
+ * one that it takes the place of, though that be ahead. */
+static uint64_t next_stamp(
+	struct gossip *g, const struct id *author, const struct record_draft *draft)
+{
+	uint64_t stamp = hlc_next(&g->hlc, gossip_mesh_time(g));
+	const struct record *held =
+		authority_concerns(draft->type)
+			? store_slot(g->store, author, draft->type, draft->key, draft->key_size)
+			: NULL;
+
+	if (!held || held->stamp < stamp)
+		return stamp;
+	if (held->stamp > g->above.last) {
+		g->above.last = held->stamp;
+		g->above.issued = false;
+	}
+	return hlc_next(&g->above, gossip_mesh_time(g));
+}
+
 int gossip_record_publish(struct gossip *g, const struct keys *author, struct record_draft *draft)
 {
 	struct record *record;
@@ -218,7 +256,7 @@ int gossip_record_publish(struct gossip *g, const struct keys *author, struct re
 	err = gossip_own_may_write(g);
 	if (err != 0)
 		return err;
-	draft->stamp = hlc_next(&g->hlc, gossip_mesh_time(g));
+	draft->stamp = next_stamp(g, &author->id, draft);
 	err = record_sign(&g->mesh, author, draft, &record);
 	if (err == 0)
 		gossip_record_publish_signed(g, record);

@@ -74,6 +74,13 @@ static bool is_beyond_quota(const struct store *store, const struct record *reco
 	       quota_is_beyond(map_get(&store->quotas, &record->author), record);
 }
 
+static bool yields(
+	const struct store *store, const struct record *held, const struct record *record)
+{
+	return store->observer.yields &&
+	       store->observer.yields(store->observer.context, held, record);
+}
+
 static int put_one(struct store *store, struct record *record, enum store_result *ret)
 {
 	struct entry *held;
@@ -90,7 +97,7 @@ static int put_one(struct store *store, struct record *record, enum store_result
 	err = store_inspect(store, record, &facts);
 	if (err)
 		return err;
-	if (!store_chain_wins(record, &facts, held)) {
+	if (!store_chain_wins(record, &facts, held) && !yields(store, held->record, record)) {
 		store_twice_lost(store, record, held->record);
 		*ret = STORE_KNOWN;
 		return 0;

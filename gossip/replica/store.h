@@ -44,6 +44,9 @@ struct store_observer {
 	int (*admit)(void *context, const struct record *record);
 	/* Of a banned author: whether this one stays all the same. NULL: none does. */
 	bool (*spare)(void *context, const struct record *record);
+	/* Of a record that would lose to the one that holds its slot: whether that makes way all
+	 * the same. NULL: none does. */
+	bool (*yields)(void *context, const struct record *held, const struct record *record);
 	/* Both are verified, of one author and stamp, and have different bodies. Either may be
 	 * about to go. Not told where a proof of it is in the store. */
 	void (*twice)(void *context, const struct record *record, const struct record *other);

@@ -132,6 +132,9 @@ const struct invariants_record *invariants_find(
 	const struct invariants *checker, const struct hash *hash);
 /* counts: its author's word does; what is said by the revoked and the expelled goes. */
 void invariants_removed(struct invariants *checker, int node, const struct hash *hash, bool counts);
+/* The same of what is far ahead of the right time: its author takes it back, and has said it anew,
+ * with an earlier stamp. */
+void invariants_taken_back(struct invariants *checker, int node, const struct hash *hash);
 /* Its author's disk has said that it is there. */
 void invariants_written(struct invariants *checker, const struct hash *hash);
 /* The node knows, from here on, that the subject is revoked. */

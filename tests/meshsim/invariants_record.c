@@ -201,6 +201,46 @@ void invariants_removed(struct invariants *checker, int node, const struct hash 
 		checker->nodes[node].revocation = written;
 }
 
+/* The latest of what the node holds in that slot. */
+static const struct written *latest_held(
+	struct invariants *checker, int node, const struct hash *slot)
+{
+	const struct written *other, *found = NULL;
+
+	map_each (&checker->by_hash, at, other) {
+		if (other->holders >> node & 1 && hash_equal(&other->record.slot, slot) &&
+			(!found || other->record.stamp > found->record.stamp))
+			found = other;
+	}
+	return found;
+}
+
+void invariants_taken_back(struct invariants *checker, int node, const struct hash *hash)
+{
+	struct written *written = map_get(&checker->by_hash, hash);
+	const struct written *anew;
+	struct latest *latest;
+
+	if (!written)
+		return;
+	written->holders &= ~(UINT64_C(1) << node);
+	written->replaced = true;
+	latest = map_get(&checker->nodes[node].slots, &written->record.slot);
+	if (!latest || !hash_equal(&latest->hash, hash))
+		return;
+	anew = latest_held(checker, node, &written->record.slot);
+	invariants_check(checker, INVARIANT_SURVIVES, anew || written->record.author != node, node,
+		"%s of %llu is taken back, and not said anew",
+		record_type_label(written->record.type), (unsigned long long)written->record.stamp);
+	if (anew) {
+		latest->hash = anew->record.hash;
+		latest->stamp = anew->record.stamp;
+		return;
+	}
+	map_del(&checker->nodes[node].slots, &latest->slot);
+	free(latest);
+}
+
 void invariants_check_revocation(struct invariants *checker, int node)
 {
 	const struct written *written = checker->nodes[node].revocation;

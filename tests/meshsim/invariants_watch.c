@@ -139,6 +139,14 @@ static bool counts(const struct watch *watch, const struct gossip *g, const stru
 	       authority_stands(g->authority, &record);
 }
 
+static bool is_taken_back(const struct watch *watch, const struct hash *hash)
+{
+	const struct invariants_record *known = invariants_find(watch->checker, hash);
+
+	return known && !authority_concerns(known->type) &&
+	       hlc_stamp_ms(known->stamp) > cluster_time(watch->cluster).wall.ms + GOSSIP_AHEAD_MS;
+}
+
 /* ---- datagrams ---- */
 
 static const struct peer *receiver_of(const struct gossip *g, const uint8_t *packet)
@@ -389,7 +397,8 @@ static void input_done(void *arg, int node)
 		look_at_peer(watch, node, g, peer);
 	look_at_sizes(watch, node, g);
 	if (g->state != GOSSIP_JOINING)
-		watch_values(watch->checker, node, g, &watch->nodes[node].reader);
+		watch_values(watch->checker, node, g, cluster_time(watch->cluster).wall,
+			&watch->nodes[node].reader);
 	watch->nodes[node].mesh_ahead_ms = gossip_mesh_time(g).ms - g->time.wall.ms;
 }
 
@@ -407,6 +416,8 @@ static void took_effect(void *arg, int node, const struct gossip_effect *effect)
 		record_kept(watch, node, effect);
 	else if (effect->kind == EFFECT_PERSIST_REMOVE && !g->store)
 		watch_disk_lost(watch, node); /* a join failed, and all that it brought goes */
+	else if (effect->kind == EFFECT_PERSIST_REMOVE && is_taken_back(watch, &effect->hash))
+		invariants_taken_back(watch->checker, node, &effect->hash);
 	else if (effect->kind == EFFECT_PERSIST_REMOVE)
 		invariants_removed(
 			watch->checker, node, &effect->hash, counts(watch, g, &effect->hash));
@@ -522,7 +533,8 @@ void watch_end(struct watch *watch)
 		ends[count].node = i;
 		hash_records(g, ends[count].records);
 		hash_view(g, ends[count].view);
-		watch_values_end(watch->checker, i, g, &watch->nodes[i].reader, ends[count].values);
+		watch_values_end(watch->checker, i, g, cluster_time(watch->cluster).wall,
+			&watch->nodes[i].reader, ends[count].values);
 		count++;
 	}
 	invariants_calm(watch->checker, ends, count);

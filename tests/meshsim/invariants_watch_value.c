@@ -54,14 +54,18 @@ static struct invariants_value shown(const struct gossip *g, int key)
 	return said(found.record);
 }
 
-/* Whether what the key showed is here still, or what its author has said since, and counts. */
-static bool counts_still(const struct gossip *g, int key, const struct invariants_value *before)
+/* Whether what the key showed is here still, or what its author has said since, and counts. What a
+ * clock said that was far ahead is taken back. */
+static bool counts_still(
+	const struct gossip *g, wtime_t truth, int key, const struct invariants_value *before)
 {
 	const struct record *record;
 	char name[KEY_SIZE + 1];
 
 	if (!before->known)
 		return true;
+	if (hlc_stamp_ms(before->stamp) > truth.ms + GOSSIP_AHEAD_MS)
+		return false;
 	key_name(key, name);
 	record = store_slot(g->store, &before->author, RECORD_VALUE, name, KEY_SIZE);
 	if (record && record->stamp >= before->stamp)
@@ -70,12 +74,13 @@ static bool counts_still(const struct gossip *g, int key, const struct invariant
 	       store_slot(g->store, &before->author, RECORD_ADMISSION, NULL, 0);
 }
 
-static void look(struct invariants *checker, int node, const struct gossip *g,
+static void look(struct invariants *checker, int node, const struct gossip *g, wtime_t truth,
 	struct value_reader *reader, int key)
 {
 	struct invariants_value now = shown(g, key);
 
-	invariants_shown(checker, node, key, &now, counts_still(g, key, &reader->shown[key]));
+	invariants_shown(
+		checker, node, key, &now, counts_still(g, truth, key, &reader->shown[key]));
 	reader->shown[key] = now;
 }
 
@@ -138,23 +143,23 @@ static void read_on(
 		invariants_followed(checker, node, key, &reader->read[key]);
 }
 
-void watch_values(
-	struct invariants *checker, int node, struct gossip *g, struct value_reader *reader)
+void watch_values(struct invariants *checker, int node, struct gossip *g, wtime_t truth,
+	struct value_reader *reader)
 {
 	if (reader->cursor == gossip_value_cursor(g)) {
-		look(checker, node, g, reader, (int)(reader->turn++ % INVARIANTS_KEYS));
+		look(checker, node, g, truth, reader, (int)(reader->turn++ % INVARIANTS_KEYS));
 		return;
 	}
 	for (int key = 0; key < INVARIANTS_KEYS; key++)
-		look(checker, node, g, reader, key);
+		look(checker, node, g, truth, reader, key);
 	read_on(checker, node, g, reader);
 }
 
-void watch_values_end(struct invariants *checker, int node, struct gossip *g,
+void watch_values_end(struct invariants *checker, int node, struct gossip *g, wtime_t truth,
 	struct value_reader *reader, struct invariants_value ret[INVARIANTS_KEYS])
 {
 	for (int key = 0; key < INVARIANTS_KEYS; key++) {
-		look(checker, node, g, reader, key);
+		look(checker, node, g, truth, reader, key);
 		ret[key] = reader->shown[key];
 		invariants_followed(checker, node, key, &reader->read[key]);
 	}

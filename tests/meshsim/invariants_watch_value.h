@@ -14,11 +14,11 @@ struct value_reader {
 	unsigned turn;
 };
 
-/* After each input of a node that is in a mesh, or was. */
-void watch_values(
-	struct invariants *checker, int node, struct gossip *g, struct value_reader *reader);
+/* After each input of a node that is in a mesh, or was; truth: what time it is. */
+void watch_values(struct invariants *checker, int node, struct gossip *g, wtime_t truth,
+	struct value_reader *reader);
 /* In the end. */
-void watch_values_end(struct invariants *checker, int node, struct gossip *g,
+void watch_values_end(struct invariants *checker, int node, struct gossip *g, wtime_t truth,
 	struct value_reader *reader, struct invariants_value ret[INVARIANTS_KEYS]);
 
 #endif

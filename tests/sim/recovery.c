@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "gossip/gossip_internal.h"
 #include "tests/support/cluster.h"
 
 #define HOUR_MS	  (3600 * INT64_C(1000))
@@ -437,28 +438,119 @@ static void one_wrong_clock_that_is_vouched_for_harms_nobody_and_is_told(void **
 	cluster_free(c);
 }
 
-/* What it said in the wrong year nobody took, so that all of it can be forgotten. */
-static void a_clock_that_was_years_ahead_is_got_over_by_a_fresh_database(void **state)
+/* Clocks are a minute right before all is said anew that was said in the wrong year. */
+#define ANEW_MS 90000
+
+/* Alone in the wrong year, it has no reason to doubt it. */
+static void what_was_said_years_ahead_is_said_anew_when_the_clock_is_right(void **state)
 {
 	(void)state;
 	struct cluster *c = mesh(4);
-	int node = 2;
 
 	assert_int_equal(try_put(c, 2, "before", "1"), 0);
+	assert_int_equal(try_put(c, 2, "sky", "grey"), 0);
 	settle(c);
+	cluster_group(c, 2, 1);
 	cluster_kill(c, 2);
 	off(c, 2, YEARS_MS, true);
 	cluster_restart(c, 2);
-	cluster_run(c, 30000);
-	assert_int_equal(try_put(c, 2, "colour", "blue"), ERR_FUTURE);
-	cluster_kill(c, 2);
-	off(c, 2, 0, true);
-	cluster_lose_disk(c, 2);
-	cluster_restart(c, 2);
-	assert_true(cluster_wait(c, 180000, is_running, &node));
-	assert_true(cluster_wait(c, 60000, cluster_converged, NULL));
-	expect_all_to_show(c, 1000, "before", "1");
+	cluster_run(c, 5000);
 	assert_int_equal(try_put(c, 2, "colour", "blue"), 0);
+	assert_int_equal(try_put(c, 2, "colour", "red"), 0);
+	assert_int_equal(try_put(c, 2, "sky", "blue"), 0);
+	off(c, 2, 0, true);
+	cluster_group(c, 2, 0);
+	expect_all_to_show(c, ANEW_MS, "colour", "red");
+	expect_all_to_show(c, 5000, "sky", "blue");
+	expect_all_to_show(c, 1000, "before", "1");
+	assert_true(cluster_wait(c, 60000, cluster_converged, NULL));
+	/* and so it stays: it writes again, and has nothing of that year on its disk */
+	assert_int_equal(try_put(c, 2, "colour", "green"), 0);
+	expect_all_to_show(c, 5000, "colour", "green");
+	cluster_kill(c, 2);
+	cluster_restart(c, 2);
+	cluster_run(c, 5000);
+	assert_int_equal(try_put(c, 2, "colour", "white"), 0);
+	expect_all_to_show(c, 5000, "colour", "white");
+	assert_true(cluster_wait(c, 60000, cluster_converged, NULL));
+	cluster_free(c);
+}
+
+static void so_is_what_others_hold_of_it_who_were_as_wrong(void **state)
+{
+	(void)state;
+	struct cluster *c = mesh(5);
+
+	assert_int_equal(try_put(c, 2, "sky", "grey"), 0);
+	settle(c);
+	for (int node = 2; node < 5; node++) {
+		cluster_group(c, node, 1);
+		off(c, node, YEARS_MS, true);
+	}
+	cluster_run(c, 5000);
+	assert_int_equal(try_put(c, 2, "sky", "blue"), 0);
+	assert_int_equal(try_put(c, 3, "colour", "red"), 0);
+	cluster_run(c, 5000);
+	assert_true(shows(c, 4, "sky", "blue") && shows(c, 4, "colour", "red"));
+	/* one by one */
+	for (int node = 4; node >= 2; node--) {
+		off(c, node, 0, true);
+		cluster_run(c, 30000);
+	}
+	for (int node = 2; node < 5; node++)
+		cluster_group(c, node, 0);
+	expect_all_to_show(c, ANEW_MS, "sky", "blue");
+	expect_all_to_show(c, ANEW_MS, "colour", "red");
+	assert_true(cluster_wait(c, ANEW_MS, cluster_converged, NULL));
+	assert_int_equal(try_put(c, 4, "sky", "black"), 0);
+	expect_all_to_show(c, 5000, "sky", "black");
+	cluster_free(c);
+}
+
+static bool is_writer(struct cluster *c, int node, int of)
+{
+	const struct id id = cluster_id(c, of);
+
+	return authority_member(cluster_core(c, node)->authority, &id)->writer;
+}
+
+/* Authority counts whatever its clock: so the last word of it has to stay the latest. */
+static void an_office_given_years_ahead_can_be_taken_when_the_clock_is_right(void **state)
+{
+	(void)state;
+	struct cluster *c = mesh(3);
+	const struct id id = cluster_id(c, 1);
+	uint64_t ticket;
+
+	off(c, 0, YEARS_MS, true);
+	cluster_run(c, 5000);
+	assert_int_equal(gossip_grant(cluster_core(c, 0), cluster_node_time(c, 0), &id,
+				 GOSSIP_WRITER, &ticket),
+		0);
+	cluster_drain(c, 0);
+	settle(c);
+	assert_true(is_writer(c, 2, 1));
+	off(c, 0, 0, true);
+	cluster_run(c, ANEW_MS);
+	for (int again = 0; again < 2; again++) {
+		assert_int_equal(gossip_ungrant(cluster_core(c, 0), cluster_node_time(c, 0), &id,
+					 GOSSIP_WRITER, NULL, 0, &ticket),
+			0);
+		cluster_drain(c, 0);
+		settle(c);
+		assert_false(is_writer(c, 0, 1) || is_writer(c, 2, 1));
+		assert_int_equal(gossip_grant(cluster_core(c, 0), cluster_node_time(c, 0), &id,
+					 GOSSIP_WRITER, &ticket),
+			0);
+		cluster_drain(c, 0);
+		settle(c);
+		assert_true(is_writer(c, 0, 1) && is_writer(c, 2, 1));
+		cluster_kill(c, 0);
+		cluster_restart(c, 0);
+		cluster_run(c, 5000);
+	}
+	admit(c, 0);
+	assert_int_equal(try_put(c, 0, "colour", "blue"), 0);
 	expect_all_to_show(c, 5000, "colour", "blue");
 	cluster_free(c);
 }
@@ -527,7 +619,9 @@ int main(void)
 		cmocka_unit_test(a_mesh_that_was_off_all_winter_wakes_up_whole),
 		cmocka_unit_test(a_clock_that_nobody_vouches_for_gives_way_to_the_others),
 		cmocka_unit_test(one_wrong_clock_that_is_vouched_for_harms_nobody_and_is_told),
-		cmocka_unit_test(a_clock_that_was_years_ahead_is_got_over_by_a_fresh_database),
+		cmocka_unit_test(what_was_said_years_ahead_is_said_anew_when_the_clock_is_right),
+		cmocka_unit_test(so_is_what_others_hold_of_it_who_were_as_wrong),
+		cmocka_unit_test(an_office_given_years_ahead_can_be_taken_when_the_clock_is_right),
 		cmocka_unit_test(a_clock_behind_that_is_vouched_for_catches_up_when_set_right),
 		cmocka_unit_test(where_most_clocks_are_wrong_everybody_is_told_and_nothing_is_lost),
 	};

@@ -122,6 +122,23 @@ static void survives(struct invariants *c)
 	invariants_calm(c, ends, ARRAY_SIZE(ends));
 }
 
+/* What its author takes back without a word in its place is missing. */
+static void nothing_is_taken_back_for_nothing(void **state)
+{
+	(void)state;
+	struct invariants *c = invariants_new();
+	struct invariants_record a = record(1, RECORD_VALUE, 2, 1),
+				 b = record(1, RECORD_VALUE, 1, 2);
+
+	keep(c, 1, &a);
+	keep(c, 1, &b); /* with an earlier stamp */
+	invariants_taken_back(c, 1, &a.hash);
+	assert_int_equal(invariants_broken(c), 0);
+	invariants_taken_back(c, 1, &b.hash);
+	assert_int_equal(invariants_broken(c), 1);
+	invariants_free(c);
+}
+
 static void deleted(struct invariants *c)
 {
 	struct invariants_record a = record(1, RECORD_DESCRIPTOR, 0, 1),
@@ -432,6 +449,7 @@ int main(void)
 		cmocka_unit_test(every_invariant_can_break),
 		cmocka_unit_test(a_life_by_the_table_passes),
 		cmocka_unit_test(records_that_survive_pass),
+		cmocka_unit_test(nothing_is_taken_back_for_nothing),
 		cmocka_unit_test(answers_within_what_came_pass),
 		cmocka_unit_test(values_that_go_forward_pass),
 		cmocka_unit_test(a_mesh_breaks_none),
