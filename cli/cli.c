@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "cli/client.h"
+#include "cli/interrupt.h"
 #include "cli/memory.h"
 #include "cli/model.h"
 
@@ -167,14 +168,17 @@ int cli_ask(struct cli *cli, struct client *client, const struct ipc_request *re
 	*ret_result = NULL;
 	*ret_error = NULL;
 	err = client_send(client, request);
-	while (err == 0 && !end) {
+	while (err == 0 && !end && !interrupt_came()) {
 		err = client_receive(client, timeout_ms, &reply);
 		if (err == 0)
 			status = take_reply(cli, &reply, on_item, ret_result, ret_error, &end);
 	}
 	if (err == ERR_WITHDRAWN)
 		return end_unread();
-	if (err != 0) {
+	if (!end && interrupt_came()) {
+		*ret_error = memory_copy("interrupted");
+		status = CLI_FAILED;
+	} else if (err != 0) {
 		*ret_error = broken_off(cli, err, timeout_ms);
 		status = err == ERR_TOO_BIG ? CLI_FAILED : CLI_UNREACHABLE;
 	}

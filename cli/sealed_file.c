@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/interrupt.h"
 #include "cli/memory.h"
 #include "cli/model.h"
 #include "cli/passphrase.h"
@@ -99,6 +100,7 @@ int sealed_file_create(struct sealed_file *file, struct cli *cli, const struct v
 		status = derive(file, call, &head, true);
 	if (status != CLI_DONE)
 		return status;
+	interrupt_take(); /* half a file does not stay */
 	file->fd = open(file->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (file->fd < 0)
 		return fail(file, "");

@@ -1,6 +1,7 @@
 #include "daemon/ctl.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,15 +81,16 @@ static int remove_stale(const struct ctl *ctl, const struct sockaddr_un *address
 }
 
 /* Owner and group may open it, once it is the right group's, as it is at once where the daemon runs
- * in that group, and may call no chown. */
+ * in that group, and may call no chown. No link that somebody puts in its place is followed. */
 static int open_to_group(const struct ctl *ctl)
 {
 	const struct group *group = getgrnam(CTL_GROUP);
 
-	if (group && group->gr_gid != getegid() && chown(ctl->path, (uid_t)-1, group->gr_gid) != 0)
+	if (group && group->gr_gid != getegid() && lchown(ctl->path, (uid_t)-1, group->gr_gid) != 0)
 		log_warn("control socket %s: cannot give it to the group %s: %s", ctl->path,
 			CTL_GROUP, strerror(errno));
-	return chmod(ctl->path, 0660) == 0 ? 0 : fail(ctl, "chmod");
+	return fchmodat(AT_FDCWD, ctl->path, 0660, AT_SYMLINK_NOFOLLOW) == 0 ? 0
+									     : fail(ctl, "chmod");
 }
 
 static int bind_socket(struct ctl *ctl, int fd)

@@ -60,7 +60,7 @@ def test_a_ping_that_is_interrupted_before_any_answer_says_so(pair):
         wait_for(lambda: signals_caught(pid) & taken, 5, "it ends no more by itself")
         status, out, err = interrupt(alpha, process)
     alpha.signal(signal.SIGCONT)
-    assert (status, out, err) == (1, "", "meshctl: interrupted before meshd answered\n")
+    assert (status, out, err) == (1, "", "meshctl: interrupted\n")
 
 
 def signals_caught(pid):
@@ -99,6 +99,20 @@ def test_who_follows_ends_quietly_at_an_interruption(pair, verb):
         process.stdout.readline()
         status, _, err = interrupt(alpha, process)
         assert (status, err) == (-signal.SIGINT, "")
+
+
+def test_a_backup_that_is_interrupted_leaves_no_file(pair, tmp_path):
+    alpha, _ = pair
+    passphrase, file = tmp_path / "passphrase", tmp_path / "backup"
+    os.mkfifo(passphrase)
+    with running(alpha, "backup", file, "--passphrase-file", passphrase) as process:
+        with open(passphrase, "w", encoding="ascii") as writer:  # once it has asked the daemon whether it may
+            alpha.signal(signal.SIGSTOP)
+            writer.write("correct horse battery staple\n")
+        wait_for(file.exists, 30, "the file is begun")
+        status, out, err = interrupt(alpha, process)
+    alpha.signal(signal.SIGCONT)
+    assert (status, out, err) == (1, "", "meshctl: interrupted\n") and not file.exists()
 
 
 def test_a_passphrase_that_is_not_given_leaves_the_terminal_as_it_was(pair, tmp_path):
