@@ -71,6 +71,19 @@ void ctl_ping_answered(struct ctl_clients *all, uint64_t ticket, int64_t rtt_us)
 	}
 }
 
+/* It is listed for a day after it has left or was revoked. */
+static bool is_gone(const struct gossip *gossip, const struct id *node)
+{
+	struct gossip_member member;
+	bool gone = !gossip_member(gossip, node, &member);
+
+	if (gone)
+		return true;
+	gone = member.state == GOSSIP_MEMBER_LEFT || member.state == GOSSIP_MEMBER_REVOKED;
+	gossip_member_wipe(&member);
+	return gone;
+}
+
 void ctl_ping_run(struct ctl_client *client, const struct ipc_request *request)
 {
 	struct daemon *daemon = client->daemon;
@@ -80,6 +93,13 @@ void ctl_ping_run(struct ctl_client *client, const struct ipc_request *request)
 
 	if (!task || ctl_verb_resolve_node(client, request, &task->node) != 0)
 		return;
+	if (is_gone(daemon->gossip, &task->node)) {
+		const char *name = ipc_request_text(request, IPC_ARG_NODE);
+
+		ctl_client_refuse(client, ERR_UNKNOWN, 1,
+			"%s is no member any more: `meshctl show %s` says since when", name, name);
+		return;
+	}
 	err = gossip_ping(daemon->gossip, daemon_time(daemon), &task->node, &task->ticket);
 	if (err != 0) {
 		ctl_verb_refuse(client, err);

@@ -296,6 +296,8 @@ def test_a_revoked_member_is_shown_as_that(pair):
     beta_id = beta.status()["node"]["id"]
     assert alpha.json("revoke", "beta", "--reason", "lost") == {"id": beta_id, "name": "beta"}
     assert wait_for(lambda: alpha.members()["beta"]["state"] == "revoked", 5, "alpha lists it as revoked")
+    status, _, err = alpha.meshctl("ping", "beta")
+    assert status == 1 and "beta is no member any more" in one_line(err)
     shown = alpha.json("show", beta_id[:12])
     assert shown["reason"] == "lost" and shown["by"]["name"] == "alpha"
     assert "revoked by" in alpha.do("show", beta_id)
