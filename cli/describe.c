@@ -62,6 +62,12 @@ char *describe_addresses(const json_t *object, bool brief)
 	return joined ? joined : memory_copy("-");
 }
 
+void describe_outcome(struct cli *cli, const json_t *result, const char *outcome)
+{
+	fprintf(cli->screen.out, "%s (%.8s) %s.\n", model_text(result, "name", "The node"),
+		model_text(result, "id", ""), outcome);
+}
+
 void describe_warnings(struct cli *cli, const json_t *result)
 {
 	const json_t *list = json_object_get(result, "warnings");

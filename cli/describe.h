@@ -6,6 +6,8 @@
 
 /* What this node is now part of, after `init` or `join`; how: "founded", "joined". */
 void describe_belonging(struct cli *cli, const json_t *result, const char *how);
+/* What has been done with a node, {"name", "id"}: "is kept". */
+void describe_outcome(struct cli *cli, const json_t *result, const char *outcome);
 /* The object's "warnings", each on a line. */
 void describe_warnings(struct cli *cli, const json_t *result);
 /* What doctor and why have found, on a line, and what to do about it on another: "state", what is

@@ -1,6 +1,6 @@
 #include "cli/verb.h"
 
-#include "cli/model.h"
+#include "cli/describe.h"
 
 static const char help[] =
 	"Gives a member an office.\n"
@@ -16,8 +16,7 @@ static const char help[] =
 
 static void render(struct cli *cli, const json_t *result)
 {
-	fprintf(cli->screen.out, "%s (%.8s) has the office.\n",
-		model_text(result, "name", "The node"), model_text(result, "id", ""));
+	describe_outcome(cli, result, "has the office");
 }
 
 const struct verb verb_grant = {

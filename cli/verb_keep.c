@@ -1,6 +1,6 @@
 #include "cli/verb.h"
 
-#include "cli/model.h"
+#include "cli/describe.h"
 
 static const char help[] =
 	"An admin's word that a node's admission stands. It is for one that joined honestly and "
@@ -15,8 +15,7 @@ static const char help[] =
 
 static void render(struct cli *cli, const json_t *result)
 {
-	fprintf(cli->screen.out, "%s (%.8s) is kept.\n", model_text(result, "name", "The node"),
-		model_text(result, "id", ""));
+	describe_outcome(cli, result, "is kept");
 }
 
 const struct verb verb_keep = {

@@ -1,6 +1,6 @@
 #include "cli/verb.h"
 
-#include "cli/model.h"
+#include "cli/describe.h"
 
 static const char help[] =
 	"Expels a node: no member talks to it any more, and its key never comes back. It wins "
@@ -17,8 +17,7 @@ static const char help[] =
 
 static void render(struct cli *cli, const json_t *result)
 {
-	fprintf(cli->screen.out, "%s (%.8s) is revoked.\n", model_text(result, "name", "The node"),
-		model_text(result, "id", ""));
+	describe_outcome(cli, result, "is revoked");
 }
 
 const struct verb verb_revoke = {

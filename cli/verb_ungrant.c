@@ -1,6 +1,6 @@
 #include "cli/verb.h"
 
-#include "cli/model.h"
+#include "cli/describe.h"
 
 static const char help[] =
 	"Takes an office back; the node stays a member.\n"
@@ -25,8 +25,7 @@ static const char help[] =
 
 static void render(struct cli *cli, const json_t *result)
 {
-	fprintf(cli->screen.out, "%s (%.8s) has the office no more.\n",
-		model_text(result, "name", "The node"), model_text(result, "id", ""));
+	describe_outcome(cli, result, "has the office no more");
 }
 
 const struct verb verb_ungrant = {

@@ -47,7 +47,7 @@ static void make_folder(const struct ctl *ctl)
 	if (!slash || slash == folder)
 		return;
 	*slash = '\0';
-	if (mkdir(folder, 0755) == 0 && chmod(folder, 0755) != 0)
+	if (mkdir(folder, 0755) == 0 && fchmodat(AT_FDCWD, folder, 0755, AT_SYMLINK_NOFOLLOW) != 0)
 		log_warn("cannot open %s to everybody: %s", folder, strerror(errno));
 }
 
