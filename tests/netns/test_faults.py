@@ -82,6 +82,7 @@ for asker in askers:
 """
 
 
+@daemon_only
 def test_cleanup_is_blocked_by_no_other_user_that_holds_the_name(world):
     _, alpha = world.nodes_on_lan("alpha")
     with as_nobody(alpha.host, HOLD_THE_NAME):
@@ -95,6 +96,7 @@ def test_cleanup_is_blocked_by_no_other_user_that_holds_the_name(world):
         assert status == 0 and "held by no meshd that answers" in text, text
 
 
+@daemon_only
 def test_cleanup_sees_a_daemon_that_another_user_besets(world):
     _, alpha = world.mesh("alpha")
     wait_for(lambda: link(alpha), 5, "the overlay is up")

@@ -9,7 +9,9 @@ import termios
 import pytest
 
 from lan import TIME_SCALE, wait_for
-from mesh import BUILD
+from mesh import BACKEND, BUILD
+
+pytestmark = pytest.mark.skipif(BACKEND != "userspace", reason="no data plane has a part in it")
 
 GOSSIP_ONLY = {"wireguard.backend": "none"}
 END_S = 5  # far less than the daemon may take for an answer
