@@ -9,6 +9,8 @@
 
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
 
+#define SOURCES_LEAST 64 /* room for so many, of a family */
+
 /* How the three sets are called in the table. */
 enum set {
 	SET_VNIS,
@@ -187,6 +189,19 @@ static enum set set_of(const struct guard_source *source)
 	return source->ip.family == 4 ? SET_FROM4 : SET_FROM6;
 }
 
+/* A set of a known size is looked up in less time than one that grows; what does not fit any more
+ * is written as a whole. */
+static size_t room_for(const struct guard_want *want, enum set set)
+{
+	size_t count = 0, room = SOURCES_LEAST;
+
+	for (size_t i = 0; i < want->source_count; i++)
+		count += set_of(&want->sources[i]) == set;
+	while (room < 2 * count)
+		room *= 2;
+	return room;
+}
+
 static void put_sets(FILE *file, const struct guard_want *want)
 {
 	static const char *const types[] = {
@@ -196,6 +211,8 @@ static void put_sets(FILE *file, const struct guard_want *want)
 		const char *comma = "\t\telements = { ";
 
 		fprintf(file, "\tset %s {\n\t\ttypeof %s\n", set_names[set], types[set]);
+		if (set != SET_VNIS)
+			fprintf(file, "\t\tsize %zu\n", room_for(want, set));
 		for (size_t i = 0; set == SET_VNIS && i < want->vni_count; i++) {
 			fprintf(file, "%s%u", comma, want->vnis[i]);
 			comma = ", ";
@@ -211,48 +228,74 @@ static void put_sets(FILE *file, const struct guard_want *want)
 	}
 }
 
+/* Most packets are none of ours, and what they cost is what the guard costs: so the first look is
+ * at bare bytes, the same for both families and all protocols, and costs a packet a fraction of
+ * what a question for its family, its protocol or its interface's name does. What looks alike is
+ * looked at again, with all that belongs to it. */
+static void put_lookalikes(FILE *file, const struct prefix *prefix)
+{
+	unsigned int asked = prefix->bits < 32 ? prefix->bits : 32;
+	unsigned int width = asked <= 16 ? 16 : 32, offset = prefix->ip.family == 4 ? 96 : 64;
+	uint32_t mask = asked ? UINT32_MAX << (32 - asked) >> (32 - width) : 0, value = 0;
+
+	for (unsigned int i = 0; i < width / 8; i++)
+		value = value << 8 | prefix->ip.b[i];
+	fprintf(file, "\t\t@nh,%u,%u ", offset, width);
+	if (asked != width)
+		fprintf(file, "& 0x%x == ", mask);
+	fprintf(file, "0x%x jump spoofed\n", value & mask);
+}
+
+/* Where packets come by. All of this host's do, and a hook costs most of them more than its rules:
+ * so there is one of each. */
+static void put_hooks(FILE *file, const struct guard_want *want)
+{
+	fprintf(file,
+		"\tchain input {\n"
+		"\t\ttype filter hook input priority filter; policy accept;\n"
+		"\t\t@th,16,16 %u jump vxlan\n",
+		L2_VXLAN_PORT);
+	for (size_t i = 0; i < want->prefix_count; i++)
+		put_lookalikes(file, &want->prefixes[i]);
+	fprintf(file,
+		"\t}\n"
+		"\tchain forward {\n"
+		"\t\ttype filter hook forward priority filter; policy accept;\n"
+		"\t\t@th,16,16 %u oifname \"%s\" jump unlisted\n",
+		L2_VXLAN_PORT, want->interface);
+	for (size_t i = 0; i < want->prefix_count; i++)
+		put_lookalikes(file, &want->prefixes[i]);
+	fputs("\t}\n", file);
+}
+
 static void put_spoofed(FILE *file, const struct guard_want *want)
 {
 	char text[TEXT_PREFIX_SIZE];
 
-	for (size_t i = 0; i < want->prefix_count; i++)
-		fprintf(file,
-			"\t\t%s saddr %s iifname != \"%s\" iifname != \"lo\""
-			" counter name spoofed drop\n",
-			want->prefixes[i].ip.family == 4 ? "ip" : "ip6",
-			text_prefix(&want->prefixes[i], text), want->interface);
-}
-
-/* Where packets come by. All of this host's do, and a hook costs most of them more than its rules:
- * so there is one of each, and what most packets fail first is asked first. */
-static void put_hooks(FILE *file, const struct guard_want *want)
-{
-	fputs("\tchain input {\n"
-	      "\t\ttype filter hook input priority filter; policy accept;\n",
-		file);
-	put_spoofed(file, want);
 	fprintf(file,
-		"\t\tudp dport %u jump vxlan\n"
-		"\t}\n"
-		"\tchain forward {\n"
-		"\t\ttype filter hook forward priority filter; policy accept;\n",
-		L2_VXLAN_PORT);
-	put_spoofed(file, want);
-	fprintf(file, "\t\toifname \"%s\" udp dport %u jump unlisted\n\t}\n", want->interface,
-		L2_VXLAN_PORT);
+		"\tchain spoofed {\n"
+		"\t\tiifname \"%s\" return\n"
+		"\t\tiifname \"lo\" return\n",
+		want->interface);
+	for (size_t i = 0; i < want->prefix_count; i++)
+		fprintf(file, "\t\t%s saddr %s counter name spoofed drop\n",
+			want->prefixes[i].ip.family == 4 ? "ip" : "ip6",
+			text_prefix(&want->prefixes[i], text));
+	fputs("\t}\n", file);
 }
 
 /*
  * VXLAN's header stands behind UDP's 8 bytes: flags, 24 bits reserved, the VNI, 8 bits (RFC 7348).
  * A comparison that is always true asks whether there are bytes to compare; where there are none,
- * nftables goes on with the next rule. What a segment lives on is accepted by one rule, the rest is
- * looked at for what is wrong with it.
+ * nftables goes on with the next rule. What a segment lives on is accepted by one rule (and what is
+ * no UDP with it, which the last rule of all would accept); the rest is looked at for what is wrong
+ * with it.
  */
 static void put_vxlan(FILE *file, const struct guard_want *want)
 {
 	fputs("\tchain vxlan {\n", file);
 	for (enum set set = SET_FROM4; set <= SET_FROM6; set++)
-		fprintf(file, "\t\tiifname \"%s\" udp sport < %u %s saddr . @th,96,24 @%s accept\n",
+		fprintf(file, "\t\tiifname \"%s\" @th,0,16 < %u %s saddr . @th,96,24 @%s accept\n",
 			want->interface, L2_FROM_HIGH, set == SET_FROM4 ? "ip" : "ip6",
 			set_names[set]);
 	fprintf(file,
@@ -265,6 +308,8 @@ static void put_vxlan(FILE *file, const struct guard_want *want)
 		"\t\tcounter name unattached drop\n"
 		"\t}\n"
 		"\tchain unlisted {\n"
+		"\t\tjump spoofed\n"
+		"\t\tmeta l4proto != udp return\n"
 		"\t\t@th,96,24 @vnis goto ours\n"
 		"\t\t@th,96,24 & 0 == 0 return\n"
 		"\t\tcounter name truncated drop\n"
@@ -293,6 +338,7 @@ int guard_text_whole(const struct guard_want *want, char **ret)
 	      "\tcounter truncated { }\n\tcounter spoofed { }\n",
 		file);
 	put_sets(file, want);
+	put_spoofed(file, want);
 	put_vxlan(file, want);
 	put_hooks(file, want);
 	fputs("}\n", file);

@@ -179,6 +179,40 @@ static void test_nothing_that_nft_could_take_for_a_command_gets_into_its_text(vo
 	assert_null(text);
 }
 
+/* The first look is at the first two or four bytes of the source, where either family has it. */
+static void test_prefixes_of_any_length_are_looked_for_by_bare_bytes(void **state)
+{
+	static const struct {
+		struct prefix prefix;
+		const char *expected;
+	} cases[] = {
+		{{{.family = 4, .b = {100, 70}}, 16}, "\t\t@nh,96,16 0x6446 jump spoofed\n"},
+		{{{.family = 4, .b = {10}}, 8}, "\t\t@nh,96,16 & 0xff00 == 0xa00 jump spoofed\n"},
+		{{{.family = 4, .b = {100, 64}}, 10},
+			"\t\t@nh,96,16 & 0xffc0 == 0x6440 jump spoofed\n"},
+		{{{.family = 4, .b = {10, 1, 2}}, 24},
+			"\t\t@nh,96,32 & 0xffffff00 == 0xa010200 jump spoofed\n"},
+		{{{.family = 6, .b = {0xfd, 1, 2, 3, 4, 5}}, 48},
+			"\t\t@nh,64,32 0xfd010203 jump spoofed\n"},
+		{{{.family = 6, .b = {0xfd, 1, 2, 3}}, 32},
+			"\t\t@nh,64,32 0xfd010203 jump spoofed\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct guard_want want = {
+			.interface = "mesh0", .prefixes = {cases[i].prefix}, .prefix_count = 1};
+		char *text, *input, *forward;
+
+		assert_int_equal(guard_text_whole(&want, &text), 0);
+		input = strstr(text, cases[i].expected);
+		assert_non_null(input);
+		forward = strstr(input + 1, cases[i].expected);
+		assert_non_null(forward);
+		free(text);
+	}
+}
+
 static void test_numbers_and_addresses_that_cannot_be_are_refused(void **state)
 {
 	const struct ip none = {0}, ip4 = ip_of(1);
@@ -248,6 +282,7 @@ int main(void)
 			test_what_is_wanted_is_the_same_in_any_order_and_with_any_repetition),
 		cmocka_unit_test(test_other_rules_take_the_whole_table),
 		cmocka_unit_test(test_nothing_that_nft_could_take_for_a_command_gets_into_its_text),
+		cmocka_unit_test(test_prefixes_of_any_length_are_looked_for_by_bare_bytes),
 		cmocka_unit_test(test_numbers_and_addresses_that_cannot_be_are_refused),
 		cmocka_unit_test(test_of_events_only_those_about_the_table_concern_us),
 	};
