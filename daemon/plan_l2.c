@@ -128,6 +128,17 @@ static bool lacks_ipv4(const struct builder *builder, uint32_t vni)
 	return false;
 }
 
+/* How long IPv6 is held, from the last time that somebody lacked IPv4. */
+static uint32_t choose_hold(const struct plan_l2_segment *before, mtime_t now)
+{
+	if (!before || !before->lacked4.us ||
+		mtime_reached(now, mtime_add_ms(before->lacked4, PLAN_L2_FORGET_MS)))
+		return PLAN_L2_HOLD_MS;
+	if (before->family == 6 || before->hold_ms == PLAN_L2_HOLD_MAX_MS)
+		return before->hold_ms;
+	return 2 * before->hold_ms;
+}
+
 static void choose_family(struct builder *builder, struct plan_l2_segment *segment, uint32_t vni)
 {
 	const struct plan_l2 *plan = builder->input->before;
@@ -136,11 +147,13 @@ static void choose_family(struct builder *builder, struct plan_l2_segment *segme
 
 	segment->family = 6;
 	segment->lacked4 = before ? before->lacked4 : MTIME_ZERO;
+	segment->hold_ms = before ? before->hold_ms : 0;
 	if (lacks_ipv4(builder, vni)) {
+		segment->hold_ms = choose_hold(before, builder->now);
 		segment->lacked4 = builder->now;
 		return;
 	}
-	until = mtime_add_ms(segment->lacked4, PLAN_L2_IPV6_MS);
+	until = mtime_add_ms(segment->lacked4, segment->hold_ms);
 	if (!segment->lacked4.us || mtime_reached(builder->now, until))
 		segment->family = 4;
 	else if (!again_at->us || mtime_before(until, *again_at))

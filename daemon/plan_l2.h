@@ -10,8 +10,10 @@
  * right to send (the guard's share), since it may be back before it is heard of. Of the two
  * families that the overlay has a segment uses IPv4, which costs 20 bytes less in each frame and is
  * there on every host, unless somebody attached has no IPv4 address: then all of them use IPv6, and
- * for PLAN_L2_IPV6_MS longer. Another family makes a device anew, and a member whose address comes
- * and goes, as by a claim that others have, is not to interrupt everybody each time.
+ * for PLAN_L2_HOLD_MS longer, twice as long each time that this comes again. Another family makes a
+ * device anew, and a member whose address comes and goes, as by a claim that others have, is not to
+ * interrupt everybody each time. The first hold is short: who attaches meanwhile, or has just
+ * started, knows nothing of it, and reaches nobody who holds on to IPv6 for as long.
  */
 #ifndef MESHD_DAEMON_PLAN_L2_H
 #define MESHD_DAEMON_PLAN_L2_H
@@ -22,12 +24,15 @@
 #include "l2/hold.h"
 #include "l2/l2.h"
 
-#define PLAN_L2_IPV6_MS 60000
+#define PLAN_L2_HOLD_MS	    5000
+#define PLAN_L2_HOLD_MAX_MS 320000
+#define PLAN_L2_FORGET_MS   960000 /* since the last lack: the next one is the first again */
 
 struct plan_l2_segment {
 	char name[SEGMENT_NAME_MAX + 1];
-	uint8_t family;	 /* of the overlay addresses that it uses: 4, 6 */
-	mtime_t lacked4; /* the last plan in which somebody had no IPv4 address; 0: none was */
+	uint8_t family;	  /* of the overlay addresses that it uses: 4, 6 */
+	mtime_t lacked4;  /* the last plan in which somebody had no IPv4 address; 0: none was */
+	uint32_t hold_ms; /* IPv6 is held for so long from then on */
 	struct l2_want want;
 	struct hold_member *bridges; /* the other members' that are not long dead; sorted by MAC */
 	size_t bridge_count, bridge_capacity;

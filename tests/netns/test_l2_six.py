@@ -63,3 +63,55 @@ def test_hosts_reach_each_other_and_are_answered_for_over_an_ipv6_underlay(world
     assert not asked(wire) & {"10.9.0.2", "fd09::2"}
     wire.close()
     guest.close()
+
+
+def carried_by(node):
+    """The family that the segment's own frames travel by, 4 or 6."""
+    data = json.loads(node.host.output("ip", "-json", "-d", "link", "show", f"vx{VNI}"))[0]["linkinfo"]["info_data"]
+    return 6 if "local6" in data or ":" in data.get("local", "") else 4
+
+
+def mtu_of(node):
+    return next(one["mtu"] for one in node.json("l2", "list")["segments"] if one["name"] == SEGMENT)
+
+
+@pytest.mark.anywhere
+def test_a_segment_is_carried_by_ipv6_while_a_member_of_it_has_no_ipv4_address(world):
+    """An admin gives beta's address to gamma while beta, which would take another, does not run."""
+    _, alpha, beta, gamma = world.nodes_on_lan("alpha", "beta", "gamma")
+    for node in (alpha, beta, gamma):
+        node.start()
+    alpha.init()
+    beta.join(alpha.invite())
+    alpha.do("l2", "create", SEGMENT, "--vni", VNI)
+
+    def attach(number, node):
+        wait_for(lambda: node.json("l2", "list")["segments"], 3, f"{node.name} knows the segment")
+        node.do("l2", "attach", SEGMENT, f"--address=10.9.0.{number}/24", f"--address=fd09::{number}/64")
+
+    def reach(numbers, node):
+        for address in [form % number for number in numbers for form in ("10.9.0.%d", "fd09::%d")]:
+            wait_for(lambda address=address: node.host.can_ping(address), 5, f"{node.name} reaches {address}")
+
+    attach(1, alpha)
+    attach(2, beta)
+    reach([2], alpha)
+    assert carried_by(alpha) == carried_by(beta) == 4
+    taken = beta.addresses()[1]
+    beta.stop()
+    gamma.join(alpha.invite("--address", taken))
+    assert gamma.addresses()[1] == taken
+    attach(3, gamma)
+    wait_for(lambda: carried_by(alpha) == carried_by(gamma) == 6, 5, "alpha and gamma use IPv6")
+    reach([3], alpha)
+    reach([1], gamma)
+    assert mtu_of(alpha) == mtu_of(gamma) == 1350
+    guest = Guest(alpha.host, "guest", "10.9.0.9/24")
+    alpha.do("l2", "attach", SEGMENT, "--address=10.9.0.1/24", "--address=fd09::1/64", "--port=tap0")
+    wait_for(lambda: guest.run("ping", "-n", "-c1", "-W1", "10.9.0.3", check=False).returncode == 0, 5, "a host behind a port, too")
+    guest.close()
+    beta.start()
+    wait_for(lambda: taken not in beta.addresses() and len(beta.addresses()) == 2, 10, "beta has another address")
+    wait_for(lambda: {carried_by(node) for node in (alpha, beta, gamma)} == {4}, 12, "all of them use IPv4 again")
+    reach([2, 3], alpha)
+    reach([3], beta)

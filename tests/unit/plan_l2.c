@@ -231,33 +231,41 @@ static void a_segment_uses_ipv6_as_soon_as_one_member_has_no_ipv4(void **state)
 	plan_l2_done(&scene.plan);
 }
 
-/* A member's address comes and goes every ten seconds, and in the end stays. */
-static void an_address_that_comes_and_goes_makes_no_device_anew_each_time(void **state)
+static uint8_t make_at(struct scene *scene, int64_t second, bool lacks)
 {
-	struct plan_l2 before;
+	struct plan_l2 before = scene->plan;
+
+	scene->members[2].address4 = lacks ? (struct ip){0} : ip4(3);
+	scene->input.before = &before;
+	assert_int_equal(plan_l2_make(&scene->input, (mtime_t){second * 1000000}, &scene->plan), 0);
+	plan_l2_done(&before);
+	return scene->plan.segments[0].family;
+}
+
+/* As soon as the segment is back on IPv4 a member's address is gone again, for a second. */
+static void an_address_that_comes_and_goes_makes_devices_anew_ever_more_rarely(void **state)
+{
+	const int64_t hold_s = PLAN_L2_HOLD_MS / 1000, most_s = PLAN_L2_HOLD_MAX_MS / 1000;
+	int64_t second = 10, end = second + 3600, lacked = 0, expected = hold_s;
 	struct scene scene;
-	int changes = 0;
 
 	(void)state;
 	scene_start(&scene);
 	assert_int_equal(make(&scene)->family, 4);
-	for (int i = 1; i <= 20; i++) {
-		uint8_t family = scene.plan.segments[0].family;
-		mtime_t now = {10000000 + i * INT64_C(10000000)};
-
-		scene.members[2].address4 = i < 10 && i % 2 ? (struct ip){0} : ip4(3);
-		before = scene.plan;
-		scene.input.before = &before;
-		assert_int_equal(plan_l2_make(&scene.input, now, &scene.plan), 0);
-		changes += scene.plan.segments[0].family != family;
-		assert_int_equal(scene.plan.again_at.us,
-			i < 10 && i % 2 == 0 ? now.us - 10000000 + PLAN_L2_IPV6_MS * 1000
-			: i >= 10 && i < 15  ? 10000000 + 90000000 + PLAN_L2_IPV6_MS * 1000
-					     : 0);
-		plan_l2_done(&before);
+	for (; second < end; second++) {
+		assert_int_equal(make_at(&scene, second, true), 6);
+		assert_int_equal(scene.plan.again_at.us, 0);
+		for (lacked = second++; make_at(&scene, second, false) == 6; second++)
+			assert_int_equal(scene.plan.again_at.us, (lacked + expected) * 1000000);
+		assert_int_equal(second - lacked, expected);
+		expected = 2 * expected < most_s ? 2 * expected : most_s;
 	}
-	assert_int_equal(changes, 2);
-	assert_int_equal(scene.plan.segments[0].family, 4);
+	assert_int_equal(expected, most_s);
+	/* who behaves for a while is as new */
+	second = lacked + PLAN_L2_FORGET_MS / 1000;
+	assert_int_equal(make_at(&scene, second, true), 6);
+	assert_int_equal(make_at(&scene, second + hold_s - 1, false), 6);
+	assert_int_equal(make_at(&scene, second + hold_s, false), 4);
 	plan_l2_done(&scene.plan);
 }
 
@@ -455,7 +463,8 @@ int main(void)
 		cmocka_unit_test(who_left_or_was_revoked_gets_nothing_and_gets_nothing_in),
 		cmocka_unit_test(a_member_that_is_long_dead_costs_no_copy_and_may_still_come_back),
 		cmocka_unit_test(a_segment_uses_ipv6_as_soon_as_one_member_has_no_ipv4),
-		cmocka_unit_test(an_address_that_comes_and_goes_makes_no_device_anew_each_time),
+		cmocka_unit_test(
+			an_address_that_comes_and_goes_makes_devices_anew_ever_more_rarely),
 		cmocka_unit_test(known_hosts_are_reached_at_their_holder_and_answered_for),
 		cmocka_unit_test(what_several_claim_to_have_is_flooded_for_and_answers_by_itself),
 		cmocka_unit_test(an_address_that_two_claim_is_answered_for_by_neither),
