@@ -17,6 +17,7 @@
 #define EVENT_DELAY_MS 25    /* events come in bursts */
 #define HOST_DELAY_MS  50    /* so do a host's addresses */
 #define HOST_ROUTES_MS 10000 /* between looks at others' routes: a router has many changes */
+#define REPLACED_MS    1000  /* between looks whether what one of them replaced was ours */
 
 #define STEP_LEAST_MS 5 /* no fault makes the loop spin */
 
@@ -29,7 +30,8 @@ static uint64_t ops_done(const struct recon *recon)
 
 static void turn_net(struct recon *recon, struct gossip_time time)
 {
-	uint64_t ops = ops_done(recon);
+	uint64_t ops = ops_done(recon), start_ns = uv_hrtime();
+	int64_t cost_ms;
 	int err;
 
 	if (!recon_tunnel_owned(recon) || !recon->plan.up ||
@@ -38,6 +40,10 @@ static void turn_net(struct recon *recon, struct gossip_time time)
 	err = recon_net_turn(
 		recon->nl, recon->wg.backend->ifindex, &recon->plan, time.now, &recon->faults);
 	recon->counts.network_ops += ops_done(recon) - ops;
+	cost_ms = (uv_hrtime() - start_ns) / 1000000;
+	recon->replaced_at = mtime_add_ms(time.now, cost_ms * RECON_LOOK_SHARE > REPLACED_MS
+							    ? cost_ms * RECON_LOOK_SHARE
+							    : REPLACED_MS);
 	recon->net_done = !err;
 	recon->net_at = mtime_min(mtime_add_ms(time.now, NET_LOOK_MS),
 		recon_fault_deadline(&recon->faults, RECON_LINK, RECON_ROUTE4));
@@ -117,6 +123,9 @@ static void drain_monitor(struct recon *recon, struct gossip_time time)
 		if (changes.link || changes.any)
 			recon->look_at = mtime_min(recon->look_at, soon);
 	}
+	if (changes.replaced)
+		recon->net_at = mtime_min(recon->net_at,
+			mtime_before(soon, recon->replaced_at) ? recon->replaced_at : soon);
 	if (others && (changes.any || changes.link || changes.addr))
 		recon->host_at = mtime_min(recon->host_at, mtime_add_ms(time.now, HOST_DELAY_MS));
 	else if (others)

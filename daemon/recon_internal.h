@@ -50,6 +50,7 @@ struct recon {
 	mtime_t hold_until;	 /* while the plan lacks keys */
 	mtime_t plan_at;	 /* not before */
 	mtime_t look_at, net_at, host_at;
+	mtime_t replaced_at;	/* not before: the look at what an IPv4 route of others replaced */
 	mtime_t host_routes_at; /* not before, for other people's routes alone */
 	uint16_t told_mtu;
 	bool nat; /* as planned for */

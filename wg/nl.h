@@ -74,6 +74,7 @@ struct nl_monitor;
 
 struct nl_changes {
 	bool link, addr, route;
+	bool replaced;	/* an IPv4 route took the place of another, over whichever link that was */
 	bool neighbour; /* forwarding entries included; ifindexes: a bridge's port, or the link */
 	bool any;	/* some may have been lost, or more links than fit: look at everything */
 	bool more;	/* the bound was reached: drain again */

@@ -189,6 +189,8 @@ int nl_changes_add(struct nl_changes *changes, const struct nlmsghdr *msg)
 		if (err)
 			return err;
 		changes->route = true;
+		changes->replaced |=
+			route.rtm_family == AF_INET && msg->nlmsg_flags & NLM_F_REPLACE;
 		add_ifindex(changes, ifindex);
 		return 0;
 	case RTM_NEWNEIGH:

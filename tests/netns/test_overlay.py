@@ -108,6 +108,19 @@ def test_what_others_change_of_ours_is_put_back(world):
     ping_until(alpha, beta.addresses()[0], 5)
 
 
+def test_a_route_that_somebody_puts_in_the_place_of_ours_is_told_of_and_ours_is_back_after_it(world):
+    _, alpha, _ = world.mesh("alpha", "beta")
+    prefix4 = next(route for route in routes(alpha) if "." in route)
+
+    def told():
+        return any("cannot add route" in text and prefix4 in text for text in alpha.status()["warnings"])
+
+    alpha.host.run("ip", "route", "replace", prefix4, "dev", "eth0")
+    wait_for(told, 4, "it is warned about")
+    alpha.host.run("ip", "route", "delete", prefix4, "dev", "eth0")
+    wait_for(lambda: prefix4 in routes(alpha) and not told(), 8, "ours is back")
+
+
 def test_a_deleted_interface_is_made_again(world):
     _, alpha, beta = world.mesh("alpha", "beta")
     address = alpha.addresses()[0]
