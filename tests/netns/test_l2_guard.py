@@ -390,6 +390,15 @@ def test_a_host_that_cannot_be_guarded_is_open_and_says_why(scene):
 
 
 @pytest.mark.anywhere
+def test_a_segment_that_outgrows_its_table_has_a_larger_one(scene):
+    drive = scene.drive()
+    sources = [(VNI4, f"100.64.1.{number}") for number in range(200)]
+    for count in (10, 100, 200, 10):
+        drive.guards(sources=sources[:count])
+        wait_for(lambda: table(scene.victim).count("100.64.1.") == count, 2, f"{count} are in the table")
+
+
+@pytest.mark.anywhere
 def test_a_thousand_members_cost_the_guard_no_second(scene):
     drive = scene.drive()
     sources = [(VNI4, f"100.64.{number >> 8}.{number & 255}") for number in range(2, 1002)]
