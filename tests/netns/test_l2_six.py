@@ -66,9 +66,9 @@ def test_hosts_reach_each_other_and_are_answered_for_over_an_ipv6_underlay(world
 
 
 def carried_by(node):
-    """The family that the segment's own frames travel by, 4 or 6."""
-    data = json.loads(node.host.output("ip", "-json", "-d", "link", "show", f"vx{VNI}"))[0]["linkinfo"]["info_data"]
-    return 6 if "local6" in data or ":" in data.get("local", "") else 4
+    """The family that the segment's own frames travel by, 4 or 6; None while its device is made anew."""
+    found = node.host.run("ip", "-json", "-d", "link", "show", f"vx{VNI}", check=False).stdout
+    return (6 if "local6" in json.loads(found)[0]["linkinfo"]["info_data"] else 4) if found else None
 
 
 def mtu_of(node):
