@@ -108,6 +108,24 @@ static void check_files(struct checks *checks, struct daemon *daemon)
 		add(checks, "files", OK, NULL, "%s is meshd's alone and can be written to", dir);
 }
 
+/* They name a program that meshd runs, with its rights. */
+static void check_settings(struct checks *checks, const struct daemon *daemon)
+{
+	const char *path = daemon->options.config;
+	bool by_group, by_user;
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return; /* every setting has its default */
+	by_user = st.st_uid != 0 && st.st_uid != geteuid();
+	by_group = (st.st_mode & S_IWGRP) && st.st_gid != 0 && st.st_gid != getegid();
+	if (by_user || by_group || (st.st_mode & S_IWOTH))
+		add(checks, "settings", FAIL, "chown it to root, and chmod 0644",
+			"%s can be written by others, who so have meshd's rights", path);
+	else
+		add(checks, "settings", OK, NULL, "%s can be written by no others", path);
+}
+
 static void check_ports(
 	struct checks *checks, const struct daemon *daemon, const struct recon_status *overlay)
 {
@@ -313,6 +331,7 @@ void ctl_doctor_put(struct pack *out, struct daemon *daemon)
 	check_daemon(&checks, daemon);
 	check_socket(&checks, daemon);
 	check_files(&checks, daemon);
+	check_settings(&checks, daemon);
 	check_ports(&checks, daemon, &overlay);
 	check_interface(&checks, daemon, &overlay);
 	check_segments(&checks, daemon);

@@ -398,6 +398,9 @@ def test_the_doctor_has_a_finding_for_everything(node):
     status, out, err = node.meshctl("doctor")
     assert status == 1 and "can be read by others" in out and "chmod 0600" in out
     assert "1 of" in one_line(err)
+    node.config.chmod(0o666)
+    status, out, err = node.meshctl("doctor")
+    assert status == 1 and "can be written by others" in out and "2 of" in one_line(err)
 
 
 def test_a_full_disk_for_the_output_is_a_failure(node):
