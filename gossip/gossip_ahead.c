@@ -48,6 +48,18 @@ static bool is_ahead_of(int64_t now_ms, uint64_t stamp)
 	return hlc_stamp_ms(stamp) > now_ms + GOSSIP_AHEAD_MS;
 }
 
+/* Of whatever the latest is; others' clocks are looked at only where it may be. */
+static bool is_ahead(const struct gossip *g, uint64_t stamp, int64_t *ret_now_ms)
+{
+	int64_t now_ms;
+
+	if (!is_ahead_of(gossip_mesh_time(g).ms, stamp) || !latest_now(g, &now_ms) ||
+		!is_ahead_of(now_ms, stamp))
+		return false;
+	*ret_now_ms = now_ms;
+	return true;
+}
+
 bool gossip_ahead_yields(
 	const struct gossip *g, const struct record *held, const struct record *record)
 {
@@ -57,8 +69,8 @@ bool gossip_ahead_yields(
 	/* what others bring of its own may be older than what it is about to write again */
 	if (own && record != g->storing)
 		return false;
-	return !authority_concerns(held->type) && latest_now(g, &now_ms) &&
-	       is_ahead_of(now_ms, held->stamp) && !is_ahead_of(now_ms, record->stamp);
+	return !authority_concerns(held->type) && is_ahead(g, held->stamp, &now_ms) &&
+	       !is_ahead_of(now_ms, record->stamp);
 }
 
 /* The place before all that is ahead. */
@@ -137,7 +149,7 @@ static void look(struct gossip *g)
 {
 	int64_t now_ms;
 
-	if (!latest_now(g, &now_ms) || !is_ahead_of(now_ms, g->hlc.last)) {
+	if (!is_ahead(g, g->hlc.last, &now_ms)) {
 		g->ahead.since = MTIME_NEVER;
 		return;
 	}
@@ -167,5 +179,6 @@ void gossip_ahead_tick(struct gossip *g)
 
 mtime_t gossip_ahead_deadline(const struct gossip *g)
 {
-	return g->state == GOSSIP_RUNNING ? g->ahead.next : MTIME_NEVER;
+	/* to look, a tick is not waited for: gossip_age.c has one a second */
+	return g->ahead.writing && g->state == GOSSIP_RUNNING ? g->ahead.next : MTIME_NEVER;
 }
