@@ -16,7 +16,7 @@ static const char help[] =
 	"kept\n"
 	"                or made a writer (its id or name), or a key under mesh/. May be "
 	"repeated,\n"
-	"                and several may follow it\n"
+	"                and several may follow it; '*' is all that it signed\n"
 	"\n"
 	"NODE is a name, an id, or a beginning of an id that fits no other.\n"
 	"\n"

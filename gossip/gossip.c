@@ -172,7 +172,7 @@ void gossip_close_mesh(struct gossip *g)
 	gossip_stream_close_all(g);
 	gossip_mac_close(g);
 	gossip_segment_close(g);
-	while (at = 0, (peer = map_next(&g->peers, &at)))
+	for (at = 0; (peer = map_next(&g->peers, &at)); at--) /* another may have its place now */
 		gossip_peer_free(g, peer);
 	map_done(&g->peers);
 	map_done(&g->tags);

@@ -161,9 +161,11 @@ int gossip_revoke(struct gossip *gossip, struct gossip_time time, const struct i
 	const char *reason, uint64_t *ret_ticket) MUST_CHECK;
 /* Offices. Admins are made and unmade by the root; of what an admin signed all that is known stands
  * but what `except` is about: ids of invites and nodes, or beginnings of them, names of nodes, keys
- * under `mesh/`. Writers are made and unmade by admins. */
+ * under `mesh/`, or GOSSIP_EXCEPT_ALL. ERR_TOO_BIG: no list of what stands holds all of it. Writers
+ * are made and unmade by admins. */
 enum gossip_office { GOSSIP_ADMIN, GOSSIP_WRITER };
 #define GOSSIP_EXCEPTIONS_MAX 16
+#define GOSSIP_EXCEPT_ALL     "*" /* neither an id nor a name nor such a key */
 const char *gossip_office_label(enum gossip_office office);
 int gossip_grant(struct gossip *gossip, struct gossip_time time, const struct id *node,
 	enum gossip_office office, uint64_t *ret_ticket) MUST_CHECK;

@@ -35,6 +35,8 @@ static bool is_about(const struct record *record, const char *text, const struct
 	size_t size = strlen(text);
 	struct id id;
 
+	if (strcmp(text, GOSSIP_EXCEPT_ALL) == 0)
+		return true;
 	if (record->type == RECORD_VALUE)
 		return size == record->key_size && memcmp(text, record->key, size) == 0;
 	memcpy(&id, record->key, sizeof(id)); /* the store has seen to its size */
@@ -50,6 +52,8 @@ static int check_exception(
 {
 	const struct record *found = NULL;
 
+	if (strcmp(text, GOSSIP_EXCEPT_ALL) == 0)
+		return 0;
 	for (const struct record *r = store_after(g->store, NULL); r;
 		r = store_after(g->store, r)) {
 		if (!id_equal(&r->author, admin) || !gossip_grant_is_act(r) ||
@@ -183,7 +187,14 @@ static int take_office(
 	office.keep = keep;
 	err = gossip_revoke_publish(g, g->config.root, RECORD_ADMIN_REVOCATION, &office);
 	free(keep);
-	return err;
+	return err != ERR_TOO_BIG
+		       ? err
+		       : gossip_fail(g, err,
+				 "%s signed more than the %d things that can be named as what "
+				 "stands: `meshctl ungrant %s admin --except '" GOSSIP_EXCEPT_ALL
+				 "'` drops all of it, and whom it let in with it",
+				 revocation->name, REVOCATION_KEEP_MAX * REVOCATION_CHUNKS_MAX,
+				 revocation->name);
 }
 
 int gossip_grant_take_office(struct gossip *g, const struct revocation *revocation)

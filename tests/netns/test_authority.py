@@ -32,8 +32,8 @@ def test_the_root_makes_an_admin_and_takes_the_office_back(world):
     assert refused(alpha, "invite", "--admin", "--uses", "2").endswith("an invite of an admin is for one use\n")
     alpha.do("grant", "beta", "admin")
     wait_for(lambda: all(shows(node, "beta", "admin", True) for node in (alpha, beta, gamma)), 5, "beta is an admin")
-    invite = beta.json("invite")
-    wait_for(lambda: any(known["id"] == invite["id"] for known in alpha.invites()), 5, "alpha knows beta's invite")
+    other, invite = beta.json("invite"), beta.json("invite")
+    wait_for(lambda: {other["id"], invite["id"]} <= {known["id"] for known in alpha.invites()}, 5, "alpha knows beta's invites")
     assert events_of(gamma, "granted")[-1]["to"] == "admin" and events_of(gamma, "granted")[-1]["by"]
     assert "no office" in beta.meshctl("grant", "gamma", "king")[2]
     assert "already" in refused(alpha, "grant", "beta", "admin")
@@ -44,6 +44,9 @@ def test_the_root_makes_an_admin_and_takes_the_office_back(world):
     assert beta.status()["state"] == "running"
     assert all(known["id"] != invite["id"] or known["state"] == "invalid" for known in gamma.invites())
     assert "for good" in refused(alpha, "grant", "beta", "admin")
+    assert any(known["id"] == other["id"] and known["state"] == "open" for known in alpha.invites())
+    alpha.do("ungrant", "beta", "admin", "--except", "*")
+    wait_for(lambda: not any(known["id"] == other["id"] for known in gamma.invites()), 5, "all that beta signed goes")
 
 
 @only_once

@@ -160,7 +160,7 @@ static void a_writer_is_made_and_unmade_by_any_admin(void **state)
 }
 
 struct count {
-	struct cluster *c;
+	struct id mesh;
 	enum record_type type;
 	size_t found;
 };
@@ -168,17 +168,16 @@ struct count {
 static void count_one(void *arg, const uint8_t *bytes, size_t size)
 {
 	struct count *count = arg;
-	struct id mesh = cluster_status(count->c, 0).mesh;
 	struct record *record;
 
-	assert_int_equal(record_decode(&mesh, bytes, size, &record), 0);
+	assert_int_equal(record_decode(&count->mesh, bytes, size, &record), 0);
 	count->found += record->type == count->type;
 	record_unref(record);
 }
 
 static size_t on_disk_of(struct cluster *c, int node, enum record_type type)
 {
-	struct count count = {c, type, 0};
+	struct count count = {cluster_status(c, 0).mesh, type, 0};
 
 	cluster_records(c, node, count_one, &count);
 	return count.found;
@@ -367,6 +366,102 @@ static void what_a_hostile_admin_made_goes_with_it(void **state)
 	settle(c);
 	assert_int_equal(on_disk_of(c, 0, RECORD_ADMISSION), 3 + AUTHORITY_OVERSPENT_MAX);
 	record_unref(invite);
+	cluster_free(c);
+}
+
+/* Onto its disk, as if it had come there: that many nodes that nobody knows, revoked by that admin.
+ */
+static void write_revocations(struct cluster *c, int node, int admin, unsigned count)
+{
+	struct id mesh = cluster_status(c, node).mesh;
+	uint64_t stamp = (uint64_t)cluster_time(c).wall.ms << 16;
+
+	cluster_kill(c, node);
+	for (unsigned i = 0; i < count; i++) {
+		const struct revocation terms = {.subject.b = {(uint8_t)i, (uint8_t)(i >> 8), 1}};
+		uint8_t value[64];
+		struct record_draft draft = {.type = RECORD_REVOCATION,
+			.key = &terms.subject,
+			.key_size = sizeof(terms.subject),
+			/* from long ago to a year ahead: authority counts whatever its clock */
+			.stamp = i % 2 ? i + 1 : stamp + ((uint64_t)(365 * DAY_MS) << 16) + i,
+			.value = value};
+		struct record *record;
+		struct pack pack;
+
+		pack_init(&pack, value, sizeof(value));
+		revocation_encode(&terms, &pack);
+		draft.value_size = pack.size;
+		assert_int_equal(record_sign(&mesh, cluster_keys(c, admin), &draft, &record), 0);
+		cluster_write(c, node, record);
+		record_unref(record);
+	}
+	cluster_restart(c, node);
+}
+
+static int revoke(struct cluster *c, int by, int node)
+{
+	struct id id = cluster_id(c, node);
+	uint64_t ticket;
+	int err = gossip_revoke(cluster_core(c, by), cluster_node_time(c, by), &id, "", &ticket);
+
+	cluster_drain(c, by);
+	return err;
+}
+
+static void an_admin_with_ten_thousand_revocations_is_told_what_to_do(void **state)
+{
+	(void)state;
+	struct cluster *c = mesh_of(3);
+
+	cluster_crash(c, 1); /* what is asked here needs nobody to hear of it */
+	cluster_crash(c, 2);
+	write_revocations(c, 0, 0, AUTHORITY_REVOCATIONS_MAX - 1);
+	cluster_run(c, 200);
+	assert_int_equal(revoke(c, 0, 1), 0); /* the last one */
+	cluster_run(c, 200);
+	assert_int_equal(on_disk_of(c, 0, RECORD_REVOCATION), AUTHORITY_REVOCATIONS_MAX);
+	assert_int_equal(revoke(c, 0, 2), ERR_LIMIT);
+	assert_non_null(strstr(gossip_error(cluster_core(c, 0)), "revoked 10000 nodes"));
+	assert_non_null(strstr(gossip_error(cluster_core(c, 0)), "meshctl uninvite"));
+	assert_int_equal(standing(c, 0, 2)->standing, AUTHORITY_MEMBER);
+	cluster_free(c);
+}
+
+static void a_flood_by_one_admin_keeps_nobodys_word_out_and_goes_whole(void **state)
+{
+	(void)state;
+	struct cluster *c = mesh_of(5);
+	struct invite terms = {.uses = 1};
+	char token[TOKEN_TEXT_MAX];
+	int joiner;
+
+	assert_int_equal(grant(c, 0, 1, GOSSIP_ADMIN), 0);
+	assert_int_equal(grant(c, 0, 2, GOSSIP_ADMIN), 0);
+	settle(c);
+	write_revocations(c, 4, 1, 300);
+	/* by the root, by an honest admin, and by who joins in the midst of it */
+	assert_int_equal(grant(c, 0, 3, GOSSIP_ADMIN), 0);
+	mint(c, 2, &terms, token);
+	joiner = cluster_add(c);
+	assert_int_equal(join(c, joiner, token), 0);
+	settle(c);
+	for (int i = 0; i <= joiner; i++) {
+		assert_true(standing(c, i, 3)->admin);
+		assert_int_equal(standing(c, i, joiner)->standing, AUTHORITY_MEMBER);
+		assert_int_equal(on_disk_of(c, i, RECORD_REVOCATION), 300);
+	}
+	assert_int_equal(ungrant(c, 0, 1, GOSSIP_ADMIN, GOSSIP_EXCEPT_ALL), 0);
+	settle(c);
+	for (int i = 0; i <= joiner; i++) {
+		assert_int_equal(on_disk_of(c, i, RECORD_REVOCATION), 0);
+		assert_int_equal(standing(c, i, joiner)->standing, AUTHORITY_MEMBER);
+	}
+	/* and does not come again */
+	write_revocations(c, 4, 1, 3);
+	settle(c);
+	for (int i = 0; i <= joiner; i++)
+		assert_int_equal(on_disk_of(c, i, RECORD_REVOCATION), 0);
 	cluster_free(c);
 }
 
@@ -727,6 +822,8 @@ int main(void)
 		cmocka_unit_test(a_writer_by_an_expelled_admins_word_is_none),
 		cmocka_unit_test(a_stolen_admins_invite_is_dropped_and_the_rest_stands),
 		cmocka_unit_test(what_a_hostile_admin_made_goes_with_it),
+		cmocka_unit_test(an_admin_with_ten_thousand_revocations_is_told_what_to_do),
+		cmocka_unit_test(a_flood_by_one_admin_keeps_nobodys_word_out_and_goes_whole),
 		cmocka_unit_test(a_revoked_admins_configuration_stands_but_what_is_dropped),
 		cmocka_unit_test(every_admission_is_kept_and_hardly_any_twice),
 		cmocka_unit_test(an_invite_is_closed_a_week_after_its_expiry_keeping_who_came),
