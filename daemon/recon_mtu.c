@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "daemon/plan.h"
+
 #define IPV6_MTU_MIN 1280 /* RFC 8200, section 5; Linux has no IPv6 on what carries less */
 
 static bool is_on(const struct gossip_member *member, uint32_t vni)
@@ -35,17 +37,20 @@ void recon_mtu_tell(struct recon_l2 *l2, struct recon_segment *segment,
 {
 	const char *told = segment->faults.of[RECON_SEGMENT_MTU].text;
 	char name[RECON_NAME_SIZE], text[RECON_FAULT_SIZE];
-	uint16_t overlay_mtu;
+	uint16_t overlay_mtu, needed;
 
 	if (plan->want.mtu >= IPV6_MTU_MIN) {
 		recon_fault_clear(&segment->faults, RECON_SEGMENT_MTU);
 		return;
 	}
 	overlay_mtu = find_narrowest(l2, plan->want.vni, name);
+	needed = overlay_mtu + IPV6_MTU_MIN - plan->want.mtu;
 	snprintf(text, sizeof(text),
-		"segment %s carries %u bytes, and IPv6 needs %u: the overlay of %s carries %u, "
-		"because its underlay is too small or `mtu` in [wireguard] is; IPv4 works",
-		segment->name, plan->want.mtu, IPV6_MTU_MIN, name, overlay_mtu);
+		"segment %s carries %u bytes, and IPv6 needs %u: the overlay of %s carries %u. "
+		"IPv4 works; for IPv6 it needs `mtu` = %u in [wireguard] and an underlay of %u, or "
+		"is detached",
+		segment->name, plan->want.mtu, IPV6_MTU_MIN, name, overlay_mtu, needed,
+		needed + PLAN_OVERHEAD_MTU);
 	if (strcmp(text, told) != 0)
 		recon_fault_set(&segment->faults, RECON_SEGMENT_MTU, now, "%s", text);
 	/* There is nothing to try: another MTU makes another plan. */

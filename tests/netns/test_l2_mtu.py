@@ -132,7 +132,7 @@ def test_hosts_behind_a_port_and_members_reach_each_other(scene):
 @pytest.mark.anywhere
 def test_a_segment_too_narrow_for_ipv6_is_told_with_whose_underlay_it_is(scene):
     def warned(node):
-        return any("IPv6 needs 1280" in warning and "overlay of beta carries 1300" in warning for warning in node.status()["warnings"])
+        return any("IPv6 needs 1280" in warning and "overlay of beta carries 1300" in warning and "`mtu` = 1330" in warning for warning in node.status()["warnings"])
 
     scene.beta.host.run("ip", "link", "set", "eth0", "mtu", 1380)
     for node in (scene.alpha, scene.beta):
