@@ -12,7 +12,7 @@ packages_full=(clang clang-format clang-tidy libclang-rt-14-dev llvm qemu-system
 	debootstrap dpkg-dev file gzip lintian tinc bird2 musl-tools ansible-core)
 
 packages_bench=(libcmocka-dev python3 python3-msgpack bsdextrautils procps iputils-ping util-linux serf etcd-server etcd-client
-	iperf3 tinc avahi-daemon dbus)
+	iperf3 tinc avahi-daemon dbus qemu-system-x86 busybox-static cpio kmod xz-utils)
 
 # packages_install NAME...: installs those that are missing, and says so; does nothing when all are there.
 packages_install()
