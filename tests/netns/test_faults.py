@@ -82,6 +82,7 @@ for asker in askers:
 """
 
 
+@pytest.mark.anywhere
 @daemon_only
 def test_cleanup_is_blocked_by_no_other_user_that_holds_the_name(world):
     _, alpha = world.nodes_on_lan("alpha")
@@ -96,6 +97,7 @@ def test_cleanup_is_blocked_by_no_other_user_that_holds_the_name(world):
         assert status == 0 and "held by no meshd that answers" in text, text
 
 
+@pytest.mark.anywhere
 @daemon_only
 def test_cleanup_sees_a_daemon_that_another_user_besets(world):
     _, alpha = world.mesh("alpha")

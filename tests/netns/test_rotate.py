@@ -57,7 +57,7 @@ def test_a_rotation_under_traffic_loses_less_than_a_ping_in_a_hundred(world):
         key = answer["wireguard_public_key"]
         assert key == alpha.wg_key() != before
         for _, traffic in made:
-            traffic.wait_replies(100, 15)
+            traffic.wait_replies(200, 15)
         rotated(alpha, [beta, gamma], key)
     stop_flows(made)
     for node in (alpha, beta, gamma):
