@@ -193,6 +193,22 @@ mtime_t gossip_age_deadline(const struct gossip *g)
 	return g->started ? g->age.next : MTIME_NEVER;
 }
 
+/* What it collected too early those bring back who have it. */
+void gossip_age_set_back(struct gossip *g, int64_t ms)
+{
+	int64_t cutoff = ms / HOUR_MS - GRACE_HOURS;
+
+	if (cutoff > 0 && (own_cutoff(g) > cutoff || g->age.target > cutoff)) {
+		g->age.collecting = false;
+		g->age.target = cutoff;
+		gossip_effect_number(g, GOSSIP_NUMBER_CUTOFF, (uint64_t)cutoff);
+	}
+	if (g->age.contact_ms > ms) {
+		g->age.contact_ms = ms;
+		gossip_effect_number(g, GOSSIP_NUMBER_CONTACT, (uint64_t)ms);
+	}
+}
+
 void gossip_age_start(struct gossip *g)
 {
 	g->age = (struct age){.contact_ms = (int64_t)g->numbers[GOSSIP_NUMBER_CONTACT],

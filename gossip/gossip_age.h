@@ -31,6 +31,8 @@ void gossip_age_start(struct gossip *g);
 void gossip_age_close(struct gossip *g);
 void gossip_age_founded(struct gossip *g); /* by this node: it knows all there is */
 void gossip_age_tick(struct gossip *g);
+/* It is found to be that time, and no later: whatever went by a clock that was ahead. */
+void gossip_age_set_back(struct gossip *g, int64_t ms);
 mtime_t gossip_age_deadline(const struct gossip *g);
 /* It keeps back what others may have deleted while it was away. */
 bool gossip_age_is_stale(const struct gossip *g);

@@ -12,6 +12,7 @@
  */
 #include "gossip/gossip_ahead.h"
 
+#include "gossip/gossip_age.h"
 #include "gossip/gossip_internal.h"
 #include "gossip/gossip_lease.h"
 #include "gossip/gossip_record.h"
@@ -103,6 +104,7 @@ static void begin_anew(struct gossip *g, int64_t now_ms)
 {
 	hlc_begin(&g->hlc, rng_u64(&g->rng));
 	g->hlc.last = latest_stamp(g, now_ms);
+	gossip_age_set_back(g, now_ms);
 	g->ahead.at = edge(ORDER_OTHER, now_ms);
 	g->ahead.writing = true;
 }

@@ -555,6 +555,43 @@ static void an_office_given_years_ahead_can_be_taken_when_the_clock_is_right(voi
 	cluster_free(c);
 }
 
+/* Up to the same hour, and not one to come. */
+static bool have_one_cutoff(struct cluster *c, void *unused)
+{
+	uint64_t cutoff = gossip_age_cutoff(cluster_core(c, 0));
+
+	(void)unused;
+	for (int node = 1; node < cluster_count(c); node++) {
+		if (gossip_age_cutoff(cluster_core(c, node)) != cutoff)
+			return false;
+	}
+	return cutoff && (int64_t)cutoff * HOUR_MS < cluster_time(c).wall.ms;
+}
+
+/* Alone it collects by its own clock. */
+static void a_founder_that_was_years_ahead_collects_as_those_do_who_join(void **state)
+{
+	(void)state;
+	struct cluster *c = mesh(1);
+	int node;
+
+	off(c, 0, YEARS_MS, true);
+	cluster_run(c, 5000);
+	assert_int_equal(try_put(c, 0, "sky", "blue"), 0);
+	off(c, 0, 0, true);
+	cluster_run(c, ANEW_MS);
+	node = admit(c, 0);
+	expect_all_to_show(c, 1000, "sky", "blue");
+	assert_true(cluster_wait(c, ANEW_MS, have_one_cutoff, NULL));
+	/* and so it stays */
+	cluster_kill(c, 0);
+	cluster_restart(c, 0);
+	assert_int_equal(try_put(c, node, "colour", "green"), 0);
+	expect_all_to_show(c, ANEW_MS, "colour", "green");
+	assert_true(cluster_wait(c, ANEW_MS, have_one_cutoff, NULL));
+	cluster_free(c);
+}
+
 static void a_clock_behind_that_is_vouched_for_catches_up_when_set_right(void **state)
 {
 	(void)state;
@@ -621,6 +658,7 @@ int main(void)
 		cmocka_unit_test(one_wrong_clock_that_is_vouched_for_harms_nobody_and_is_told),
 		cmocka_unit_test(what_was_said_years_ahead_is_said_anew_when_the_clock_is_right),
 		cmocka_unit_test(so_is_what_others_hold_of_it_who_were_as_wrong),
+		cmocka_unit_test(a_founder_that_was_years_ahead_collects_as_those_do_who_join),
 		cmocka_unit_test(an_office_given_years_ahead_can_be_taken_when_the_clock_is_right),
 		cmocka_unit_test(a_clock_behind_that_is_vouched_for_catches_up_when_set_right),
 		cmocka_unit_test(where_most_clocks_are_wrong_everybody_is_told_and_nothing_is_lost),
