@@ -20,6 +20,7 @@ table inet apart {
 }
 """
 BIRD = """
+log stderr all;
 router id 10.20.NUMBER.1;
 protocol device { }
 protocol kernel { ipv4 { export all; }; }
@@ -28,12 +29,14 @@ template bgp over_tinc {
 	local as 6500NUMBER;
 	connect delay time 1;
 	connect retry time 2;
+	error wait time 1, 2;
 	ipv4 { import all; export where source = RTS_STATIC; };
 }
 template bgp over_mesh {
 	local as 6500NUMBER;
 	connect delay time 1;
 	connect retry time 2;
+	error wait time 1, 2;
 	ipv4 { preference PREFERENCE; import all; export where source = RTS_STATIC; };
 }
 """
