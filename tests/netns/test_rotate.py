@@ -23,9 +23,15 @@ def flows(*pairs):
             address = target.addresses()[1]
             ping_until(source, address, 10)
             made.append((f"{source.name} to {target.name}", source.traffic(address)))
-    for _, traffic in made:
-        traffic.wait_replies(25)
+    wait_replies(made, 25)
     return made
+
+
+def wait_replies(made, count, timeout=10):
+    """Waits until each flow has had this many more replies."""
+    targets = [(traffic, traffic.replies() + count) for _, traffic in made]
+    for traffic, target in targets:
+        wait_for(lambda: traffic.replies() >= target, timeout, f"{count} more replies in {traffic.log}")
 
 
 def stop_flows(made):
@@ -56,8 +62,7 @@ def test_a_rotation_under_traffic_loses_less_than_a_ping_in_a_hundred(world):
         assert answer["rotated"] and answer["waiting"] == []
         key = answer["wireguard_public_key"]
         assert key == alpha.wg_key() != before
-        for _, traffic in made:
-            traffic.wait_replies(200, 15)
+        wait_replies(made, 400, 20)
         rotated(alpha, [beta, gamma], key)
     stop_flows(made)
     for node in (alpha, beta, gamma):
@@ -106,8 +111,7 @@ def test_a_tunnel_to_a_peer_whose_daemon_is_down_is_waited_for(world):
     assert alpha.status()["wireguard"]["next_public_key"] in peers(gamma)
     assert "beta" in text and "gamma" not in text
     assert alpha.wg_key() == before
-    for _, traffic in made:
-        traffic.wait_replies(50)
+    wait_replies(made, 50)
     # after a week of it the operator is told for whom, and it goes on waiting
     alpha.stop()
     keys = alpha.state / "keys"
@@ -120,8 +124,7 @@ def test_a_tunnel_to_a_peer_whose_daemon_is_down_is_waited_for(world):
     switched(alpha, before)
     assert not [text for text in alpha.status()["warnings"] if "7 days" in text]
     rotated(alpha, [beta, gamma], alpha.wg_key())
-    for _, traffic in made:
-        traffic.wait_replies(200, 20)
+    wait_replies(made, 800, 30)
     stop_flows(made)
 
 
@@ -136,8 +139,7 @@ def test_force_waits_for_nobody_and_who_was_down_catches_up(world):
     answer = alpha.json("rotate", "--force")
     assert answer["rotated"] and answer["wireguard_public_key"] != before
     assert time.monotonic() - began < 10 * TIME_SCALE
-    for _, traffic in made:
-        traffic.wait_replies(500, 30)
+    wait_replies(made, 1000, 40)
     stop_flows(made)
     beta.start()
     ping_until(beta, alpha.addresses()[1], 15)
@@ -170,8 +172,7 @@ def test_a_key_that_has_lived_its_time_is_replaced(world):
     alpha.start()
     switched(alpha, before, 30)
     rotated(alpha, [beta], alpha.wg_key())
-    for _, traffic in made:
-        traffic.wait_replies(200, 20)
+    wait_replies(made, 400, 20)
     stop_flows(made)
     assert int(keys_file(alpha)["wireguard-made"]) > int(keys["wireguard-made"]) + 7000
     after = alpha.wg_key()
@@ -192,8 +193,7 @@ def test_both_ends_of_a_tunnel_rotate_at_once(world):
     switched(beta, before[1])
     rotated(alpha, [beta, gamma], alpha.wg_key())
     rotated(beta, [alpha, gamma], beta.wg_key())
-    for _, traffic in made:
-        traffic.wait_replies(400, 30)
+    wait_replies(made, 800, 30)
     results = {name: traffic.stop() for name, traffic in made}
     print(results)
 
@@ -220,8 +220,7 @@ def test_a_daemon_killed_between_announcing_and_switching_goes_on(world):
     assert not any("--force" in warning for warning in alpha.status()["warnings"])
     assert keys_file(alpha)["wireguard"] == planned
     rotated(alpha, [beta], alpha.wg_key())
-    for _, traffic in made:
-        traffic.wait_replies(200, 20)
+    wait_replies(made, 400, 20)
     stop_flows(made)
 
 
