@@ -11,6 +11,9 @@
 #include "daemon/overlap.h"
 #include "gossip/trust/address.h"
 
+/* Of 64 IPv4 prefixes that a mesh may get by itself a few may be taken. */
+#define ROOT_TRIES 64
+
 /* Passes on what the core says. */
 static int refuse_by_core(struct daemon *daemon, int err)
 {
@@ -46,26 +49,6 @@ void daemon_forget(struct daemon *daemon, const void *arg)
 }
 
 /* ---- init ---- */
-
-/* The root key is on disk before anything is signed with it. */
-static int make_root(struct daemon *daemon)
-{
-	struct keyfile *keys = daemon->keys;
-	char error[KEYFILE_ERROR_SIZE];
-	uint8_t seed[32];
-
-	randombytes_buf(seed, sizeof(seed));
-	keys_from_seed(seed, &keys->root);
-	sodium_memzero(seed, sizeof(seed));
-	keys->has_root = true;
-	keys->root_exported = false;
-	if (keyfile_write(keys, daemon->options.state_dir, error)) {
-		keys->has_root = false;
-		keys_done(&keys->root);
-		return daemon_refuse(daemon, ERR_SYSTEM, "%s", error);
-	}
-	return 0;
-}
 
 static void forget_root(struct daemon *daemon)
 {
@@ -122,6 +105,42 @@ static int check_prefixes(struct daemon *daemon, const struct daemon_init *init)
 	return err;
 }
 
+static void draw_root(struct keys *ret)
+{
+	uint8_t seed[32];
+
+	randombytes_buf(seed, sizeof(seed));
+	keys_from_seed(seed, ret);
+	sodium_memzero(seed, sizeof(seed));
+}
+
+/* A mesh's prefixes, where none are asked for, follow from its root key: so it is one whose
+ * prefixes this host has no other use for. It is on disk before anything is signed with it. */
+static int make_root(struct daemon *daemon, const struct daemon_init *init)
+{
+	struct keyfile *keys = daemon->keys;
+	char error[KEYFILE_ERROR_SIZE];
+	int err = 0;
+
+	for (int tries = 0; tries < ROOT_TRIES; tries++) {
+		draw_root(&keys->root);
+		err = check_prefixes(daemon, init);
+		if (!err)
+			break;
+		keys_done(&keys->root);
+	}
+	if (err)
+		return err;
+	keys->has_root = true;
+	keys->root_exported = false;
+	if (keyfile_write(keys, daemon->options.state_dir, error)) {
+		keys->has_root = false;
+		keys_done(&keys->root);
+		return daemon_refuse(daemon, ERR_SYSTEM, "%s", error);
+	}
+	return 0;
+}
+
 int daemon_init_mesh(
 	struct daemon *daemon, const struct daemon_init *init, daemon_done_cb done, void *arg)
 {
@@ -147,14 +166,9 @@ int daemon_init_mesh(
 	if (!*found.node_name)
 		return daemon_refuse(daemon, ERR_INVALID,
 			"the host's name makes no node name: give one with --name");
-	err = make_root(daemon);
+	err = make_root(daemon, init);
 	if (err)
 		return err;
-	err = check_prefixes(daemon, init);
-	if (err) {
-		forget_root(daemon);
-		return err;
-	}
 	err = gossip_found(daemon->gossip, daemon_time(daemon), &found, &ticket);
 	if (err) {
 		refuse_by_core(daemon, err);

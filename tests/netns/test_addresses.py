@@ -35,6 +35,15 @@ def test_a_prefix_that_the_host_has_a_route_to_is_refused_at_init(world):
 
 
 @pytest.mark.anywhere
+def test_a_new_mesh_takes_no_prefix_that_the_host_has_a_route_to(world):
+    _, alpha = world.nodes_on_lan("alpha")
+    alpha.host.run("ip", "route", "add", "100.64.0.0/11", "dev", "eth0")
+    alpha.start()
+    alpha.init()
+    assert ipaddress.ip_network(alpha.status()["mesh"]["prefix4"]).subnet_of(ipaddress.ip_network("100.96.0.0/11"))
+
+
+@pytest.mark.anywhere
 def test_a_prefix_that_the_host_has_a_route_to_is_warned_about_at_join(world):
     _, alpha, beta = world.nodes_on_lan("alpha", "beta")
     beta.host.run("ip", "route", "add", "10.56.200.0/24", "dev", "eth0")
