@@ -249,6 +249,8 @@ def test_frames_inside_frames_of_the_segment_are_no_frames_of_members(scene):
     scene.victim.run("ip", "link", "add", "tap0", "type", "veth", "peer", "name", "tap1")
     scene.victim.run("ip", "link", "set", "tap0", "master", "lan0", "up")
     scene.victim.run("ip", "link", "set", "tap1", "up")
+    # the kernel sees a moment later that both ends are up
+    wait_for(lambda: "state forwarding" in scene.victim.output("bridge", "link", "show", "dev", "tap0"), 5, "the port forwards")
     behind, inside = Wire(scene.victim, "tap1"), Wire(scene.victim, "vx200")
     scene.macs[behind] = mac_of(scene.victim, "lan0")
 
