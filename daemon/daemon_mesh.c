@@ -11,8 +11,8 @@
 #include "daemon/overlap.h"
 #include "gossip/trust/address.h"
 
-/* Of 64 IPv4 prefixes that a mesh may get by itself a few may be taken. */
-#define ROOT_TRIES 64
+/* Of the 64 IPv4 prefixes that a mesh may get by itself a host has few, or all by one route. */
+#define ROOT_TRIES 32
 
 /* Passes on what the core says. */
 static int refuse_by_core(struct daemon *daemon, int err)
@@ -120,17 +120,16 @@ static int make_root(struct daemon *daemon, const struct daemon_init *init)
 {
 	struct keyfile *keys = daemon->keys;
 	char error[KEYFILE_ERROR_SIZE];
-	int err = 0;
+	int err = 0, tries = init->prefix4.ip.family ? 1 : ROOT_TRIES;
 
-	for (int tries = 0; tries < ROOT_TRIES; tries++) {
+	do {
 		draw_root(&keys->root);
 		err = check_prefixes(daemon, init);
-		if (!err)
-			break;
+	} while (err && --tries);
+	if (err) {
 		keys_done(&keys->root);
-	}
-	if (err)
 		return err;
+	}
 	keys->has_root = true;
 	keys->root_exported = false;
 	if (keyfile_write(keys, daemon->options.state_dir, error)) {
